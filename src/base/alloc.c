@@ -1,0 +1,43 @@
+#include "base/alloc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Noreturn void out_of_memory(size_t n, size_t size)
+{
+    fprintf(stderr, "out of memory: %zu x %zu bytes\n", n, size);
+    abort();
+}
+
+void *alloc_zeroed(size_t n, size_t size)
+{
+    void *result = calloc(MAX(n, (size_t)1), MAX(size, (size_t)1));
+    if (result == NULL) {
+        out_of_memory(n, size);
+    }
+    return result;
+}
+
+void *alloc_resize(void *old, size_t n, size_t size)
+{
+    void *result = reallocarray(old, MAX(n, (size_t)1), MAX(size, (size_t)1));
+    if (result == NULL) {
+        out_of_memory(n, size);
+    }
+    return result;
+}
+
+char *alloc_text(const char *text, size_t n)
+{
+    char *result = alloc_zeroed(n + 1, 1);
+    memcpy(result, text, n);
+    return result;
+}
+
+void freep(void *pointer)
+{
+    void *what;
+    memcpy(&what, pointer, sizeof what);
+    free(what);
+}

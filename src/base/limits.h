@@ -1,0 +1,40 @@
+#pragma once
+
+// Every quantity that a client, a target or a file controls, and how far it may go. Beyond a limit
+// the thing is refused or left out, and counted or said; the program never just grows.
+
+// What a target controls.
+enum {
+    LIMIT_STACK_DEPTH = 1024,      // frames of one stack; the kernel's own default is 127
+    LIMIT_STACK_NODES = 1 << 26,   // distinct (caller, frame) pairs of a run
+    LIMIT_FRAMES = 1 << 24,        // distinct code addresses of a run
+    LIMIT_THREADS = 1 << 20,       // threads that ever lived in a run
+    LIMIT_PROCESSES = 1 << 16,     // processes that ever lived in a run (--follow)
+    LIMIT_IMAGES = 1 << 16,        // distinct mapped files of a run
+    LIMIT_MAPPINGS = 1 << 17,      // mappings of one address space; the kernel's default is 65530
+    LIMIT_STRINGS = 1 << 22,       // distinct names and paths of a run
+    LIMIT_NAME_BYTES = 4096,       // a path or a thread's name
+    LIMIT_SYMBOL_BYTES = 64 << 10, // one symbol's name, mangled or not
+    LIMIT_SYMBOLS = 1 << 24,       // symbols of one file
+    LIMIT_SYMBOL_FILE_BYTES = 0x7fffffff, // a file that is looked into for symbols
+    LIMIT_LOADED_IMAGES = 1 << 14,        // files with symbols in memory, over all runs
+    LIMIT_CHILDREN = 1 << 10,             // child processes whose CPU time is watched
+};
+
+// What a client controls.
+enum {
+    LIMIT_CONNECTIONS = 256,            // at the same time
+    LIMIT_REQUEST_BYTES = 1 << 20,      // one line; a longer one is refused and the peer dropped
+    LIMIT_REQUESTS_PER_CONNECTION = 32, // unanswered ones; reading pauses beyond
+    LIMIT_SUBSCRIPTIONS_PER_CONNECTION = 32,
+    LIMIT_WAITERS = 512,           // wait_active calls in flight, over all connections
+    LIMIT_ANSWER_BYTES = 64 << 20, // one answer; a larger one becomes a `too_large` error
+    LIMIT_TOP_ENTRIES = 10000,
+    LIMIT_FLAME_NODES = 50000,
+    LIMIT_EXCLUDED_SYMBOLS = 64,
+    LIMIT_LABEL_BYTES = 4096,
+    LIMIT_JSON_DEPTH = 32,
+    LIMIT_RUNS = 64,             // kept in memory; the oldest stopped one goes first
+    LIMIT_FREQUENCY_HZ = 100000, // the kernel's own timer goes no faster than this
+    LIMIT_TIME_LIMIT_S = 86400 * 365,
+};

@@ -1,0 +1,17 @@
+#include "capture/capture.h"
+
+const char *capture_ability_name(enum capture_ability ability)
+{
+    static const char *const names[CAPTURE_ABILITY_COUNT] = {
+        [CAPTURE_KERNEL_STACKS] = "kernel_stacks",
+        [CAPTURE_KERNEL_SYMBOLS] = "kernel_symbols",
+        [CAPTURE_OFF_CPU] = "off_cpu",
+        [CAPTURE_OFF_CPU_STACKS] = "off_cpu_stacks",
+        [CAPTURE_WAKEUPS] = "wakeups",
+        [CAPTURE_PMU] = "pmu",
+        [CAPTURE_BUILD_IDS] = "build_ids",
+        [CAPTURE_LOST_SAMPLES] = "lost_samples",
+    };
+    ASSERT(ability >= 0 && ability < CAPTURE_ABILITY_COUNT);
+    return names[ability];
+}

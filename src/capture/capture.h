@@ -1,0 +1,92 @@
+#pragma once
+
+// Where events come from.
+//
+// A backend watches one process (and with `follow` its descendants) and turns what the OS gives
+// into `struct event`s. Nobody above this header knows which backend is running. A capture belongs
+// to one thread, which opens it, waits on it, drains it and closes it:
+//
+//     capture_open(&linux_backend, &request, &capture, &err)   armed: nothing that the target does
+//     is missed for (;;) { poll(capture->poll_fd or a timer); capture_drain(capture, now, sink,
+//     context); } capture_close(capture)
+//
+// Backends are whole folders: linux/ (perf_event_open), replay/ (a stream in a file), macos/.
+
+#include "base/err.h"
+#include "event/event.h"
+
+// What a recording may or may not see on this machine, for this user, of this process.
+enum capture_ability {
+    CAPTURE_KERNEL_STACKS,
+    CAPTURE_KERNEL_SYMBOLS, // addresses in /proc/kallsyms
+    CAPTURE_OFF_CPU,        // switch records
+    CAPTURE_OFF_CPU_STACKS,
+    CAPTURE_WAKEUPS,
+    CAPTURE_PMU,
+    CAPTURE_BUILD_IDS,    // the kernel reports them with each mapping
+    CAPTURE_LOST_SAMPLES, // the kernel counts lost samples
+    CAPTURE_ABILITY_COUNT
+};
+
+// "kernel_stacks", …: the JSON key.
+const char *capture_ability_name(enum capture_ability ability);
+
+struct capture_ability_state {
+    bool available;
+    struct err reason; // when not available: which setting or limit forbids it, and what would help
+};
+
+struct capture_abilities {
+    struct capture_ability_state at[CAPTURE_ABILITY_COUNT];
+};
+
+struct capture_request {
+    uint32_t pid;
+    uint32_t frequency_hz;
+    bool launched;           // suspended before its exec: arm, and begin with that exec
+    bool follow;             // descendants too
+    const char *replay_path; // for the replay backend; NULL otherwise
+};
+
+enum capture_outcome {
+    CAPTURE_OK = 0,
+    CAPTURE_E_ENDED = 1, // the target is gone and everything it did has been delivered
+};
+
+struct capture_backend;
+
+// The part that every backend has; a backend embeds it as its first member.
+struct capture {
+    const struct capture_backend *backend;
+    struct capture_abilities abilities;
+    int poll_fd;           // readable when there is something to drain; a drain clears it
+    uint64_t started_ns;   // CLOCK_MONOTONIC when it was armed
+    uint32_t frequency_hz; // what the backend really does
+    uint32_t n_rings;      // diagnostics
+    uint64_t ring_bytes;   // of all rings together
+    struct err note;       // what went less well than it should, "" when nothing
+};
+
+struct capture_backend {
+    const char *name; // "perf_event_open in-process", "replay"
+
+    // Finds out what could be recorded here, without a target. Fast; opens nothing that lasts.
+    void (*probe)(struct capture_abilities *ret);
+
+    // Arms the capture. 0, or a negative errno with a line for the user: -ESRCH no such process,
+    // -EACCES/-EPERM not permitted, -EINVAL a request that can't be met, -EMFILE …
+    int (*open)(const struct capture_request *request, struct capture **ret, struct err *reterr);
+
+    // Delivers what has been recorded, in time order. `final`: nothing more will be recorded, hold
+    // nothing back. CAPTURE_OK, CAPTURE_E_ENDED or a negative errno.
+    int (*drain)(struct capture *capture, bool final, event_sink_fn sink, void *context);
+
+    // Stops recording; what is in the rings can still be drained.
+    void (*stop)(struct capture *capture);
+
+    // Accepts NULL.
+    void (*close)(struct capture *capture);
+};
+
+extern const struct capture_backend capture_linux;
+extern const struct capture_backend capture_replay;

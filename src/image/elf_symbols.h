@@ -1,0 +1,28 @@
+#pragma once
+
+// Symbols and the build-id of an ELF file, through libelf. Reads .symtab and .dynsym: functions
+// (STT_FUNC, STT_GNU_IFUNC) and untyped symbols in executable sections. Any file, however broken,
+// gives a table or one error; nothing is mapped, so a file that shrinks meanwhile cannot kill us.
+
+#include "base/err.h"
+#include "image/symtab.h"
+
+enum { BUILD_ID_MAX = 20 };
+
+struct build_id {
+    uint8_t n; // 0: none
+    uint8_t at[BUILD_ID_MAX];
+};
+
+struct elf_facts {
+    struct build_id build_id;
+    bool has_symtab; // .symtab, not just .dynsym
+};
+
+// Reads from `fd` (borrowed; its offset may move). 0 and a table (perhaps empty), or a negative
+// errno with the reason: -ENOEXEC not ELF or malformed.
+int elf_symbols_read(int fd, struct symtab **ret, struct elf_facts *ret_facts, struct err *reterr);
+
+// The same from memory: for the vdso and for the fuzzer. `bytes` is borrowed for the call.
+int elf_symbols_parse(struct slice bytes, struct symtab **ret, struct elf_facts *ret_facts,
+                      struct err *reterr);

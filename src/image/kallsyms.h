@@ -1,0 +1,18 @@
+#pragma once
+
+// The kernel's own symbols: the text of /proc/kallsyms (proc(5)), lines of
+// `address type name [module]`.
+
+#include "base/err.h"
+#include "image/symtab.h"
+
+enum kallsyms_outcome {
+    KALLSYMS_OK = 0,
+    KALLSYMS_E_HIDDEN = 1, // all addresses are zero: kptr_restrict or missing privilege
+};
+
+// Pure. A line that makes no sense is skipped. KALLSYMS_OK and a table, or KALLSYMS_E_HIDDEN.
+int kallsyms_parse(struct slice text, struct symtab **ret);
+
+// Reads /proc/kallsyms. As above, or a negative errno.
+int kallsyms_read(struct symtab **ret, struct err *reterr);

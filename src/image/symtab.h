@@ -1,0 +1,63 @@
+#pragma once
+
+// The functions of one binary by address, immutable once made.
+//
+// Addresses are those of the file itself (ELF's p_vaddr). A frame holds a file offset, so the table
+// also knows the loadable segments and translates. The kernel's table has one segment that maps
+// every address to itself.
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+
+enum symbol_lang { SYMBOL_C, SYMBOL_CPP, SYMBOL_RUST, SYMBOL_D, SYMBOL_UNKNOWN };
+
+// "c", "cpp", "rust", "d", "unknown".
+const char *symbol_lang_name(enum symbol_lang lang);
+
+struct symbol {
+    uint64_t addr;
+    uint64_t end;       // one past its last byte; what st_size said, or up to the next symbol
+    const char *name;   // as in the file, mangled; owned by the table
+    const char *module; // kernel modules only: "nf_tables"; NULL otherwise
+};
+
+struct symtab_segment {
+    uint64_t file_off;
+    uint64_t size;
+    uint64_t addr;
+    bool executable;
+};
+
+struct symtab;
+
+// Makes a table; the builder is empty afterwards. Of several symbols at one address the one that
+// a reader would expect wins: global before weak before local, a sized one before a sizeless one,
+// the shorter name of those that are left.
+struct symtab_builder;
+struct symtab_builder *symtab_builder_new(void);
+void symtab_builder_free(struct symtab_builder *builder);
+
+enum symbol_binding { SYMBOL_LOCAL, SYMBOL_WEAK, SYMBOL_GLOBAL };
+
+// `size` 0: up to the next symbol or the end of the segment. Copies the name. False: full.
+bool symtab_builder_add(struct symtab_builder *builder, uint64_t addr, uint64_t size,
+                        struct slice name, struct slice module, enum symbol_binding binding);
+void symtab_builder_add_segment(struct symtab_builder *builder, const struct symtab_segment *seg);
+struct symtab *symtab_builder_finish(struct symtab_builder *builder);
+
+void symtab_free(struct symtab *symtab);
+
+size_t symtab_count(const struct symtab *symtab);
+uint64_t symtab_bytes(const struct symtab *symtab); // of memory
+
+// The symbol that covers address `addr`, or NULL. O(log n), lock-free.
+const struct symbol *symtab_find(const struct symtab *symtab, uint64_t addr);
+
+// The n-th symbol by address, for walking all of them.
+const struct symbol *symtab_at(const struct symtab *symtab, size_t n);
+
+// Translates. False when no segment holds it.
+bool symtab_addr_of_off(const struct symtab *symtab, uint64_t file_off, uint64_t *ret_addr);
+bool symtab_off_of_addr(const struct symtab *symtab, uint64_t addr, uint64_t *ret_file_off);

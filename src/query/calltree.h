@@ -1,0 +1,41 @@
+#pragma once
+
+// The stacks of a run by function instead of by address.
+//
+// The store's tree has a node per *place*; people think in functions. Here all places of one
+// function under the same caller are one node. Its shape depends only on stacks and names, not on
+// weights: so it is built once, extended as stacks appear, shared by all views, and rebuilt when
+// names change.
+//
+//     weights per stack ──sum──► self per node ──leaves to root──► total per node ──► top, flame
+//
+// `outermost` says that no caller of the node is the same function: a function's total is the sum
+// over its outermost nodes, so that recursion counts once.
+//
+// Belongs to the query thread.
+
+#include "query/names.h"
+
+typedef uint32_t node_id; // 0 is the root
+
+struct calltree_node {
+    node_id caller; // always smaller than the node's own id
+    function_id function;
+    uint32_t depth; // root: 0
+    bool outermost;
+};
+
+struct calltree {
+    struct names *names;
+    uint64_t names_version;
+    VEC(struct calltree_node) nodes;
+    VEC(node_id) of_stack; // by stack_id
+    struct map by_edge;    // (caller, function) -> node
+};
+
+void calltree_init(struct calltree *tree, struct names *names);
+void calltree_fini(struct calltree *tree);
+
+// Brings names and tree up to the published stacks. Node ids stay as they are unless the names
+// changed: then the tree is new, and true is returned.
+bool calltree_refresh(struct calltree *tree);

@@ -1,0 +1,59 @@
+#pragma once
+
+// From frames to functions, as late as possible: when an answer is made, once per frame.
+//
+// A *function* is a symbol of an image, or, where there is none, a single unresolved place
+// (`libz.so.1+0x4fe0`, `[kernel]+0xffff…`). Frames are resolved from the tables that the library
+// has at that moment; when a table arrives later, the frames of that image are resolved again and
+// `version` rises, which tells everyone who stored a function id to start over.
+//
+// Belongs to the query thread.
+
+#include "base/map.h"
+#include "base/vec.h"
+#include "image/library.h"
+#include "store/store.h"
+
+typedef uint32_t function_id;
+
+struct function {
+    char *name; // demangled; `binary+0xoffset` when not resolved. Untrusted bytes
+    const char *
+        binary; // last part of the path, `[kernel]`, `[vdso]`, a kernel module's `[name]`. Borrowed
+    const char *binary_path;
+    uint64_t addr; // where it began when the image was first mapped: what annotate takes back
+    enum symbol_lang lang;
+    bool resolved;
+    bool is_main; // in the program itself, not in a library or the kernel
+    bool is_kernel;
+    image_id image;
+};
+
+// How one image stands with respect to its symbols.
+struct names_image {
+    const struct symtab *symtab; // the one that the frames were resolved with
+    uint64_t n_frames;
+    uint64_t n_unresolved;
+};
+
+struct names {
+    const struct store *store;
+    struct library *library;
+    uint64_t version;               // rises when function ids change their meaning
+    uint64_t seen_generation;       // of the library
+    VEC(struct function) functions; // by function_id
+    VEC(function_id) of_frame;      // by frame_id
+    struct map by_symbol;           // (image, symbol or offset) -> function
+    VEC(struct names_image) images; // by image_id
+};
+
+void names_init(struct names *names, const struct store *store, struct library *library);
+void names_fini(struct names *names);
+
+// Takes notice of tables that have arrived and of frames below `n_frames`. True when `version`
+// rose.
+bool names_refresh(struct names *names, uint32_t n_frames);
+
+// Frames that names_refresh() has covered.
+function_id names_of_frame(const struct names *names, frame_id frame);
+const struct function *names_function(const struct names *names, function_id function);

@@ -1,0 +1,279 @@
+#pragma once
+
+// A run in memory: everything that is known about one recording.
+//
+// Tables of columns, append-only. The run's capture thread is the only writer; queries read at the
+// same time, from any thread, without a lock. Each table publishes one length: a reader that has
+// loaded it sees all rows below it, complete, and they never change (the few fields that do are
+// marked _Atomic).
+//
+//     samples    one stack of one thread on a CPU       time · thread · stack             16 bytes
+//     intervals  one wait of one thread                 start · length, why · thread · stack   24
+//     wakeups    who made whom ready                    time · wakee · waker · stack          20
+//     counters   what the hardware counted for a sample
+//     stacks     the tree that the three above point into                       (stacks.h)
+//     threads, processes, images, codes, strings         what the ids stand for
+//     accounts   what arrived, what was lost, what was cut: nothing that is missing is hidden
+//
+// Rows of `samples` are sorted by time, rows of `wakeups` too; rows of `intervals` by their end. A
+// time range is therefore two binary searches. Times are CLOCK_MONOTONIC; answers count from
+// started_ns.
+
+#include "store/stacks.h"
+#include "store/strings.h"
+
+typedef uint32_t thread_id;  // a row of threads: a tid that is used again is a new thread
+typedef uint32_t process_id; // a row of processes
+
+enum { THREAD_NONE = UINT32_MAX, THREAD_INTERRUPT = UINT32_MAX - 1 };
+
+// ---- Samples
+// -------------------------------------------------------------------------------------
+
+struct samples {
+    struct column time_ns; // uint64_t
+    struct column thread;  // thread_id
+    struct column stack;   // stack_id
+    _Atomic uint64_t n;    // published
+    uint64_t weight_ns;    // CPU time that one sample stands for; the same for all of a run
+};
+
+// Consecutive rows, pinned.
+struct samples_span {
+    uint64_t first; // row
+    size_t n;
+    const uint64_t *time_ns;
+    const thread_id *thread;
+    const stack_id *stack;
+};
+
+// Rows from `first` on, at most up to `end`, as many as lie together. `first` < `end` <= published
+// n.
+void samples_pin(const struct samples *samples, uint64_t first, uint64_t end,
+                 struct samples_span *ret);
+void samples_unpin(const struct samples *samples, const struct samples_span *span);
+
+// The first row at or after `time_ns`, among the first `n`.
+uint64_t samples_find(const struct samples *samples, uint64_t n, uint64_t time_ns);
+
+// ---- Waiting
+// -------------------------------------------------------------------------------------
+
+// Flags of an interval, and the limits of its packed length.
+enum interval_flag {
+    INTERVAL_RUNNABLE = 1,    // preempted: ready to run, waiting for a CPU, not blocked
+    INTERVAL_APPROXIMATE = 2, // the stack is the last known one, not the one of the wait
+    INTERVAL_ENDED_BY_RUN = 4 // still waiting when the recording ended
+};
+
+struct interval {
+    uint64_t start_ns;
+    uint64_t duration_ns; // at most 2^48 - 1 (78 hours)
+    uint8_t reason;       // enum event_reason
+    uint8_t flags;
+    thread_id thread;
+    stack_id stack;
+};
+
+struct intervals {
+    struct column start_ns; // uint64_t
+    struct column length;   // uint64_t: duration << 16 | reason << 8 | flags
+    struct column thread;
+    struct column stack;
+    _Atomic uint64_t n;
+};
+
+struct interval intervals_get(const struct intervals *intervals, uint64_t row);
+
+struct wakeup {
+    uint64_t time_ns;
+    thread_id wakee;
+    thread_id waker; // or THREAD_INTERRUPT
+    stack_id stack;  // of the waker
+};
+
+struct wakeups {
+    struct column time_ns;
+    struct column wakee;
+    struct column waker;
+    struct column stack;
+    _Atomic uint64_t n;
+};
+
+struct wakeup wakeups_get(const struct wakeups *wakeups, uint64_t row);
+
+// ---- Counters
+// ------------------------------------------------------------------------------------
+
+enum { COUNTER_COUNT = 4 }; // cycles, instructions, L1D misses, branch misses: event.h
+
+struct counter_row {
+    uint64_t sample; // row of samples
+    uint32_t valid;  // bit n: delta[n] is known
+    uint64_t delta[COUNTER_COUNT];
+};
+
+struct counters {
+    struct column rows; // struct counter_row, by sample
+    _Atomic uint64_t n;
+};
+
+// ---- What the ids stand for
+// ----------------------------------------------------------------------
+
+struct thread_row {
+    uint32_t pid;
+    uint32_t tid;
+    process_id process;
+    uint64_t started_ns;
+    _Atomic uint64_t ended_ns; // 0 while it lives
+    _Atomic string_id name;    // the last one it had
+};
+
+struct threads {
+    struct column rows;
+    _Atomic uint32_t n;
+};
+
+struct process_row {
+    uint32_t pid;
+    uint32_t parent_pid;
+    uint64_t started_ns;
+    _Atomic uint64_t ended_ns;
+    _Atomic string_id name;
+    _Atomic image_id main_image; // its executable
+};
+
+struct processes {
+    struct column rows;
+    _Atomic uint32_t n;
+};
+
+enum { IMAGE_NONE = UINT32_MAX };
+
+enum image_row_kind { IMAGE_ROW_FILE, IMAGE_ROW_VDSO, IMAGE_ROW_ANONYMOUS, IMAGE_ROW_KERNEL };
+
+struct image_row {
+    enum image_row_kind kind;
+    string_id path;     // as the target saw it
+    uint32_t library;   // who knows its symbols: an id of image/library.h
+    uint64_t load_bias; // first seen mapping: address = file offset + load_bias
+    string_id build_id; // raw bytes; 0 when not known
+};
+
+struct images {
+    struct column rows;
+    _Atomic uint32_t
+        n; // image 0 stands for "no image at all": an address that nothing was mapped at
+};
+
+// A function that a JIT made, from `loaded_ns` until `ended_ns`.
+struct code_row {
+    process_id process;
+    uint64_t addr;
+    uint64_t size_bytes;
+    uint64_t index;
+    uint64_t loaded_ns;
+    _Atomic uint64_t ended_ns; // 0 while it is valid
+    string_id name;
+    string_id code; // its bytes; 0 when not known
+};
+
+struct codes {
+    struct column rows;
+    _Atomic uint32_t n;
+};
+
+// ---- Accounts
+// ------------------------------------------------------------------------------------
+
+// Counts by the writer, for `health` and `diagnose`.
+enum account {
+    ACCOUNT_SAMPLES_LOST, // known to have been samples
+    ACCOUNT_RECORDS_LOST, // of any kind
+    ACCOUNT_LOST_REPORTS, // how many times the kernel said so
+    ACCOUNT_THROTTLES,
+    ACCOUNT_UNTHROTTLES,
+    ACCOUNT_OUT_OF_ORDER,     // arrived later than their turn, and were moved to it
+    ACCOUNT_STACKS_EMPTY,     // samples without any frame
+    ACCOUNT_STACKS_CUT,       // deeper than the recorder looks
+    ACCOUNT_STACKS_TRUNCATED, // known to lack callers
+    ACCOUNT_FRAMES,           // of all samples, and of those:
+    ACCOUNT_FRAMES_UNMAPPED,  // at addresses where nothing was mapped
+    ACCOUNT_SAMPLES_DROPPED,  // the run is full
+    ACCOUNT_COUNT
+};
+
+const char *account_name(enum account account);
+
+enum { STORE_EVENT_KINDS = 24 }; // at least EVENT_KIND_COUNT
+
+struct store {
+    uint64_t started_ns; // set once, before the first row
+    uint64_t started_unix_ns;
+    _Atomic uint64_t last_ns;  // time of the newest event
+    _Atomic uint64_t ended_ns; // 0 while recording
+    struct samples samples;
+    struct intervals intervals;
+    struct wakeups wakeups;
+    struct counters counters;
+    struct stacks stacks;
+    struct strings strings;
+    struct threads threads;
+    struct processes processes;
+    struct images images;
+    struct codes codes;
+    _Atomic uint64_t accounts[ACCOUNT_COUNT];
+    _Atomic uint64_t events[STORE_EVENT_KINDS]; // how many arrived, by kind
+};
+
+// On the heap: it is large and its address must not change.
+struct store *store_new(uint64_t started_ns, uint64_t started_unix_ns, uint64_t weight_ns);
+void store_free(struct store *store); // accepts NULL
+
+// ---- Writing: one thread only
+// --------------------------------------------------------------------
+
+// False when the run is full; the sample is counted as dropped. `time_ns` not before the last
+// one's.
+bool store_add_sample(struct store *store, uint64_t time_ns, thread_id thread, stack_id stack);
+void store_add_interval(struct store *store, const struct interval *interval);
+void store_add_wakeup(struct store *store, const struct wakeup *wakeup);
+void store_add_counters(struct store *store, const struct counter_row *counters);
+
+// These return the new row's id; THREAD_NONE, UINT32_MAX, IMAGE_NONE … beyond the limit.
+thread_id store_add_thread(struct store *store, uint32_t pid, uint32_t tid, process_id process,
+                           uint64_t started_ns, string_id name);
+process_id store_add_process(struct store *store, uint32_t pid, uint32_t parent_pid,
+                             uint64_t started_ns, string_id name);
+image_id store_add_image(struct store *store, const struct image_row *image);
+uint32_t store_add_code(struct store *store, const struct code_row *code);
+
+void store_count(struct store *store, enum account account, uint64_t more);
+
+// ---- Reading: any thread
+// -------------------------------------------------------------------------
+
+// Rows change only in their _Atomic fields.
+const struct thread_row *store_thread(const struct store *store, thread_id thread);
+const struct process_row *store_process(const struct store *store, process_id process);
+const struct image_row *store_image(const struct store *store, image_id image);
+const struct code_row *store_code(const struct store *store, uint32_t code);
+
+// For the writer to change those fields.
+struct thread_row *store_thread_mut(struct store *store, thread_id thread);
+struct process_row *store_process_mut(struct store *store, process_id process);
+struct code_row *store_code_mut(struct store *store, uint32_t code);
+
+uint64_t store_account(const struct store *store, enum account account);
+
+// End of the run's time so far: ended_ns once it has ended, else the newest event's time.
+uint64_t store_end_ns(const struct store *store);
+
+// Bytes of memory: all of it, and the part that grows with every sample, interval and wakeup.
+struct store_memory {
+    uint64_t total_bytes;
+    uint64_t rows_bytes;
+    uint64_t stacks_bytes;
+};
+struct store_memory store_memory(const struct store *store);

@@ -1,0 +1,28 @@
+#pragma once
+
+// Names and paths, each kept once: bytes <-> a dense id. Also small blobs, such as the code bytes
+// of JIT functions. Id 0 is the empty string. One writer, lock-free readers; nothing is removed.
+
+#include "base/bytes.h"
+#include "base/map.h"
+#include "store/column.h"
+
+typedef uint32_t string_id;
+
+struct strings {
+    struct column rows; // struct slice, pointing into blocks
+    _Atomic uint32_t n; // published
+    struct map by_hash; // writer only
+    struct strings_block *blocks;
+    size_t block_used;
+    _Atomic uint64_t n_bytes;
+};
+
+void strings_init(struct strings *strings);
+void strings_fini(struct strings *strings);
+
+// The id of these bytes. Writer only. Beyond LIMIT_STRINGS: 0, the empty string.
+string_id strings_add(struct strings *strings, struct slice bytes);
+
+// Borrowed for the life of the table; the bytes are followed by a zero byte that is not counted.
+struct slice strings_get(const struct strings *strings, string_id id);
