@@ -204,7 +204,7 @@ enum account {
     ACCOUNT_STACKS_CUT,       // deeper than the recorder looks
     ACCOUNT_STACKS_TRUNCATED, // known to lack callers
     ACCOUNT_FRAMES,           // of all samples, and of those:
-    ACCOUNT_FRAMES_UNMAPPED,  // at addresses where nothing was mapped
+    ACCOUNT_PLACES_UNMAPPED,  // distinct call sites where nothing was mapped
     ACCOUNT_SAMPLES_DROPPED,  // the run is full
     ACCOUNT_ROWS_DROPPED,     // the same for intervals, wakeups and counters
     ACCOUNT_COUNT
