@@ -18,7 +18,7 @@ const char *account_name(enum account account)
         [ACCOUNT_STACKS_CUT] = "stacks_cut",
         [ACCOUNT_STACKS_TRUNCATED] = "stacks_truncated",
         [ACCOUNT_FRAMES] = "frames",
-        [ACCOUNT_FRAMES_UNMAPPED] = "frames_unmapped",
+        [ACCOUNT_PLACES_UNMAPPED] = "places_unmapped",
         [ACCOUNT_SAMPLES_DROPPED] = "samples_dropped",
         [ACCOUNT_ROWS_DROPPED] = "rows_dropped",
     };

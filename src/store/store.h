@@ -203,7 +203,7 @@ enum account {
     ACCOUNT_STACKS_EMPTY,     // samples without any frame
     ACCOUNT_STACKS_CUT,       // deeper than the recorder looks
     ACCOUNT_STACKS_TRUNCATED, // known to lack callers
-    ACCOUNT_FRAMES,           // of all samples, and of those:
+    ACCOUNT_FRAMES,           // of all samples
     ACCOUNT_PLACES_UNMAPPED,  // distinct call sites where nothing was mapped
     ACCOUNT_SAMPLES_DROPPED,  // the run is full
     ACCOUNT_ROWS_DROPPED,     // the same for intervals, wakeups and counters
