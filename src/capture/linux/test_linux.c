@@ -295,8 +295,8 @@ static void see_mapping(struct seen *seen, const struct event *event)
         memcmp(path.data + path.n - (sizeof own - 1), own, sizeof own - 1) != 0) {
         return;
     }
-    uint64_t start;
-    uint64_t off;
+    uint64_t start = 0;
+    uint64_t off = 0;
     assert_true(own_text(spin_off(), &start, &off));
     if (event->image_mapped.file_off == off) {
         seen->has_own_image = true;
