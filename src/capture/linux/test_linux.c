@@ -83,6 +83,8 @@ static _Noreturn void run_as_target(const char *what)
         }
         waitpid(child, NULL, 0);
         spin(150 * (uint64_t)NS_PER_MS); // so that its account is looked at once more
+    } else if (strcmp(what, "long") == 0) {
+        spin_in_two_threads(1000);
     } else if (strcmp(what, "short") == 0) {
         spin(3 * (uint64_t)NS_PER_MS);
     }
@@ -218,6 +220,7 @@ struct seen {
     uint64_t n_kernel;     // samples with kernel frames
     uint64_t n_before_map; // samples before the program itself is mapped
     uint64_t n_recorded_children;
+    uint64_t n_lost;
     bool has_own_image;
     uint64_t spin_addr; // where spin() is in the target
     char exec_name[32];
@@ -314,6 +317,8 @@ static void see(void *context, const struct event *event)
                        event->kind != EVENT_LOST;
     if (event->kind == EVENT_SAMPLE) {
         see_sample(seen, event);
+    } else if (event->kind == EVENT_LOST) {
+        seen->n_lost += event->lost.n;
     } else if (event->kind == EVENT_IMAGE_MAPPED) {
         see_mapping(seen, event);
     } else if (event->kind == EVENT_THREAD_STARTED) {
@@ -338,16 +343,22 @@ static void seen_fini(struct seen *seen)
 
 // ---- Recording ---------------------------------------------------------------------------------
 
-static struct capture *open_capture(pid_t pid, bool launched, bool follow)
+static struct capture *open_request(const struct capture_request *request)
 {
-    struct capture_request request = {
-        .pid = (uint32_t)pid, .frequency_hz = FREQUENCY_HZ, .launched = launched, .follow = follow};
     struct capture *capture = NULL;
     struct err err = {0};
-    if (capture_linux.open(&request, &capture, &err) != 0) {
+    if (capture_linux.open(request, &capture, &err) != 0) {
         fail_msg("%s", err.text);
     }
     return capture;
+}
+
+static struct capture *open_capture(pid_t pid, bool launched, bool follow)
+{
+    return open_request(&(struct capture_request){.pid = (uint32_t)pid,
+                                                  .frequency_hz = FREQUENCY_HZ,
+                                                  .launched = launched,
+                                                  .follow = follow});
 }
 
 // Drains until the capture ends or `enough` says so.
@@ -512,6 +523,41 @@ static void test_follow_records_children(void **state)
     assert_int_equal(seen.sampled_pids.n, 2);
     assert_int_equal(seen.n_unsorted, 0);
     assert_mostly_in_spin(&seen);
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+// Nobody drains until the target has ended, and its samples do not fit. The kernel drops the new
+// ones, so that no record can tell of the loss: the counts of the events do.
+static void test_what_did_not_fit_is_counted(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct perf_features features;
+    perf_features_probe(&features);
+    if (!features.lost || features.max_rate_hz < 100000) {
+        print_message("skipped: lost samples are not counted, or not to be had, here\n");
+        return;
+    }
+    struct child child = fork_child(launch, "long");
+    struct capture *capture = open_request(&(struct capture_request){
+        .pid = (uint32_t)child.pid, .frequency_hz = features.max_rate_hz, .launched = true});
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    siginfo_t info;
+    go(&child);
+    waitid(P_PID, (id_t)child.pid, &info, WEXITED | WNOWAIT);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    assert_true(seen.n_lost > 1000);
+    // Two seconds of CPU time; the kernel's timer does not hold such a rate to the last.
+    assert_in_range(seen.n_lost + seen.n[EVENT_SAMPLE], features.max_rate_hz,
+                    features.max_rate_hz * 5 / 2);
+    assert_int_equal(seen.n_unsorted, 0);
+    uint64_t n_lost = seen.n_lost;
+    assert_int_equal(capture_linux.drain(capture, true, see, &seen), CAPTURE_E_ENDED);
+    assert_int_equal(seen.n_lost, n_lost); // once is enough
     capture_linux.close(capture);
     end_child(&child);
     seen_fini(&seen);
@@ -731,6 +777,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_launch_that_never_execs_just_ends),
         cmocka_unit_test(test_children_are_told_and_counted_but_not_recorded),
         cmocka_unit_test(test_follow_records_children),
+        cmocka_unit_test(test_what_did_not_fit_is_counted),
         cmocka_unit_test(test_attach_finds_threads_names_and_code),
         cmocka_unit_test(test_attach_while_threads_come_and_go),
         cmocka_unit_test(test_attach_with_follow_takes_the_family),
