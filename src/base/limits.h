@@ -25,7 +25,7 @@ enum {
 enum {
     LIMIT_CONNECTIONS = 256,            // at the same time
     LIMIT_REQUEST_BYTES = 1 << 20,      // one line; a longer one is refused and the peer dropped
-    LIMIT_REQUESTS_PER_CONNECTION = 32, // unanswered ones; reading pauses beyond
+    LIMIT_REQUESTS_PER_CONNECTION = 8, // unanswered ones; reading pauses beyond
     LIMIT_SUBSCRIPTIONS_PER_CONNECTION = 32,
     LIMIT_WAITERS = 512,           // wait_active calls in flight, over all connections
     LIMIT_ANSWER_BYTES = 64 << 20, // one answer; a larger one becomes a `too_large` error
