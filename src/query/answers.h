@@ -80,10 +80,11 @@ struct flame_node {
 
 struct flame {
     struct health health;
-    uint64_t weight_ns;           // on-CPU time of a node: total_samples x weight_ns
-    uint64_t n_nodes;             // with samples, before cutting; the root is one
-    VEC(struct flame_node) nodes; // 0 is the root, each node before its callees; siblings by total,
-                                  // heaviest first, then by name
+    uint64_t weight_ns; // on-CPU time of a node: total_samples x weight_ns
+    uint64_t n_nodes;   // with samples, before cutting; the root is one
+    VEC(struct flame_node)
+    nodes; // 0 is the root, each node before its callees; siblings by total,
+           // heaviest first, then by name
 };
 
 void flame_make(struct flame *ret, const struct calltree *tree, const struct fold *fold,
@@ -100,7 +101,7 @@ struct threads_entry {
     uint64_t samples;
     struct off_cpu off_cpu; // waits, clipped to the view's time
     uint64_t runnable_ns;
-    uint64_t wakeups; // how often it was made ready
+    uint64_t wakeups;    // how often it was made ready
     uint64_t started_ns; // from the start of the run
     uint64_t ended_ns;   // 0 while it lives
 };
@@ -146,5 +147,5 @@ struct image_reports {
 };
 
 void image_reports_make(struct image_reports *ret, const struct calltree *tree,
-                        const struct fold *fold);
+                        const struct fold *fold, const struct store *store);
 void image_reports_fini(struct image_reports *reports);

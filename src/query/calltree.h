@@ -19,9 +19,9 @@
 typedef uint32_t node_id; // 0 is the root
 
 struct calltree_node {
-    node_id caller; // always smaller than the node's own id
+    node_id caller;       // always smaller than the node's own id
     function_id function; // of the root: without meaning
-    uint32_t depth; // root: 0
+    uint32_t depth;       // root: 0
     bool outermost;
 };
 
@@ -29,9 +29,9 @@ struct calltree {
     struct names *names;
     uint64_t names_version;
     VEC(struct calltree_node) nodes;
-    VEC(node_id) of_stack;      // by stack_id
-    VEC(uint32_t) first_depth;  // by function_id: of its node nearest to the root; 0: none yet
-    struct map by_edge;         // (caller, function) -> node
+    VEC(node_id) of_stack;     // by stack_id
+    VEC(uint32_t) first_depth; // by function_id: of its node nearest to the root; 0: none yet
+    struct map by_edge;        // (caller, function) -> node
 };
 
 void calltree_init(struct calltree *tree, struct names *names);

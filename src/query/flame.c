@@ -17,9 +17,9 @@ struct kept {
 struct cutting {
     const struct calltree *tree;
     struct weights weights;
-    VEC(struct kept) kept;   // without the root
-    uint32_t *first_kept;    // by node_id: where its callees begin in `kept`, sorted; plus one
-    uint32_t *place;         // by node_id: where it stands in the answer; plus one
+    VEC(struct kept) kept; // without the root
+    uint32_t *first_kept;  // by node_id: where its callees begin in `kept`, sorted; plus one
+    uint32_t *place;       // by node_id: where it stands in the answer; plus one
 };
 
 // ---- Choosing ----------------------------------------------------------------------------------

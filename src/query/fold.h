@@ -18,14 +18,14 @@
 
 struct fold {
     struct view view;
-    uint64_t cursor;              // rows looked at
-    uint64_t n_samples;           // rows that matched
-    VEC(uint64_t) by_stack;       // samples, by stack_id
-    VEC(uint64_t) by_thread;      // samples, by thread_id
-    VEC(uint8_t) thread_kept;     // by thread_id: 1 when the view has it
-    VEC(uint8_t) stack_kept;      // by stack_id: 1 when no frame of it is excluded
-    VEC(uint8_t) function_kept;   // by function_id: 0 not looked at, 1 kept, 2 excluded
-    uint64_t names_version;       // that the excluded ones were found with
+    uint64_t cursor;            // rows looked at
+    uint64_t n_samples;         // rows that matched
+    VEC(uint64_t) by_stack;     // samples, by stack_id
+    VEC(uint64_t) by_thread;    // samples, by thread_id
+    VEC(uint8_t) thread_kept;   // by thread_id: 1 when the view has it
+    VEC(uint8_t) stack_kept;    // by stack_id: 1 when no frame of it is excluded
+    VEC(uint8_t) function_kept; // by function_id: 0 not looked at, 1 kept, 2 excluded
+    uint64_t names_version;     // that the excluded ones were found with
 };
 
 // Takes over `*view`, leaving an empty one.

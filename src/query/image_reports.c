@@ -40,9 +40,9 @@ static void describe_library_image(struct image_report *report, const struct ima
     report->symbols = symtab == NULL ? 0 : symtab_count(symtab);
 }
 
-static void describe(struct image_report *report, const struct names *names, image_id id)
+static void describe(struct image_report *report, const struct names *names,
+                     const struct store *store, image_id id)
 {
-    const struct store *store = names->store;
     const struct image_row *row = store_image(store, id);
     report->image = id;
     report->path = strings_get(&store->strings, row->path);
@@ -63,14 +63,14 @@ static void describe(struct image_report *report, const struct names *names, ima
 }
 
 void image_reports_make(struct image_reports *ret, const struct calltree *tree,
-                        const struct fold *fold)
+                        const struct fold *fold, const struct store *store)
 {
     *ret = (struct image_reports){0};
     count_leaves(ret, tree, fold);
     size_t n = 0;
     for (image_id id = 0; id < ret->images.n; id++) {
         if (ret->images.at[id].leaf_samples > 0) {
-            describe(&ret->images.at[id], tree->names, id);
+            describe(&ret->images.at[id], tree->names, store, id);
             ret->images.at[n++] = ret->images.at[id];
         }
     }

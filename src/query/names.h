@@ -17,11 +17,11 @@
 typedef uint32_t function_id;
 
 struct function {
-    char *name; // demangled; `binary+0xoffset` when not resolved. Untrusted bytes
-    const char *binary;      // last part of the path, `[kernel]`, `[vdso]`, a kernel module's `[name]`
+    char *name;         // demangled; `binary+0xoffset` when not resolved. Untrusted bytes
+    const char *binary; // last part of the path, `[kernel]`, `[vdso]`, a kernel module's `[name]`
     const char *binary_path; // both borrowed
     uint64_t addr; // where it began when the image was first mapped: what annotate takes back
-    uint64_t key;  // in its image: the symbol's address; of an unresolved place: what its name shows
+    uint64_t key; // in its image: the symbol's address; of an unresolved place: what its name shows
     enum symbol_lang lang;
     bool resolved;
     bool is_main; // in the program itself, not in a library or the kernel

@@ -57,8 +57,8 @@ static void add_interval(const struct tally *tally, const struct interval *inter
     }
 }
 
-// Rows are sorted by their end: one that ends late may have begun at any time, so there is no end to
-// look for.
+// Rows are sorted by their end: one that ends late may have begun at any time, so there is no end
+// to look for.
 static void add_intervals(const struct tally *tally, uint64_t n)
 {
     const struct intervals *intervals = &tally->store->intervals;

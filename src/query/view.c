@@ -9,6 +9,24 @@ void view_fini(struct view *view)
     vec_fini(&view->exclude);
 }
 
+static char *copy_text(const char *text)
+{
+    return text == NULL ? NULL : alloc_text(text, strlen(text));
+}
+
+void view_copy(struct view *to, const struct view *from)
+{
+    *to = *from;
+    to->exclude.at = NULL;
+    to->exclude.n = to->exclude.room = 0;
+    for (size_t i = 0; i < from->exclude.n; i++) {
+        vec_push(&to->exclude, (struct view_symbol){
+                                   .function_name = copy_text(from->exclude.at[i].function_name),
+                                   .binary = copy_text(from->exclude.at[i].binary),
+                               });
+    }
+}
+
 bool view_is_everything(const struct view *view)
 {
     return !view->has_tid && !view->has_time_range && view->exclude.n == 0;
