@@ -260,7 +260,8 @@ bool names_refresh(struct names *names, uint32_t n_frames)
     notice_main_images(names);
     vec_reserve(&names->of_frame, n_frames);
     while (names->of_frame.n < n_frames) {
-        vec_push(&names->of_frame, resolve(names, (frame_id)names->of_frame.n));
+        function_id function = resolve(names, (frame_id)names->of_frame.n);
+        vec_push(&names->of_frame, function);
     }
     return changed;
 }
