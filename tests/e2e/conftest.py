@@ -13,7 +13,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from stax import BUILD, PATIENCE, REPO, SERVER, STAX, Server  # noqa: E402
+from stax import (  # noqa: E402
+    BUILD, NOBODY, PATIENCE, REPO, SERVER, STAX, Server, needs_program, needs_root, sysctl)
 
 # No test may take longer. `@pytest.mark.limit(seconds)` for those that need to.
 TEST_LIMIT_S = 60
@@ -134,3 +135,20 @@ def public_dir():
     path.chmod(0o755)
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def user(other_server, public_dir, targets):
+    """A server of user 65534, with no privilege at all; copies of some targets stand in public_dir,
+    where that user can read them."""
+    missing = needs_root() or needs_program("setpriv")
+    paranoid = sysctl("kernel.perf_event_paranoid")
+    if missing:
+        pytest.skip(missing)
+    if paranoid > 2:
+        pytest.skip(f"kernel.perf_event_paranoid is {paranoid}: a user may not profile at all")
+    for path in (STAX, SERVER, *(targets / name for name in ("shares", "forever", "threads64"))):
+        pathlib.Path(shutil.copy(path, public_dir)).chmod(0o755)
+    return other_server(
+        wrap=["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"], owner=NOBODY,
+        stax=public_dir / "stax", server=public_dir / "stax-server").start()

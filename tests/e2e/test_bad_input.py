@@ -3,12 +3,11 @@
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 
 import pytest
 
-from stax import NOBODY, assert_refused, needs_program, needs_root
+from stax import assert_refused
 
 
 @pytest.mark.parametrize(
@@ -129,25 +128,14 @@ def test_thread_instead_of_a_process(server, target):
             assert rpc.call("RunControl.status")["active"] == []
 
 
-@pytest.mark.needs(needs_root())
-@pytest.mark.needs(needs_program("setpriv"))
-def test_process_of_somebody_else(other_server, public_dir):
-    binaries = {}
-    for name in ("stax", "stax_binary"):
-        pass
-    from stax import SERVER, STAX
-    for key, path in (("stax", STAX), ("server", SERVER)):
-        binaries[key] = pathlib.Path(shutil.copy(path, public_dir))
-        binaries[key].chmod(0o755)
-    wrap = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
-    server = other_server(wrap=wrap, owner=NOBODY, **binaries).start()
+def test_process_of_somebody_else(user):
     other = subprocess.Popen(["sleep", "60"])
     try:
-        assert_refused(server.stax("record", "--pid", other.pid), str(other.pid))
+        assert_refused(user.stax("record", "--pid", other.pid), str(other.pid))
     finally:
         other.kill()
         other.wait()
-    assert server.json("status")["active"] == []
+    assert user.json("status")["active"] == []
 
 
 def test_no_server(other_server):

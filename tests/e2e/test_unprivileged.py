@@ -1,28 +1,6 @@
 """The whole chain as a user without any privilege."""
 
-import pathlib
-import shutil
-
-import pytest
-
-from stax import NOBODY, SERVER, STAX, assert_share, needs_program, needs_root, sysctl
-
-pytestmark = [pytest.mark.needs(needs_root()), pytest.mark.needs(needs_program("setpriv"))]
-
-
-@pytest.fixture
-def user(other_server, public_dir, targets):
-    """A server of user 65534, and copies of the targets where that user can read them."""
-    paranoid = sysctl("kernel.perf_event_paranoid")
-    if paranoid > 2:
-        pytest.skip(f"kernel.perf_event_paranoid is {paranoid}: a user may not profile at all")
-    for path in (STAX, SERVER, *(targets / name for name in ("shares", "forever", "threads64"))):
-        copy = pathlib.Path(shutil.copy(path, public_dir))
-        copy.chmod(0o755)
-    server = other_server(
-        wrap=["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"], owner=NOBODY,
-        stax=public_dir / "stax", server=public_dir / "stax-server")
-    return server.start()
+from stax import assert_share, sysctl
 
 
 def test_whole_chain(user, public_dir):
