@@ -28,3 +28,5 @@ void view_fini(struct view *view);
 bool view_is_everything(const struct view *view);
 
 bool view_equal(const struct view *a, const struct view *b);
+
+void view_copy(struct view *to, const struct view *from);
