@@ -149,7 +149,7 @@ static function_id function_at(struct names *names, image_id image, const struct
     while ((id = map_find_from(&names->by_symbol, hash, &cursor)) != MAP_NONE) {
         const struct function *function = &names->functions.at[id];
         if (id >= first && function->image == image && function->key == place->key &&
-            function->resolved == resolved) {
+            function->addr == place->addr && function->resolved == resolved) {
             return id;
         }
     }
