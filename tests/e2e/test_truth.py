@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from stax import PATIENCE, assert_share, assert_time, sysctl
+from stax import PATIENCE, assert_refused, assert_share, assert_time, sysctl
 
 N_CPUS = os.cpu_count()
 # High enough for narrow bounds in a second of work.
@@ -55,6 +55,28 @@ def test_default_frequency_is_900(server, target):
     assert run.summary["frequency_hz"] == 900
     assert_time(run.summary["samples"] * 1e9 / 900, run.truth.lines[0]["process_cpu_ns"], 1e9 / 900, N_CPUS,
                 "samples at 900 Hz")
+
+
+def test_highest_frequency_of_the_kernel(server, target):
+    """The kernel's maximum is accepted, one more is refused with the limit in the text."""
+    limit = min(sysctl("kernel.perf_event_max_sample_rate"), 100000)
+    refused = server.stax("record", "-F", limit + 1, "--", target("brief"))
+    assert_refused(refused, str(limit + 1), str(limit))
+    run = server.record([target("brief"), "20"], "-F", limit)
+    assert run.status == 0 and run.summary["samples"] > 0
+
+
+def test_what_record_says_at_the_end(server, target):
+    """The summary and the next commands; the target's own output is left alone."""
+    run = server.record([target("shares"), "1", "300"], env={"TRUTH": "/dev/stdout"})
+    assert run.result.out.startswith('{"pid"') and len(run.result.out.splitlines()) == 1
+    text = run.result.err.replace(",", "")
+    assert str(run.summary["samples"]) in text and "stax top" in text and "nothing lost" in text, text
+    if not server.json("status")["capabilities"]["off_cpu"]["available"]:
+        assert run.summary["estimated"] and server.top().health["estimated"]
+        assert "estimate" in server.ok("top").out
+    events = server.json("diagnose")["run"]["events"]
+    assert events["sample"] == run.summary["samples"]
 
 
 def test_shares_of_three_threads(server, target):

@@ -12,5 +12,5 @@ int main(int argc, char **argv)
 {
     truth_add("brief_work", brief_work(arg_ms(argc, argv, 1, 4)));
     truth_write();
-    return argc > 2 ? atoi(argv[2]) : 0;
+    return arg_int(argc, argv, 2, 0);
 }

@@ -1,5 +1,5 @@
-// Known: most of the CPU time is in two child processes. The parent works in `parent_work`, each child
-// in `child_work` (three times as long); the parent waits for both. Three lines of truth.
+// Known: most of the CPU time is in two child processes. The parent works in `parent_work`, each
+// child in `child_work` (three times as long); the parent waits for both. Three lines of truth.
 //
 //     children [PARENT_MS=200]
 

@@ -1,5 +1,6 @@
-// Known: threads that are born and die by the hundred. Four at a time, N in all, each named churn-NNN
-// and working in `short_life` for the given CPU time; the truth has each thread's own time.
+// Known: threads that are born and die by the hundred. Four at a time, N in all, each named
+// churn-NNN and working in `short_life` for the given CPU time; the truth has each thread's own
+// time.
 //
 //     churn [N=500] [US_PER_THREAD=3500]
 
@@ -21,7 +22,7 @@ static void *thread_main(void *arg)
 
 int main(int argc, char **argv)
 {
-    const int n = argc > 1 ? atoi(argv[1]) : 500;
+    const int n = arg_int(argc, argv, 1, 500);
     budget_ns = arg_ms(argc, argv, 2, 3500) / 1000;
     tell_ready();
     pthread_t threads[4];

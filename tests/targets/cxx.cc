@@ -48,7 +48,10 @@ struct Meter {
 
 NOINLINE uint64_t with_lambda(uint64_t budget_ns)
 {
-    auto body = [](uint64_t ns) __attribute__((noinline)) { return spin(ns, 1021); };
+    auto body = [](uint64_t ns) __attribute__((noinline))
+    {
+        return spin(ns, 1021);
+    };
     return body(budget_ns) + (spin_sink & 0);
 }
 

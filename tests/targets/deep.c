@@ -84,7 +84,7 @@ static uint64_t (*const line[200])(uint64_t) = {
 
 int main(int argc, char **argv)
 {
-    const int depth = argc > 1 ? atoi(argv[1]) : 200;
+    const int depth = arg_int(argc, argv, 1, 200);
     if (depth < 1 || depth > 200) {
         return 2;
     }

@@ -1,7 +1,7 @@
 // Known: a program that becomes another one in the middle. `phase_before` works, then the process
 // execs its neighbour `exec_after`, where `phase_after` works as long. Both are linked at the same
-// fixed address and have the same layout, so that an address of one is an address of the other: names are right only if
-// the address space is replaced at the exec.
+// fixed address and have the same layout, so that an address of one is an address of the other:
+// names are right only if the address space is replaced at the exec.
 //
 //     exec_before [MS_PER_PHASE=400]
 
@@ -23,9 +23,10 @@ int main(int argc, char **argv)
     if (!slash) {
         return 2;
     }
-    strcpy(slash + 1, "exec_after");
+    memcpy(slash + 1, "exec_after", sizeof "exec_after");
     char extra[64];
-    snprintf(extra, sizeof extra, ", \"address\": %llu", (unsigned long long)(uintptr_t)phase_before);
+    snprintf(extra, sizeof extra, ", \"address\": %llu",
+             (unsigned long long)(uintptr_t)phase_before);
     truth_write_extra(extra);
     execl(path, "exec_after", argc > 1 ? argv[1] : "400", (char *)NULL);
     return 3;

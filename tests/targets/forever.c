@@ -1,6 +1,6 @@
 // Known: N threads (main is one of them) that work in `endless` until the process is told to end:
-// SIGTERM makes it write its truth and exit 0. It also ends by itself after a minute of CPU time per
-// thread, so that no forgotten one burns on.
+// SIGTERM makes it write its truth and exit 0. It also ends by itself after a minute of CPU time
+// per thread, so that no forgotten one burns on.
 //
 //     forever [N_THREADS=1]
 
@@ -29,7 +29,7 @@ static void *thread_main(void *arg)
 
 int main(int argc, char **argv)
 {
-    const int n_threads = argc > 1 ? atoi(argv[1]) : 1;
+    const int n_threads = arg_int(argc, argv, 1, 1);
     signal(SIGTERM, on_term);
     signal(SIGINT, SIG_IGN); // a Ctrl-C is for the recorder
     pthread_t threads[64];

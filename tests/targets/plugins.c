@@ -34,7 +34,7 @@ int main(int argc, char **argv)
         return 2;
     }
     const uint64_t budget_ns = arg_ms(argc, argv, 2, 400);
-    const int rounds = argc > 3 ? atoi(argv[3]) : 1;
+    const int rounds = arg_int(argc, argv, 3, 1);
     int same = 1;
     tell_ready();
     for (int i = 0; i < rounds; i++) {

@@ -1,10 +1,10 @@
-// Known: the time of three functions of each thread splits 50 : 30 : 20, in rounds of 20 ms, so that
-// it is so at every moment and not only at the end.
+// Known: the time of three functions of each thread splits 50 : 30 : 20, in rounds of 20 ms, so
+// that it is so at every moment and not only at the end.
 //
 //     shares [N_THREADS=1] [MS_PER_THREAD=1000]
 //
-// Stack: main (or thread_main) -> rounds -> share_50 | share_30 | share_20. With one thread, the main
-// thread works; with more, threads named worker-0, worker-1, … and main only waits.
+// Stack: main (or thread_main) -> rounds -> share_50 | share_30 | share_20. With one thread, the
+// main thread works; with more, threads named worker-0, worker-1, … and main only waits.
 
 #include "truth.h"
 
@@ -39,7 +39,7 @@ static void *thread_main(void *arg)
 
 int main(int argc, char **argv)
 {
-    const int n_threads = argc > 1 ? atoi(argv[1]) : 1;
+    const int n_threads = arg_int(argc, argv, 1, 1);
     per_thread_ns = arg_ms(argc, argv, 2, 1000);
     tell_ready();
     if (n_threads <= 1) {

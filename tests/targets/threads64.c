@@ -1,5 +1,5 @@
-// Known: 64 threads, each named hot-NN and working only in its own function hot_NN, all for the same
-// CPU time.
+// Known: 64 threads, each named hot-NN and working only in its own function hot_NN, all for the
+// same CPU time.
 //
 //     threads64 [MS_PER_THREAD=30]
 

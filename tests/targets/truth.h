@@ -29,9 +29,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MS UINT64_C(1000000)
+#define MS       UINT64_C(1000000)
 #define NOINLINE __attribute__((noinline, noclone, used))
-#define UNUSED __attribute__((unused))
+#define UNUSED   __attribute__((unused))
 
 enum { SPIN_CHUNK = 200000, TRUTH_MAX = 1024 };
 
@@ -174,6 +174,12 @@ static UNUSED void tell_ready(void)
         dprintf(fd, "%d\n", (int)getpid());
         close(fd);
     }
+}
+
+// argv[i] as a small number, else `otherwise`.
+static UNUSED int arg_int(int argc, char **argv, int i, int otherwise)
+{
+    return i < argc ? (int)strtol(argv[i], NULL, 10) : otherwise;
 }
 
 // argv[i] as a number of milliseconds, else `otherwise`.

@@ -1,7 +1,8 @@
-// Known: does nothing until told, for attaching to. Three threads exist from the start (main, early-0,
-// early-1). Per byte on stdin:
+// Known: does nothing until told, for attaching to. Three threads exist from the start (main,
+// early-0, early-1). Per byte on stdin:
 //
-//     w   the two early threads work in `early_work` for MS, and a new thread late-N in `late_work`;
+//     w   the two early threads work in `early_work` for MS, and a new thread late-N in
+//     `late_work`;
 //         when all have finished, "done\n" is written to stdout
 //     q   (or end of file) writes the truth and exits with status 7
 //
