@@ -17,8 +17,7 @@
 
 #include <cmocka.h>
 
-// ---- A backend by hand
-// ---------------------------------------------------------------------------
+// ---- A backend by hand ------------------------------------------------------------------------
 
 static struct {
     int open_error;     // what open() fails with; 0: it does not
@@ -77,8 +76,7 @@ static const struct capture_backend script_backend = {.name = "script",
                                                       .stop = script_stop,
                                                       .close = script_close};
 
-// ---- The test's side
-// -----------------------------------------------------------------------------
+// ---- The test's side --------------------------------------------------------------------------
 
 static struct library library;
 static int changed_fd;
