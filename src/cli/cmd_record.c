@@ -89,6 +89,7 @@ struct record {
     struct client waiter; // has one wait_active in flight
     int signal_fd;
     int64_t run;
+    struct text started; // the line that says so, once the program runs
     int interrupts;
     bool run_ended;
     bool target_ended;
@@ -142,8 +143,9 @@ static bool start(struct record *record, char **argv)
     }
     record->run = (int64_t)result_u64(result, "id");
     json_decref(result);
-    fprintf(stderr, "recording run %lld: pid %lld at %lld Hz: %s\n", (long long)record->run,
-            (long long)pid, (long long)record->options->frequency_hz, text_get(&label));
+    text_addf(&record->started, "recording run %lld: pid %lld at %lld Hz: %s\n",
+              (long long)record->run, (long long)pid, (long long)record->options->frequency_hz,
+              text_get(&label));
     return true;
 }
 
@@ -350,6 +352,7 @@ static int watch(struct record *record)
 
 static int watch_started(struct record *record)
 {
+    fputs(text_get(&record->started), stderr);
     record->live = format_is_terminal(STDERR_FILENO);
     record->run_ended = !send_wait(record);
     record->signal_fd = open_signals();
@@ -368,9 +371,7 @@ static int attach(struct record *record)
 
 static int not_started(struct record *record, const char *command, int r)
 {
-    CLEANUP(text_fini) struct text name = {0};
-    text_add_escaped(&name, command, strlen(command));
-    log_error("cannot start %s: %s", text_get(&name), strerror(-r));
+    log_error("cannot start %s: %s", command, strerror(-r));
     if (record->run > 0) {
         // Its run ends by itself; wait for that, or the next `stax record` would be too early.
         json_t *result = NULL;
@@ -405,6 +406,11 @@ static int run_unrecorded(struct record *record, const char *command, const stru
 static int launch(struct record *record, char **argv)
 {
     struct err err = {0};
+    int r = launch_check(argv[0]);
+    if (r < 0) {
+        log_error("cannot start %s: %s", argv[0], strerror(-r));
+        return 1;
+    }
     if (launch_suspended(&record->launch, argv, &err) < 0) {
         log_error("%s", err.text);
         return 1;
@@ -416,7 +422,7 @@ static int launch(struct record *record, char **argv)
         launch_kill(&record->launch);
         return 1;
     }
-    int r = launch_release(&record->launch);
+    r = launch_release(&record->launch);
     return r < 0 ? not_started(record, argv[0], r) : watch_started(record);
 }
 
@@ -453,6 +459,7 @@ static int record_run(const void *values, const struct operands *operands)
     int status = o->pid > 0 ? attach(&record) : launch(&record, operands->at);
     client_fini(&record.waiter);
     client_fini(&record.control);
+    text_fini(&record.started);
     launch_fini(&record.launch);
     return status;
 }

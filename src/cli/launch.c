@@ -5,11 +5,48 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { STATUS_NOT_STARTED = 127 };
+
+static int check_file(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0) {
+        return -errno;
+    }
+    return S_ISREG(st.st_mode) && access(path, X_OK) == 0 ? 0 : -EACCES;
+}
+
+// The search of execvp(3): a name without a slash is looked for in each folder of PATH, an empty
+// one being the current folder; a file that may not be executed counts if there is no other.
+int launch_check(const char *command)
+{
+    const char *path = getenv("PATH");
+    if (strchr(command, '/') != NULL || path == NULL) {
+        return path == NULL ? 0 : check_file(command);
+    }
+    int result = -ENOENT;
+    for (const char *at = path;; at++) {
+        size_t n = strcspn(at, ":");
+        CLEANUP(text_fini) struct text file = {0};
+        text_add_bytes(&file, at, n);
+        text_addf(&file, "%s%s", n > 0 ? "/" : "", command);
+        int r = command[0] == 0 ? -ENOENT : check_file(text_get(&file));
+        if (r == 0) {
+            return 0;
+        }
+        result = r == -EACCES ? r : result;
+        at += n;
+        if (*at == 0) {
+            return result;
+        }
+    }
+}
 
 // Runs in the child; only calls that are safe after a fork.
 _Noreturn static void be_the_child(int release_fd, int failure_fd, char **argv)

@@ -29,6 +29,10 @@ struct launch {
         .pidfd = -1, .release_fd = -1, .failure_fd = -1                                            \
     }
 
+// Whether execvp() will find something to execute by that name: 0 or a negative errno. Only to tell
+// early; what counts is launch_release().
+int launch_check(const char *command);
+
 // 0 or a negative errno. `argv` ends with NULL. To be called before descriptors are opened that
 // the program must not see even for a moment.
 int launch_suspended(struct launch *ret, char **argv, struct err *reterr);

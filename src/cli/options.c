@@ -92,16 +92,27 @@ static void put_expectation(const struct option *option, struct text *to)
     }
 }
 
+// "-n/--limit": both ways to write it.
+static void put_option_name(const struct option *option, struct text *to)
+{
+    if (option->letter != 0) {
+        text_addf(to, "-%c/", option->letter);
+    }
+    text_addf(to, "--%s", option->name);
+}
+
 static int set_checked(const struct cmd *cmd, const struct option *option, const char *value,
                        void *options, struct err *reterr)
 {
     if (set_value(option, value, options)) {
         return 0;
     }
+    CLEANUP(text_fini) struct text name = {0};
     CLEANUP(text_fini) struct text expected = {0};
+    put_option_name(option, &name);
     put_expectation(option, &expected);
-    return err_set(reterr, EINVAL, "--%s must be %s, not " SHOWN "; see: stax %s --help",
-                   option->name, text_get(&expected), value, cmd->name);
+    return err_set(reterr, EINVAL, "%s must be %s, not " SHOWN "; see: stax %s --help",
+                   text_get(&name), text_get(&expected), value, cmd->name);
 }
 
 // ---- One argument ------------------------------------------------------------------------------
@@ -120,8 +131,10 @@ static int take_value(struct scan *scan, const struct option *option, const char
 {
     if (attached == NULL) {
         if (scan->at + 1 >= scan->argc) {
-            return err_set(scan->reterr, EINVAL, "--%s needs a value: --%s %s; see: stax %s --help",
-                           option->name, option->name, option->value, scan->cmd->name);
+            CLEANUP(text_fini) struct text name = {0};
+            put_option_name(option, &name);
+            return err_set(scan->reterr, EINVAL, "%s needs a value, %s; see: stax %s --help",
+                           text_get(&name), option->value, scan->cmd->name);
         }
         attached = scan->argv[++scan->at];
     }

@@ -70,6 +70,21 @@ static void test_what_cannot_be_executed(void **state)
     }
 }
 
+static void test_checks_as_exec_will_find_it(void **state)
+{
+    (void)state;
+    setenv("PATH", "/nonexistent:/bin:/usr/bin", 1);
+    assert_int_equal(launch_check("sh"), 0);
+    assert_int_equal(launch_check("/bin/sh"), 0);
+    assert_int_equal(launch_check("no-such-program"), -ENOENT);
+    assert_int_equal(launch_check("/no/such/program"), -ENOENT);
+    assert_int_equal(launch_check(""), -ENOENT);
+    assert_int_equal(launch_check("/"), -EACCES);
+    assert_int_equal(launch_check("/etc/passwd"), -EACCES);
+    setenv("PATH", "/etc:/nonexistent", 1);
+    assert_int_equal(launch_check("passwd"), -EACCES);
+}
+
 static void test_killed_before_it_began(void **state)
 {
     (void)state;
@@ -104,6 +119,7 @@ int main(void)
         cmocka_unit_test(test_runs_when_released_and_stays_until_reaped),
         cmocka_unit_test(test_a_signal_becomes_a_status),
         cmocka_unit_test(test_what_cannot_be_executed),
+        cmocka_unit_test(test_checks_as_exec_will_find_it),
         cmocka_unit_test(test_killed_before_it_began),
         cmocka_unit_test(test_nobody_left_to_release_it),
         cmocka_unit_test(test_inherits_nothing),
