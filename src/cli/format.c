@@ -206,6 +206,9 @@ static void put_cell(const struct table *table, size_t column, const char *text,
     bool last = column + 1 == table->n_columns;
     text_addf(to, "%*s%s%*s", left ? 0 : (int)pad, "", text_get(&cell),
               left && !last ? (int)pad : 0, "");
+    while (last && to->n > 0 && to->at[to->n - 1] == ' ') {
+        to->n--; // an empty last cell leaves no blanks behind
+    }
     text_add(to, last ? "\n" : "  ");
 }
 
