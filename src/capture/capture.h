@@ -59,12 +59,13 @@ struct capture_backend;
 struct capture {
     const struct capture_backend *backend;
     struct capture_abilities abilities;
-    int poll_fd;           // readable when there is something to drain; a drain clears it
-    uint64_t started_ns;   // CLOCK_MONOTONIC when it was armed
-    uint32_t frequency_hz; // what the backend really does
-    uint32_t n_rings;      // diagnostics
-    uint64_t ring_bytes;   // of all rings together
-    struct err note;       // what went less well than it should, "" when nothing
+    int poll_fd;                // readable when there is something to drain; a drain clears it
+    uint64_t started_ns;        // CLOCK_MONOTONIC when it was armed
+    uint32_t frequency_hz;      // what the backend really does
+    uint32_t n_rings;           // diagnostics
+    uint64_t ring_bytes;        // of all rings together
+    uint64_t unrecorded_cpu_ns; // CPU time of children of the target that are not recorded
+    struct err note;            // what went less well than it should, "" when nothing
 };
 
 struct capture_backend {

@@ -69,6 +69,7 @@ struct event_stack {
     const uint64_t *user;   // what the kernel's frame-pointer walk found
     uint32_t n_kernel;
     uint32_t n_user;
+    bool chain_cut;                // the walk ended at its depth limit: outer callers are missing
     const struct event_regs *regs; // for unwinding with CFI; NULL when not copied
     struct slice copy;             // stack bytes from the stack pointer upwards; may be empty
     bool copy_cut;                 // the stack went on beyond the copy

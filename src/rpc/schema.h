@@ -10,11 +10,13 @@
 
 enum rpc_type_kind {
     RPC_BOOL,
+    RPC_TRUE,    // only ever `true`: a choice without a value
     RPC_INTEGER, // within `min` and `max` of the field
     RPC_NUMBER,
     RPC_STRING, // at most `max` bytes; with `values`: one of them
-    RPC_OBJECT, // of type `type`
+    RPC_OBJECT, // of type `type`; NULL: any object
     RPC_ARRAY,  // of `element`, at most `max` of them
+    RPC_MAP,    // an object with keys of any name and integers of at least 0
 };
 
 struct rpc_type;
@@ -36,6 +38,7 @@ struct rpc_type {
     const char *doc;
     const struct rpc_field *fields; // ends with a zeroed one
     bool exactly_one;               // of its fields must be present (a union)
+    bool open;                      // may have other fields too
 };
 
 struct rpc_method {
@@ -46,15 +49,27 @@ struct rpc_method {
     bool subscribable; // may be given to Profiler.subscribe
 };
 
-// All of it. Both end with a zeroed element.
+// All of it. Both end with a zeroed element. Every type that a method or another type mentions is
+// in rpc_types.
 extern const struct rpc_method rpc_methods[];
 extern const struct rpc_type *const rpc_types[];
+
+// What a `subscription` notification carries.
+extern const struct rpc_type rpc_notification;
+
+// What an absent parameter stands for.
+enum {
+    RPC_DEFAULT_FREQUENCY_HZ = 900,
+    RPC_DEFAULT_TOP_LIMIT = 20,
+    RPC_DEFAULT_INTERVAL_MS = 250,
+    RPC_INTERVAL_MS_MIN = 50,
+    RPC_INTERVAL_MS_MAX = 60000,
+};
 
 // By name; NULL when there is none.
 const struct rpc_method *rpc_method_find(const char *name);
 
-// ---- Errors
-// ----------------------------------------------------------------------------------------
+// ---- Errors ------------------------------------------------------------------------------------
 
 enum rpc_error_kind {
     RPC_ERROR_PARSE,           // JSON-RPC's own: -32700
@@ -70,8 +85,13 @@ enum rpc_error_kind {
     RPC_ERROR_CAPTURE_FAILED,
     RPC_ERROR_TIMED_OUT,
     RPC_ERROR_TOO_LARGE,
+    RPC_ERROR_KIND_COUNT
 };
 
 // data.kind: "invalid_params", "no_active_run", …
 const char *rpc_error_name(enum rpc_error_kind kind);
 int rpc_error_code(enum rpc_error_kind kind);
+const char *rpc_error_doc(enum rpc_error_kind kind);
+
+// The kind with that name; RPC_ERROR_INTERNAL when there is none.
+enum rpc_error_kind rpc_error_find(const char *name);

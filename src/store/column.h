@@ -29,6 +29,7 @@ struct column {
     _Atomic(struct column_chunk *) chunks[COLUMN_CHUNKS];
 };
 
+// `column` is zeroed memory: a column is 64 KiB of pointers, most of which are never touched.
 void column_init(struct column *column, uint32_t row_bytes);
 
 // Nobody reads any more; asserts that nothing is pinned.
@@ -45,5 +46,6 @@ const void *column_at(const struct column *column, uint64_t row);
 const void *column_pin(const struct column *column, uint64_t row);
 void column_unpin(const struct column *column, uint64_t row);
 
-// Bytes of memory in use.
-uint64_t column_bytes(const struct column *column);
+// Bytes of memory that the first `n_rows` take. A chunk that is not full counts with what is in it,
+// since the system gives it pages only as they are touched.
+uint64_t column_bytes(const struct column *column, uint64_t n_rows);

@@ -39,8 +39,9 @@ struct stacks {
     struct column nodes;       // struct stack_row
     _Atomic uint32_t n_frames; // published
     _Atomic uint32_t n_nodes;
-    struct map frame_by_hash; // writer only
-    struct map node_by_edge;  // (caller, frame) -> stack
+    struct map frame_by_hash;   // writer only
+    struct map node_by_edge;    // (caller, frame) -> stack; writer only
+    _Atomic uint64_t map_bytes; // of memory: both hash tables
 };
 
 struct stack_row {
@@ -48,6 +49,7 @@ struct stack_row {
     frame_id frame; // of the root: 0, and without meaning
 };
 
+// `stacks` is zeroed memory (see column_init).
 void stacks_init(struct stacks *stacks);
 void stacks_fini(struct stacks *stacks);
 
@@ -56,9 +58,13 @@ void stacks_fini(struct stacks *stacks);
 frame_id stacks_frame(struct stacks *stacks, const struct frame_row *frame);
 
 // The stack of `frame` called by `caller`. Writer only. Beyond LIMIT_STACK_NODES: `caller` itself,
-// so that the sample is kept with a shorter stack; *ret_cut then becomes true.
+// so that the sample is kept with a shorter stack; *ret_cut then becomes true (and is left alone
+// otherwise).
 stack_id stacks_push(struct stacks *stacks, stack_id caller, frame_id frame, bool *ret_cut);
 
 // Readers: any id below a published length.
 const struct frame_row *stacks_get_frame(const struct stacks *stacks, frame_id frame);
 const struct stack_row *stacks_get(const struct stacks *stacks, stack_id stack);
+
+// Bytes of memory in use. Any thread.
+uint64_t stacks_bytes(const struct stacks *stacks);

@@ -27,8 +27,7 @@ typedef uint32_t process_id; // a row of processes
 
 enum { THREAD_NONE = UINT32_MAX, THREAD_INTERRUPT = UINT32_MAX - 1 };
 
-// ---- Samples
-// -------------------------------------------------------------------------------------
+// ---- Samples -----------------------------------------------------------------------------------
 
 struct samples {
     struct column time_ns; // uint64_t
@@ -47,8 +46,8 @@ struct samples_span {
     const stack_id *stack;
 };
 
-// Rows from `first` on, at most up to `end`, as many as lie together. `first` < `end` <= published
-// n.
+// Rows from `first` on, at most up to `end`, as many as lie together. `first` < `end`, and `end`
+// is at most the published n.
 void samples_pin(const struct samples *samples, uint64_t first, uint64_t end,
                  struct samples_span *ret);
 void samples_unpin(const struct samples *samples, const struct samples_span *span);
@@ -56,8 +55,7 @@ void samples_unpin(const struct samples *samples, const struct samples_span *spa
 // The first row at or after `time_ns`, among the first `n`.
 uint64_t samples_find(const struct samples *samples, uint64_t n, uint64_t time_ns);
 
-// ---- Waiting
-// -------------------------------------------------------------------------------------
+// ---- Waiting -----------------------------------------------------------------------------------
 
 // Flags of an interval, and the limits of its packed length.
 enum interval_flag {
@@ -85,6 +83,24 @@ struct intervals {
 
 struct interval intervals_get(const struct intervals *intervals, uint64_t row);
 
+// Consecutive rows, pinned; as samples_pin().
+struct intervals_span {
+    uint64_t first;
+    size_t n;
+    const uint64_t *start_ns;
+    const uint64_t *length;
+    const thread_id *thread;
+    const stack_id *stack;
+};
+
+void intervals_pin(const struct intervals *intervals, uint64_t first, uint64_t end,
+                   struct intervals_span *ret);
+void intervals_unpin(const struct intervals *intervals, const struct intervals_span *span);
+struct interval intervals_span_get(const struct intervals_span *span, size_t i);
+
+// The first row that ends after `time_ns`, among the first `n`.
+uint64_t intervals_find(const struct intervals *intervals, uint64_t n, uint64_t time_ns);
+
 struct wakeup {
     uint64_t time_ns;
     thread_id wakee;
@@ -102,8 +118,24 @@ struct wakeups {
 
 struct wakeup wakeups_get(const struct wakeups *wakeups, uint64_t row);
 
-// ---- Counters
-// ------------------------------------------------------------------------------------
+// Consecutive rows, pinned; as samples_pin().
+struct wakeups_span {
+    uint64_t first;
+    size_t n;
+    const uint64_t *time_ns;
+    const thread_id *wakee;
+    const thread_id *waker;
+    const stack_id *stack;
+};
+
+void wakeups_pin(const struct wakeups *wakeups, uint64_t first, uint64_t end,
+                 struct wakeups_span *ret);
+void wakeups_unpin(const struct wakeups *wakeups, const struct wakeups_span *span);
+
+// The first row at or after `time_ns`, among the first `n`.
+uint64_t wakeups_find(const struct wakeups *wakeups, uint64_t n, uint64_t time_ns);
+
+// ---- Counters ----------------------------------------------------------------------------------
 
 enum { COUNTER_COUNT = 4 }; // cycles, instructions, L1D misses, branch misses: event.h
 
@@ -118,8 +150,7 @@ struct counters {
     _Atomic uint64_t n;
 };
 
-// ---- What the ids stand for
-// ----------------------------------------------------------------------
+// ---- What the ids stand for --------------------------------------------------------------------
 
 struct thread_row {
     uint32_t pid;
@@ -144,6 +175,8 @@ struct process_row {
     _Atomic image_id main_image; // its executable
 };
 
+enum { PROCESS_NONE = UINT32_MAX };
+
 struct processes {
     struct column rows;
     _Atomic uint32_t n;
@@ -156,15 +189,15 @@ enum image_row_kind { IMAGE_ROW_FILE, IMAGE_ROW_VDSO, IMAGE_ROW_ANONYMOUS, IMAGE
 struct image_row {
     enum image_row_kind kind;
     string_id path;     // as the target saw it
-    uint32_t library;   // who knows its symbols: an id of image/library.h
+    uint32_t library;   // who knows its symbols: an id of image/library.h; of anonymous memory: any
     uint64_t load_bias; // first seen mapping: address = file offset + load_bias
     string_id build_id; // raw bytes; 0 when not known
 };
 
+// Image 0 stands for "no image at all": an address that nothing was mapped at.
 struct images {
     struct column rows;
-    _Atomic uint32_t
-        n; // image 0 stands for "no image at all": an address that nothing was mapped at
+    _Atomic uint32_t n;
 };
 
 // A function that a JIT made, from `loaded_ns` until `ended_ns`.
@@ -179,13 +212,14 @@ struct code_row {
     string_id code; // its bytes; 0 when not known
 };
 
+enum { CODE_NONE = UINT32_MAX, LIMIT_CODES = 1 << 22 };
+
 struct codes {
     struct column rows;
     _Atomic uint32_t n;
 };
 
-// ---- Accounts
-// ------------------------------------------------------------------------------------
+// ---- Accounts ----------------------------------------------------------------------------------
 
 // Counts by the writer, for `health` and `diagnose`.
 enum account {
@@ -198,9 +232,10 @@ enum account {
     ACCOUNT_STACKS_EMPTY,     // samples without any frame
     ACCOUNT_STACKS_CUT,       // deeper than the recorder looks
     ACCOUNT_STACKS_TRUNCATED, // known to lack callers
-    ACCOUNT_FRAMES,           // of all samples, and of those:
-    ACCOUNT_FRAMES_UNMAPPED,  // at addresses where nothing was mapped
+    ACCOUNT_FRAMES,           // of all samples
+    ACCOUNT_PLACES_UNMAPPED,  // distinct call sites where nothing was mapped
     ACCOUNT_SAMPLES_DROPPED,  // the run is full
+    ACCOUNT_ROWS_DROPPED,     // the same for intervals, wakeups and counters
     ACCOUNT_COUNT
 };
 
@@ -211,7 +246,7 @@ enum { STORE_EVENT_KINDS = 24 }; // at least EVENT_KIND_COUNT
 struct store {
     uint64_t started_ns; // set once, before the first row
     uint64_t started_unix_ns;
-    _Atomic uint64_t last_ns;  // time of the newest event
+    _Atomic uint64_t last_ns;  // time of the newest event; at least of the newest row
     _Atomic uint64_t ended_ns; // 0 while recording
     struct samples samples;
     struct intervals intervals;
@@ -231,17 +266,22 @@ struct store {
 struct store *store_new(uint64_t started_ns, uint64_t started_unix_ns, uint64_t weight_ns);
 void store_free(struct store *store); // accepts NULL
 
-// ---- Writing: one thread only
-// --------------------------------------------------------------------
+// ---- Writing: one thread only ------------------------------------------------------------------
 
-// False when the run is full; the sample is counted as dropped. `time_ns` not before the last
-// one's.
+// All times move on: a sample or wakeup is not earlier than the one before, an interval does not
+// end earlier than the one before (asserted: putting events in order is the pipeline's work). Each
+// also moves last_ns on. Threads, stacks and images that a row names are added before it.
+
+// False when the run is full; the sample is counted as dropped.
 bool store_add_sample(struct store *store, uint64_t time_ns, thread_id thread, stack_id stack);
+
+// Rows beyond the last one that fits are counted as dropped. An interval longer than the longest
+// keeps its end.
 void store_add_interval(struct store *store, const struct interval *interval);
 void store_add_wakeup(struct store *store, const struct wakeup *wakeup);
 void store_add_counters(struct store *store, const struct counter_row *counters);
 
-// These return the new row's id; THREAD_NONE, UINT32_MAX, IMAGE_NONE … beyond the limit.
+// These return the new row's id; THREAD_NONE, PROCESS_NONE, IMAGE_NONE, CODE_NONE beyond the limit.
 thread_id store_add_thread(struct store *store, uint32_t pid, uint32_t tid, process_id process,
                            uint64_t started_ns, string_id name);
 process_id store_add_process(struct store *store, uint32_t pid, uint32_t parent_pid,
@@ -251,8 +291,7 @@ uint32_t store_add_code(struct store *store, const struct code_row *code);
 
 void store_count(struct store *store, enum account account, uint64_t more);
 
-// ---- Reading: any thread
-// -------------------------------------------------------------------------
+// ---- Reading: any thread -----------------------------------------------------------------------
 
 // Rows change only in their _Atomic fields.
 const struct thread_row *store_thread(const struct store *store, thread_id thread);

@@ -9,15 +9,18 @@
 
 typedef uint32_t string_id;
 
+struct strings_block; // where the bytes lie
+
 struct strings {
-    struct column rows; // struct slice, pointing into blocks
-    _Atomic uint32_t n; // published
-    struct map by_hash; // writer only
-    struct strings_block *blocks;
+    struct column rows;           // struct slice, pointing into blocks
+    _Atomic uint32_t n;           // published
+    struct map by_hash;           // writer only
+    struct strings_block *blocks; // writer only, newest first
     size_t block_used;
-    _Atomic uint64_t n_bytes;
+    _Atomic uint64_t side_bytes; // of memory: blocks and hash table
 };
 
+// `strings` is zeroed memory (see column_init).
 void strings_init(struct strings *strings);
 void strings_fini(struct strings *strings);
 
@@ -26,3 +29,6 @@ string_id strings_add(struct strings *strings, struct slice bytes);
 
 // Borrowed for the life of the table; the bytes are followed by a zero byte that is not counted.
 struct slice strings_get(const struct strings *strings, string_id id);
+
+// Bytes of memory in use. Any thread.
+uint64_t strings_bytes(const struct strings *strings);

@@ -1,0 +1,747 @@
+#include "rpc/schema.h"
+
+#include "base/limits.h"
+
+#include <string.h>
+
+// The protocol, top to bottom: first what questions share, then each method with its parameters
+// and its result, then the table of methods. Add a field or a method here and validation,
+// docs/protocol.md, rpc.discover and the TypeScript types follow. Fields are added, never renamed.
+//
+// Times are nanoseconds; unless a name says otherwise they count from the start of the run.
+// A field of a result is always there unless its sentence says when it is not.
+
+enum { TID_MAX = INT32_MAX, RUN_ID_MAX = UINT32_MAX >> 1, MILLISECONDS_MAX = INT32_MAX };
+
+// ---- Words of the tables -----------------------------------------------------------------------
+
+// Fields of parameters: may be absent.
+#define PARAM(name_, kind_, doc_, ...)                                                             \
+    {                                                                                              \
+        .name = name_, .kind = kind_, .doc = doc_, __VA_ARGS__                                     \
+    }
+#define RANGE(min_, max_) .min = (min_), .max = (max_)
+#define REQUIRED          .required = true
+
+// Fields of results: always there.
+#define FIELD(name_, kind_, doc_, ...)                                                             \
+    {                                                                                              \
+        .name = name_, .kind = kind_, .doc = doc_, .required = true, __VA_ARGS__                   \
+    }
+#define COUNT(name_, doc_)         FIELD(name_, RPC_INTEGER, doc_)
+#define TEXT(name_, doc_)          FIELD(name_, RPC_STRING, doc_)
+#define FLAG(name_, doc_)          FIELD(name_, RPC_BOOL, doc_)
+#define OBJECT(name_, type_, doc_) FIELD(name_, RPC_OBJECT, doc_, .type = &type_)
+#define OBJECTS(name_, type_, doc_)                                                                \
+    FIELD(name_, RPC_ARRAY, doc_, .element = RPC_OBJECT, .type = &type_)
+#define COUNTS(name_, doc_)            FIELD(name_, RPC_ARRAY, doc_, .element = RPC_INTEGER)
+#define TEXTS(name_, doc_)             FIELD(name_, RPC_ARRAY, doc_, .element = RPC_STRING)
+#define MAYBE(name_, kind_, doc_, ...) PARAM(name_, kind_, doc_, __VA_ARGS__)
+
+#define FIELDS(name_) static const struct rpc_field name_[]
+#define END                                                                                        \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+
+static const struct rpc_field no_fields[] = {END};
+static const struct rpc_type nothing = {"Nothing", "An object without fields.",
+                                        .fields = no_fields};
+
+// ---- View: which part of a run a question is about ---------------------------------------------
+
+FIELDS(time_range_fields) = {
+    PARAM("start_ns", RPC_INTEGER, "Inclusive.", REQUIRED),
+    PARAM("end_ns", RPC_INTEGER, "Exclusive.", REQUIRED),
+    END,
+};
+static const struct rpc_type time_range = {
+    "TimeRange",
+    "Nanoseconds from the start of the run.",
+    .fields = time_range_fields,
+};
+
+FIELDS(symbol_fields) = {
+    PARAM("function_name", RPC_STRING, "As answers show it.", REQUIRED, .max = LIMIT_SYMBOL_BYTES),
+    PARAM("binary", RPC_STRING, "As answers show it; any binary when absent.",
+          .max = LIMIT_NAME_BYTES),
+    END,
+};
+static const struct rpc_type symbol = {"Symbol", "A function.", .fields = symbol_fields};
+
+FIELDS(view_fields) = {
+    PARAM("run", RPC_INTEGER, "Which run. When absent: the active one, else the newest.",
+          RANGE(1, RUN_ID_MAX)),
+    PARAM("tid", RPC_INTEGER, "Only this thread.", RANGE(1, TID_MAX)),
+    PARAM("time_range", RPC_OBJECT, "Only samples within it.", .type = &time_range),
+    PARAM("exclude_symbols", RPC_ARRAY, "Leaves out samples with one of these on their stack.",
+          .element = RPC_OBJECT, .type = &symbol, .max = LIMIT_EXCLUDED_SYMBOLS),
+    END,
+};
+static const struct rpc_type view = {
+    "View",
+    "Which part of a run a question is about. Without fields: the whole of the current run.",
+    .fields = view_fields,
+};
+
+#define VIEW PARAM("view", RPC_OBJECT, "Which part of which run.", .type = &view)
+
+FIELDS(view_params_fields) = {VIEW, END};
+static const struct rpc_type view_params = {
+    "ViewParams",
+    "A question without parameters of its own.",
+    .fields = view_params_fields,
+};
+
+// ---- What answers share ------------------------------------------------------------------------
+
+FIELDS(health_fields) = {
+    COUNT("samples", "Samples in this view."),
+    COUNT("lost_samples", "Samples of the run that the kernel took and could not deliver."),
+    COUNT("lost_records", "Records of any kind of the run that were lost."),
+    COUNT("throttled", "How often the kernel suspended sampling during the run."),
+    COUNT("truncated_samples", "Samples of the run whose stack is known to lack callers."),
+    COUNT("unresolved_samples", "Samples in this view whose innermost function has no name."),
+    FIELD("truncated_pct", RPC_NUMBER, "truncated_samples, in percent.", RANGE(0, 100)),
+    FIELD("unresolved_pct", RPC_NUMBER, "unresolved_samples, in percent.", RANGE(0, 100)),
+    FLAG("estimated", "On-CPU times are samples x period, not exact."),
+    FLAG("recording", "The run goes on: asking again will show more."),
+    COUNT("start_ns", "Start of the window that this answer is about."),
+    COUNT("end_ns", "End of that window."),
+    END,
+};
+static const struct rpc_type health = {
+    "Health",
+    "How far an answer can be trusted. In every answer; nothing that was lost is hidden.",
+    .fields = health_fields,
+};
+
+FIELDS(off_cpu_fields) = {
+    COUNT("idle_ns", "A worker with nothing to do, by its own account."),
+    COUNT("lock_ns", "A mutex, a read-write lock, a condition variable."),
+    COUNT("semaphore_ns", "A semaphore."),
+    COUNT("ipc_ns", "A pipe, a socket between processes, a message queue."),
+    COUNT("io_read_ns", "Reading a file, or a page of one."),
+    COUNT("io_write_ns", "Writing a file."),
+    COUNT("readiness_ns", "poll, epoll, select."),
+    COUNT("sleep_ns", "Sleeping."),
+    COUNT("connect_ns", "Connecting or accepting."),
+    COUNT("other_ns", "Anything else."),
+    END,
+};
+static const struct rpc_type off_cpu = {
+    "OffCpu",
+    "Time spent waiting, by reason. All zero unless the capture sees switches (see Capabilities).",
+    .fields = off_cpu_fields,
+};
+
+static const char *const run_states[] = {"recording", "stopped", NULL};
+static const char *const stop_reasons[] = {
+    "target_exited", "time_limit", "user_stop", "recorder_error", NULL,
+};
+
+FIELDS(run_summary_fields) = {
+    COUNT("id", "Of the run: counts from 1 as long as the server lives."),
+    FIELD("state", RPC_STRING, "Whether it goes on.", .values = run_states),
+    MAYBE("stop_reason", RPC_STRING, "Why it ended. Absent while recording.",
+          .values = stop_reasons),
+    TEXT("label", "What was recorded: the command line, or the name of the process."),
+    COUNT("target_pid", "The recorded process."),
+    COUNT("started_at_unix_ns", "Wall-clock time, since 1970."),
+    MAYBE("stopped_at_unix_ns", RPC_INTEGER, "Wall-clock time. Absent while recording."),
+    COUNT("duration_ns", "From its start to its end, or to now."),
+    COUNT("samples", "Samples so far."),
+    COUNT("off_cpu_intervals", "Waits so far."),
+    COUNT("frequency_hz", "Samples per second of a thread on a CPU."),
+    COUNT("threads", "Threads that were seen."),
+    COUNT("lost_samples", "Samples that the kernel took and could not deliver."),
+    COUNT("lost_records", "Records of any kind that were lost."),
+    COUNT("unrecorded_children_cpu_ns", "CPU time of child processes that were not recorded."),
+    FLAG("estimated", "On-CPU times are samples x period, not exact."),
+    TEXTS("notes", "What a person should know about this run, one sentence each."),
+    END,
+};
+static const struct rpc_type run_summary = {
+    "RunSummary",
+    "One recording, active or over.",
+    .fields = run_summary_fields,
+};
+
+// ---- RunControl.status -------------------------------------------------------------------------
+
+FIELDS(capability_fields) = {
+    FLAG("available", "Whether a recording started now would see it."),
+    TEXT("reason", "When not: which setting or limit forbids it, and what would help. Else empty."),
+    END,
+};
+static const struct rpc_type capability = {
+    "Capability",
+    "Something that may or may not be seen.",
+    .fields = capability_fields,
+};
+
+FIELDS(capabilities_fields) = {
+    OBJECT("kernel_stacks", capability, "The kernel's part of stacks."),
+    OBJECT("kernel_symbols", capability, "Names of kernel functions."),
+    OBJECT("off_cpu", capability, "When threads leave a CPU and come back."),
+    OBJECT("off_cpu_stacks", capability, "The stack of each wait."),
+    OBJECT("wakeups", capability, "Who made a thread ready."),
+    OBJECT("pmu", capability, "Hardware counters."),
+    OBJECT("build_ids", capability, "The identity of mapped files, from the kernel."),
+    OBJECT("lost_samples", capability, "An exact count of lost samples."),
+    END,
+};
+static const struct rpc_type capabilities = {
+    "Capabilities",
+    "What can be seen on this machine, by this server.",
+    .fields = capabilities_fields,
+};
+
+FIELDS(status_fields) = {
+    TEXT("version", "Of the server."),
+    COUNT("server_pid", "Process id of the server."),
+    COUNT("server_started_at_unix_ns", "Wall-clock time, since 1970."),
+    OBJECTS("active", run_summary, "The active run: none or one."),
+    TEXT("backend", "How events are captured."),
+    OBJECT("capabilities", capabilities, "What can be seen here, and why not."),
+    END,
+};
+static const struct rpc_type status = {"Status", "The state of the server.",
+                                       .fields = status_fields};
+
+FIELDS(list_runs_fields) = {
+    OBJECTS("runs", run_summary, "Oldest first."),
+    END,
+};
+static const struct rpc_type run_list = {"RunList", "Every run in memory.",
+                                         .fields = list_runs_fields};
+
+// ---- RunControl.diagnostics --------------------------------------------------------------------
+
+FIELDS(diagnostics_params_fields) = {
+    PARAM("run", RPC_INTEGER, "Which run. When absent: the active one, else the newest.",
+          RANGE(1, RUN_ID_MAX)),
+    END,
+};
+static const struct rpc_type diagnostics_params = {
+    "DiagnosticsParams",
+    "Which run to look into.",
+    .fields = diagnostics_params_fields,
+};
+
+FIELDS(server_report_fields) = {
+    COUNT("pid", "Process id."),
+    COUNT("cpu_ns", "CPU time of the whole server so far."),
+    COUNT("rss_bytes", "Resident memory."),
+    COUNT("connections", "Open connections."),
+    COUNT("subscriptions", "Over all connections."),
+    COUNT("waiters", "Calls of wait_active in flight."),
+    COUNT("query_queue", "Questions that wait for an answer."),
+    END,
+};
+static const struct rpc_type server_report = {
+    "ServerReport",
+    "What the server itself costs.",
+    .fields = server_report_fields,
+};
+
+FIELDS(memory_report_fields) = {
+    COUNT("total_bytes", "All of the run."),
+    COUNT("rows_bytes", "What grows with every sample, wait and wakeup."),
+    COUNT("stacks_bytes", "The tree of distinct stacks."),
+    END,
+};
+static const struct rpc_type memory_report = {
+    "MemoryReport",
+    "Memory of one run.",
+    .fields = memory_report_fields,
+};
+
+FIELDS(capture_report_fields) = {
+    TEXT("backend", "How events are captured."),
+    COUNT("rings", "Buffers shared with the kernel."),
+    COUNT("ring_bytes", "Their size together."),
+    COUNT("cpu_ns", "CPU time of the capture thread."),
+    COUNT("drains", "How often the rings were emptied."),
+    TEXT("note", "What went less well than it should. Else empty."),
+    END,
+};
+static const struct rpc_type capture_report = {
+    "CaptureReport",
+    "How the events of one run arrive.",
+    .fields = capture_report_fields,
+};
+
+FIELDS(image_report_fields) = {
+    TEXT("path", "As the target saw it."),
+    TEXT("build_id", "Hexadecimal; empty when not known."),
+    TEXT("state", "\"ready\", \"loading\", \"failed\", \"anonymous\"."),
+    TEXT("note", "Why names are missing. Else empty."),
+    COUNT("symbols", "Names that it has."),
+    COUNT("leaf_samples", "Samples whose innermost frame lies in it."),
+    COUNT("unresolved_samples", "Those without a name."),
+    END,
+};
+static const struct rpc_type image_report = {
+    "ImageReport",
+    "One file with code that samples fell into.",
+    .fields = image_report_fields,
+};
+
+FIELDS(run_report_fields) = {
+    COUNT("id", "Of the run."),
+    FIELD("events", RPC_MAP, "How many events of each kind arrived."),
+    FIELD("accounts", RPC_MAP, "What was lost, cut, throttled or out of order."),
+    OBJECT("memory", memory_report, "What the run occupies."),
+    COUNT("stacks", "Distinct stacks and parts of stacks."),
+    COUNT("frames", "Distinct places in code."),
+    OBJECT("capture", capture_report, "How its events arrive."),
+    OBJECTS("images", image_report, "By samples, most first."),
+    END,
+};
+static const struct rpc_type run_report = {
+    "RunReport",
+    "The accounting of one run.",
+    .fields = run_report_fields,
+};
+
+FIELDS(diagnostics_fields) = {
+    OBJECT("server", server_report, "The server itself."),
+    MAYBE("run", RPC_OBJECT, "The run. Absent when there is none yet.", .type = &run_report),
+    END,
+};
+static const struct rpc_type diagnostics = {
+    "Diagnostics",
+    "The pipeline's own accounting.",
+    .fields = diagnostics_fields,
+};
+
+// ---- RunControl.start_attach -------------------------------------------------------------------
+
+FIELDS(start_attach_params_fields) = {
+    PARAM("pid", RPC_INTEGER, "The process.", REQUIRED, RANGE(1, TID_MAX)),
+    PARAM("label", RPC_STRING, "Shown in lists. When absent: the name of the process.",
+          .max = LIMIT_LABEL_BYTES),
+    PARAM("frequency_hz", RPC_INTEGER, "Samples per second of a thread on a CPU; 900 when absent.",
+          RANGE(1, LIMIT_FREQUENCY_HZ)),
+    PARAM("time_limit_secs", RPC_INTEGER, "Ends the run after so long; without limit when absent.",
+          RANGE(1, LIMIT_TIME_LIMIT_S)),
+    PARAM("launched", RPC_BOOL,
+          "The process waits just before its exec: recording begins with that exec."),
+    PARAM("follow", RPC_BOOL, "Records child processes too."),
+    END,
+};
+static const struct rpc_type start_attach_params = {
+    "StartAttachParams",
+    "What to record, and how.",
+    .fields = start_attach_params_fields,
+};
+
+FIELDS(started_fields) = {COUNT("id", "Of the new run."), END};
+static const struct rpc_type started = {
+    "Started",
+    "The capture is armed: nothing that the process does from now on is missed.",
+    .fields = started_fields,
+};
+
+// ---- RunControl.wait_active, stop_active -------------------------------------------------------
+
+FIELDS(wait_condition_fields) = {
+    PARAM("until_stopped", RPC_TRUE, "The end of the run."),
+    PARAM("for_samples", RPC_INTEGER, "So many samples in all.", RANGE(1, 0)),
+    PARAM("for_seconds", RPC_NUMBER, "So many seconds from now.", RANGE(0, LIMIT_TIME_LIMIT_S)),
+    PARAM("until_symbol", RPC_STRING, "A sample in a function whose name contains this text.",
+          .max = LIMIT_NAME_BYTES),
+    END,
+};
+static const struct rpc_type wait_condition = {
+    "WaitCondition",
+    "What to wait for: exactly one of these.",
+    .fields = wait_condition_fields,
+    .exactly_one = true,
+};
+
+FIELDS(wait_active_params_fields) = {
+    PARAM("condition", RPC_OBJECT, "What to wait for. When absent: the end of the run.",
+          .type = &wait_condition),
+    PARAM("timeout_ms", RPC_INTEGER, "Gives up after so long; never when absent.",
+          RANGE(0, MILLISECONDS_MAX)),
+    PARAM("run", RPC_INTEGER, "Waits for this run, which may be over. When absent: the active one.",
+          RANGE(1, RUN_ID_MAX)),
+    END,
+};
+static const struct rpc_type wait_active_params = {
+    "WaitActiveParams",
+    "What to wait for, and how long.",
+    .fields = wait_active_params_fields,
+};
+
+static const char *const wait_outcomes[] = {
+    "condition_met", "stopped", "timed_out", "no_active_run", NULL,
+};
+
+FIELDS(wait_result_fields) = {
+    FIELD("outcome", RPC_STRING, "What ended the waiting.", .values = wait_outcomes),
+    MAYBE("summary", RPC_OBJECT, "The run. Absent when there is none.", .type = &run_summary),
+    END,
+};
+static const struct rpc_type wait_result = {
+    "WaitResult",
+    "How the waiting ended.",
+    .fields = wait_result_fields,
+};
+
+FIELDS(stop_result_fields) = {OBJECT("summary", run_summary, "The run that was ended."), END};
+static const struct rpc_type stop_result = {
+    "StopResult",
+    "The run is over, and everything that it recorded can be asked for.",
+    .fields = stop_result_fields,
+};
+
+// ---- Profiler.top ------------------------------------------------------------------------------
+
+static const char *const top_sorts[] = {"self", "total", NULL};
+
+FIELDS(top_params_fields) = {
+    VIEW,
+    PARAM("limit", RPC_INTEGER, "How many functions; 20 when absent.", RANGE(1, LIMIT_TOP_ENTRIES)),
+    PARAM("sort", RPC_STRING, "By self or by total time; \"self\" when absent.",
+          .values = top_sorts),
+    END,
+};
+static const struct rpc_type top_params = {
+    "TopParams",
+    "How many functions, in which order.",
+    .fields = top_params_fields,
+};
+
+// The name of a function, wherever one is shown.
+#define FUNCTION_FIELDS                                                                            \
+    TEXT("function_name", "Demangled; binary+0xoffset when it has no name. Untrusted text."),      \
+        TEXT("binary", "The file that it is in, without its folder; [kernel], [vdso].")
+
+FIELDS(top_entry_fields) = {
+    FUNCTION_FIELDS,
+    TEXT("address", "Where it begins, as 0x…: names it exactly."),
+    TEXT("language", "\"c\", \"c++\", \"rust\", …; empty when not known."),
+    FLAG("is_main", "In the program itself, not in a library or the kernel."),
+    COUNT("self_on_cpu_ns", "On-CPU time with it as the innermost function."),
+    COUNT("total_on_cpu_ns", "On-CPU time with it anywhere on the stack; recursion counts once."),
+    COUNT("self_samples", "Samples with it innermost."),
+    COUNT("total_samples", "Samples with it anywhere on the stack."),
+    OBJECT("self_off_cpu", off_cpu, "Waits with it as the innermost function."),
+    OBJECT("total_off_cpu", off_cpu, "Waits with it anywhere on the stack."),
+    COUNT("self_off_cpu_intervals", "How many waits with it innermost."),
+    COUNT("total_off_cpu_intervals", "How many waits with it anywhere on the stack."),
+    END,
+};
+static const struct rpc_type top_entry = {"TopEntry", "One function.", .fields = top_entry_fields};
+
+// Every answer about a view begins so.
+#define ANSWER_FIELDS                                                                              \
+    COUNT("total_on_cpu_ns", "On-CPU time of the whole view: 100 %."),                             \
+        OBJECT("health", health, "How far this answer can be trusted.")
+
+FIELDS(top_fields) = {
+    ANSWER_FIELDS,
+    OBJECT("total_off_cpu", off_cpu, "Waits of the whole view."),
+    COUNT("n_functions", "Functions with samples in this view, shown or not."),
+    OBJECTS("entries", top_entry, "The hottest first."),
+    END,
+};
+static const struct rpc_type top = {"Top", "The hottest functions.", .fields = top_fields};
+
+// ---- Profiler.flamegraph -----------------------------------------------------------------------
+
+FIELDS(flamegraph_params_fields) = {
+    VIEW,
+    PARAM("max_depth", RPC_INTEGER, "Levels below the root; any when absent.",
+          RANGE(1, LIMIT_STACK_DEPTH)),
+    PARAM("min_share", RPC_NUMBER, "Cuts nodes with a smaller share of all samples; 0 when absent.",
+          RANGE(0, 1)),
+    PARAM("max_nodes", RPC_INTEGER, "Keeps the heaviest so many; 50000 when absent.",
+          RANGE(1, LIMIT_FLAME_NODES)),
+    END,
+};
+static const struct rpc_type flamegraph_params = {
+    "FlamegraphParams",
+    "How much of the call tree.",
+    .fields = flamegraph_params_fields,
+};
+
+FIELDS(flame_nodes_fields) = {
+    COUNTS("parent", "Index of the caller's node, smaller than the node's own; of the root: 0."),
+    COUNTS("function", "Index into strings: the function's name; \"\" for the root."),
+    COUNTS("binary", "Index into strings."),
+    TEXTS("address", "Where the function begins, as 0x…."),
+    COUNTS("on_cpu_ns", "Time of the node and everything below it."),
+    COUNTS("samples", "Samples of the node and everything below it."),
+    COUNTS("self_samples", "Samples of the node itself."),
+    COUNTS("off_cpu_ns", "Waits of the node and everything below it."),
+    COUNTS("cut_children", "Direct callees that were left out."),
+    COUNTS("cut_samples", "Their samples."),
+    END,
+};
+static const struct rpc_type flame_nodes = {
+    "FlameNodes",
+    "A table by columns: the n-th elements of all of them are node n. Node 0 is the root; a parent "
+    "comes before its children; siblings stand heaviest first.",
+    .fields = flame_nodes_fields,
+};
+
+FIELDS(flamegraph_fields) = {
+    ANSWER_FIELDS,
+    COUNT("n_nodes", "Nodes of the whole tree, before anything was cut."),
+    TEXTS("strings", "Names, each once."),
+    OBJECT("nodes", flame_nodes, "The call tree."),
+    END,
+};
+static const struct rpc_type flamegraph = {
+    "Flamegraph",
+    "The call tree with its weights.",
+    .fields = flamegraph_fields,
+};
+
+// ---- Profiler.threads --------------------------------------------------------------------------
+
+FIELDS(threads_params_fields) = {
+    VIEW,
+    PARAM("limit", RPC_INTEGER, "How many threads; all when 0 or absent.", RANGE(0, LIMIT_THREADS)),
+    END,
+};
+static const struct rpc_type threads_params = {
+    "ThreadsParams",
+    "How many threads.",
+    .fields = threads_params_fields,
+};
+
+FIELDS(thread_fields) = {
+    COUNT("tid", "Thread id."),
+    COUNT("pid", "Of its process."),
+    TEXT("name", "The last one it had. Untrusted text."),
+    COUNT("on_cpu_ns", "Time on a CPU."),
+    OBJECT("off_cpu", off_cpu, "Time spent waiting."),
+    COUNT("runnable_ns", "Ready to run, waiting for a CPU."),
+    COUNT("samples", "Samples of it."),
+    COUNT("wakeups", "How often it was made ready."),
+    COUNT("started_ns", "When it began, from the start of the run."),
+    MAYBE("ended_ns", RPC_INTEGER, "When it ended. Absent while it lives."),
+    END,
+};
+static const struct rpc_type thread = {"Thread", "One thread.", .fields = thread_fields};
+
+FIELDS(threads_fields) = {
+    ANSWER_FIELDS,
+    COUNT("n_threads", "Threads in this view, shown or not."),
+    OBJECTS("threads", thread, "By on-CPU time, most first."),
+    END,
+};
+static const struct rpc_type threads = {"Threads", "What each thread did.",
+                                        .fields = threads_fields};
+
+FIELDS(total_fields) = {ANSWER_FIELDS, END};
+static const struct rpc_type total = {"Total", "On-CPU time of a view.", .fields = total_fields};
+
+// ---- Profiler.subscribe ------------------------------------------------------------------------
+
+static const char *const subscribable_methods[] = {
+    "Profiler.top", "Profiler.flamegraph", "Profiler.threads", "Profiler.total_on_cpu_ns", NULL,
+};
+
+FIELDS(subscribe_params_fields) = {
+    PARAM("method", RPC_STRING, "The question.", REQUIRED, .values = subscribable_methods),
+    PARAM("params", RPC_OBJECT, "Its parameters."),
+    PARAM("interval_ms", RPC_INTEGER, "Not more often than this; 250 when absent.",
+          RANGE(RPC_INTERVAL_MS_MIN, RPC_INTERVAL_MS_MAX)),
+    END,
+};
+static const struct rpc_type subscribe_params = {
+    "SubscribeParams",
+    "A question to be answered again and again.",
+    .fields = subscribe_params_fields,
+};
+
+FIELDS(subscription_fields) = {
+    FIELD("subscription", RPC_INTEGER, "Its id, on this connection.", RANGE(0, INT32_MAX)),
+    END,
+};
+static const struct rpc_type subscription = {
+    "Subscription",
+    "Names a subscription.",
+    .fields = subscription_fields,
+};
+
+FIELDS(notified_error_fields) = {
+    TEXT("kind", "As in data.kind of an error."),
+    TEXT("message", "For people."),
+    END,
+};
+static const struct rpc_type notified_error = {
+    "SubscriptionError",
+    "Why there is no answer.",
+    .fields = notified_error_fields,
+};
+
+FIELDS(notification_fields) = {
+    COUNT("subscription", "Its id."),
+    COUNT("seq", "Counts the messages of this subscription from 1. Answers that the client was too "
+                 "slow for are skipped, never queued."),
+    FLAG("ended", "The run is over: this is the last message."),
+    MAYBE("result", RPC_OBJECT, "The answer, as the method itself would give it."),
+    MAYBE("error", RPC_OBJECT, "Instead of result.", .type = &notified_error),
+    END,
+};
+const struct rpc_type rpc_notification = {
+    "SubscriptionMessage",
+    "Sent as the notification `subscription`.",
+    .fields = notification_fields,
+};
+
+static const struct rpc_type openrpc_document = {
+    "OpenRpcDocument",
+    "A description of this protocol, see open-rpc.org.",
+    .fields = no_fields,
+    .open = true,
+};
+
+// ---- The methods -------------------------------------------------------------------------------
+
+const struct rpc_method rpc_methods[] = {
+    {"RunControl.status", "The active run, and what this server can see.", &nothing, &status,
+     false},
+    {"RunControl.list_runs", "Every run, oldest first.", &nothing, &run_list, false},
+    {"RunControl.diagnostics",
+     "The pipeline's own accounting: what arrived, what was lost, what it "
+     "costs.",
+     &diagnostics_params, &diagnostics, false},
+    {"RunControl.start_attach", "Starts recording a process. One run at a time.",
+     &start_attach_params, &started, false},
+    {"RunControl.wait_active",
+     "Answers when the condition is met, the run has ended, or the time "
+     "is up.",
+     &wait_active_params, &wait_result, false},
+    {"RunControl.stop_active", "Ends the active run.", &nothing, &stop_result, false},
+    {"Profiler.top", "The hottest functions.", &top_params, &top, true},
+    {"Profiler.flamegraph", "The call tree with its weights.", &flamegraph_params, &flamegraph,
+     true},
+    {"Profiler.threads", "What each thread did.", &threads_params, &threads, true},
+    {"Profiler.total_on_cpu_ns", "On-CPU time of a view.", &view_params, &total, true},
+    {"Profiler.subscribe",
+     "Answers a question now and again whenever there is something new, as "
+     "notifications named `subscription`.",
+     &subscribe_params, &subscription, false},
+    {"Profiler.unsubscribe", "Ends a subscription.", &subscription, &nothing, false},
+    {"rpc.discover", "This protocol as an OpenRPC document.", &nothing, &openrpc_document, false},
+    {.name = NULL},
+};
+
+const struct rpc_type *const rpc_types[] = {
+    &view,
+    &time_range,
+    &symbol,
+    &health,
+    &off_cpu,
+    &run_summary,
+    &status,
+    &capabilities,
+    &capability,
+    &run_list,
+    &diagnostics_params,
+    &diagnostics,
+    &server_report,
+    &run_report,
+    &memory_report,
+    &capture_report,
+    &image_report,
+    &start_attach_params,
+    &started,
+    &wait_active_params,
+    &wait_condition,
+    &wait_result,
+    &stop_result,
+    &view_params,
+    &top_params,
+    &top,
+    &top_entry,
+    &flamegraph_params,
+    &flamegraph,
+    &flame_nodes,
+    &threads_params,
+    &threads,
+    &thread,
+    &total,
+    &subscribe_params,
+    &subscription,
+    &rpc_notification,
+    &notified_error,
+    &openrpc_document,
+    &nothing,
+    NULL,
+};
+
+const struct rpc_method *rpc_method_find(const char *name)
+{
+    for (const struct rpc_method *method = rpc_methods; method->name != NULL; method++) {
+        if (strcmp(method->name, name) == 0) {
+            return method;
+        }
+    }
+    return NULL;
+}
+
+// ---- Errors ------------------------------------------------------------------------------------
+
+static const struct {
+    const char *name;
+    int code;
+    const char *doc;
+} errors[] = {
+    [RPC_ERROR_PARSE] = {"parse_error", -32700, "The line is not JSON. The connection goes on."},
+    [RPC_ERROR_INVALID_REQUEST] = {"invalid_request", -32600,
+                                   "JSON, but not a JSON-RPC 2.0 request."},
+    [RPC_ERROR_UNKNOWN_METHOD] = {"unknown_method", -32601, "There is no such method."},
+    [RPC_ERROR_INVALID_PARAMS] = {"invalid_params", -32602,
+                                  "A parameter is wrong; the message names it."},
+    [RPC_ERROR_INTERNAL] = {"internal", -32603, "A fault of the server."},
+    [RPC_ERROR_NO_ACTIVE_RUN] = {"no_active_run", -32000, "Nothing is being recorded."},
+    [RPC_ERROR_ALREADY_ACTIVE] = {"already_active", -32001, "Another run is being recorded."},
+    [RPC_ERROR_UNKNOWN_RUN] = {"unknown_run", -32002,
+                               "No run has that id, or there is no run yet."},
+    [RPC_ERROR_NOT_FOUND] = {"not_found", -32003,
+                             "The run has no such thread, or there is no such "
+                             "process."},
+    [RPC_ERROR_PERMISSION] = {"permission", -32004,
+                              "The kernel does not allow it; the message says "
+                              "which setting forbids it."},
+    [RPC_ERROR_CAPTURE_FAILED] = {"capture_failed", -32005, "Recording could not start."},
+    [RPC_ERROR_TIMED_OUT] = {"timed_out", -32006, "The answer took too long."},
+    [RPC_ERROR_TOO_LARGE] = {"too_large", -32007,
+                             "The request or its answer is larger than allowed, "
+                             "or there are too many of a kind."},
+};
+_Static_assert(ARRAY_LEN(errors) == RPC_ERROR_KIND_COUNT, "every error has its row");
+
+const char *rpc_error_name(enum rpc_error_kind kind)
+{
+    return errors[kind].name;
+}
+
+int rpc_error_code(enum rpc_error_kind kind)
+{
+    return errors[kind].code;
+}
+
+const char *rpc_error_doc(enum rpc_error_kind kind)
+{
+    return errors[kind].doc;
+}
+
+enum rpc_error_kind rpc_error_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+        if (strcmp(errors[i].name, name) == 0) {
+            return (enum rpc_error_kind)i;
+        }
+    }
+    return RPC_ERROR_INTERNAL;
+}

@@ -1,0 +1,435 @@
+#include "run/pipeline.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+
+_Static_assert((int)STORE_EVENT_KINDS >= (int)EVENT_KIND_COUNT, "a count for every kind of event");
+_Static_assert((int)BUILD_ID_MAX == (int)EVENT_BUILD_ID_MAX, "the same build-ids");
+_Static_assert((int)COUNTER_COUNT == (int)EVENT_COUNTER_COUNT, "the same counters");
+
+// The kernel's addresses mean the same in every process. Address spaces count their versions
+// from 1.
+static const uint64_t KERNEL_VERSION = UINT64_MAX >> 1;
+
+struct pipeline *pipeline_new(struct store *store, struct library *library)
+{
+    struct pipeline *pipeline = NEW(struct pipeline);
+    pipeline->store = store;
+    pipeline->library = library;
+    pipeline->kernel_image = IMAGE_NONE;
+    pipeline->last_ns = store->started_ns;
+    processes_init(&pipeline->live, store);
+    return pipeline;
+}
+
+void pipeline_free(struct pipeline *pipeline)
+{
+    if (pipeline == NULL) {
+        return;
+    }
+    processes_fini(&pipeline->live);
+    map_fini(&pipeline->image_by_library);
+    free(pipeline);
+}
+
+// ---- Images -----------------------------------------------------------------------------------
+
+static image_id add_image(struct pipeline *p, const struct image_identity *identity,
+                          enum image_row_kind kind, struct image_root *root, uint64_t load_bias)
+{
+    uint32_t library = library_get(p->library, identity, root);
+    bool shared = kind != IMAGE_ROW_ANONYMOUS; // each process has its own memory without a file
+    image_id known = shared ? map_find(&p->image_by_library, library) : (image_id)MAP_NONE;
+    if (known != MAP_NONE) {
+        return known;
+    }
+    struct slice build_id = {.data = identity->build_id.at, .n = identity->build_id.n};
+    image_id id = store_add_image(p->store,
+                                  &(struct image_row){
+                                      .kind = kind,
+                                      .path = strings_add(&p->store->strings, identity->path),
+                                      .library = library,
+                                      .load_bias = load_bias,
+                                      .build_id = strings_add(&p->store->strings, build_id),
+                                  });
+    if (id != IMAGE_NONE && shared) {
+        map_set(&p->image_by_library, library, id);
+    }
+    return id;
+}
+
+static image_id kernel_image(struct pipeline *p)
+{
+    if (p->kernel_image == IMAGE_NONE) {
+        struct image_identity identity = {.kind = IMAGE_KERNEL, .path = slice_of_text("[kernel]")};
+        p->kernel_image = add_image(p, &identity, IMAGE_ROW_KERNEL, NULL, 0);
+    }
+    return p->kernel_image;
+}
+
+static image_id anonymous_image(struct pipeline *p, struct process *process)
+{
+    if (process->anonymous_image == IMAGE_NONE) {
+        struct image_identity identity = {.kind = IMAGE_ANONYMOUS, .path = slice_of_text("[anon]")};
+        process->anonymous_image = add_image(p, &identity, IMAGE_ROW_ANONYMOUS, NULL, 0);
+    }
+    return process->anonymous_image;
+}
+
+static image_id file_image(struct pipeline *p, struct process *process, const struct event *event)
+{
+    struct image_identity identity = {
+        .kind = event->image_mapped.kind == EVENT_IMAGE_VDSO ? IMAGE_VDSO : IMAGE_FILE,
+        .path = event->image_mapped.path,
+        .device = event->image_mapped.device,
+        .inode = event->image_mapped.inode,
+        .mapped_unix_ns = p->store->started_unix_ns + (event->time_ns - p->store->started_ns),
+    };
+    const struct event_build_id *build_id = &event->image_mapped.build_id;
+    ASSERT(build_id->n <= BUILD_ID_MAX);
+    identity.build_id.n = build_id->n;
+    memcpy(identity.build_id.at, build_id->at, build_id->n);
+    if (process->root == NULL) {
+        process->root = image_root_open(process->pid);
+    }
+    enum image_row_kind kind = identity.kind == IMAGE_VDSO ? IMAGE_ROW_VDSO : IMAGE_ROW_FILE;
+    return add_image(p, &identity, kind, process->root,
+                     event->image_mapped.start_addr - event->image_mapped.file_off);
+}
+
+static void on_image_mapped(struct pipeline *p, const struct event *event)
+{
+    struct process *process = processes_get(&p->live, event->pid, event->time_ns);
+    if (process == NULL || event->image_mapped.kind == EVENT_IMAGE_KERNEL) {
+        return;
+    }
+    bool anonymous = event->image_mapped.kind == EVENT_IMAGE_ANONYMOUS;
+    image_id image = anonymous ? anonymous_image(p, process) : file_image(p, process, event);
+    if (image == IMAGE_NONE) {
+        return;
+    }
+    space_map(&process->space, &p->live.space_versions, event->image_mapped.start_addr,
+              event->image_mapped.size_bytes,
+              anonymous ? event->image_mapped.start_addr : event->image_mapped.file_off, image);
+    if (event->image_mapped.kind == EVENT_IMAGE_FILE && process->wants_main_image) {
+        process->wants_main_image = false;
+        atomic_store(&store_process_mut(p->store, process->id)->main_image, image);
+    }
+}
+
+// ---- Stacks -----------------------------------------------------------------------------------
+
+// The frame at `addr`. What nothing is mapped at becomes a frame of image 0, and is counted.
+static struct frame_row resolve(struct pipeline *p, const struct process *process, uint64_t addr,
+                                bool leaf)
+{
+    if (process == NULL) {
+        return (struct frame_row){.off = addr, .image = kernel_image(p), .leaf = leaf};
+    }
+    const struct mapping *mapping = space_find(&process->space, addr);
+    if (mapping == NULL) {
+        return (struct frame_row){.off = addr, .image = 0, .leaf = leaf};
+    }
+    return (struct frame_row){
+        .off = addr - mapping->start + mapping->off, .image = mapping->image, .leaf = leaf};
+}
+
+// The slow way of one step outwards-in: taken once for each call site.
+static stack_id push_frame(struct pipeline *p, const struct process *process, stack_id caller,
+                           uint64_t addr, bool leaf)
+{
+    struct frame_row frame = resolve(p, process, addr, leaf);
+    if (frame.image == 0) {
+        store_count(p->store, ACCOUNT_PLACES_UNMAPPED, 1);
+    } else {
+        library_want(p->library, store_image(p->store, frame.image)->library);
+    }
+    bool cut = false;
+    stack_id stack = stacks_push(&p->store->stacks, caller, stacks_frame(&p->store->stacks, &frame),
+                                 &cut);
+    if (cut) {
+        store_count(p->store, ACCOUNT_STACKS_CUT, 1);
+    }
+    return stack;
+}
+
+// Adds a part of a stack, from its outermost address to its leaf. `process` NULL: the kernel's.
+static stack_id push_part(struct pipeline *p, const struct process *process, stack_id stack,
+                          const uint64_t *addrs, uint32_t n)
+{
+    uint64_t version = process == NULL ? KERNEL_VERSION : process->space.version;
+    for (uint32_t i = n; i-- > 0;) {
+        bool leaf = i == 0;
+        uint64_t addr = leaf ? addrs[i] : addrs[i] - 1; // into the call that will return there
+        uint64_t key = version * 2 + leaf;
+        struct edge *edge = edges_slot(&p->edges, stack, addr, key);
+        if (edge->addr != addr || edge->caller != stack || edge->version != key) {
+            stack_id pushed = push_frame(p, process, stack, addr, leaf);
+            *edge = (struct edge){.addr = addr, .version = key, .caller = stack, .stack = pushed};
+            p->edges.n_missed++;
+        }
+        stack = edge->stack;
+    }
+    return stack;
+}
+
+static stack_id intern_stack(struct pipeline *p, const struct process *process,
+                             const struct event_stack *stack)
+{
+    uint32_t n_user = MIN(stack->n_user, (uint32_t)LIMIT_STACK_DEPTH);
+    uint32_t n_kernel = MIN(stack->n_kernel, (uint32_t)LIMIT_STACK_DEPTH);
+    stack_id id = push_part(p, process, STACK_ROOT, stack->user, n_user);
+    return push_part(p, NULL, id, stack->kernel, n_kernel);
+}
+
+// ---- Events -----------------------------------------------------------------------------------
+
+static void on_sample(struct pipeline *p, const struct event *event)
+{
+    const struct event_stack *stack = &event->sample.stack;
+    const struct process *process = processes_get(&p->live, event->pid, event->time_ns);
+    thread_id thread = processes_thread(&p->live, event->pid, event->tid, event->time_ns);
+    if (process == NULL || thread == THREAD_NONE) {
+        store_count(p->store, ACCOUNT_SAMPLES_DROPPED, 1);
+        return;
+    }
+    p->began = true;
+    store_count(p->store, ACCOUNT_FRAMES, stack->n_user + stack->n_kernel);
+    if (stack->n_user + stack->n_kernel == 0) {
+        store_count(p->store, ACCOUNT_STACKS_EMPTY, 1);
+    }
+    if (stack->chain_cut) {
+        store_count(p->store, ACCOUNT_STACKS_TRUNCATED, 1);
+    }
+    uint64_t row = atomic_load_explicit(&p->store->samples.n, memory_order_relaxed);
+    bool added = store_add_sample(p->store, p->last_ns, thread, intern_stack(p, process, stack));
+    if (added && event->sample.counters.valid != 0) {
+        struct counter_row counters = {.sample = row, .valid = event->sample.counters.valid};
+        memcpy(counters.delta, event->sample.counters.delta, sizeof counters.delta);
+        store_add_counters(p->store, &counters);
+    }
+}
+
+static void on_switch_out(struct pipeline *p, const struct event *event)
+{
+    const struct process *process = processes_get(&p->live, event->pid, event->time_ns);
+    thread_id thread = processes_thread(&p->live, event->pid, event->tid, event->time_ns);
+    if (process == NULL || thread == THREAD_NONE) {
+        return;
+    }
+    struct open_interval *wait = &p->live.waits.at[thread];
+    *wait = (struct open_interval){.open = true,
+                                   .preempted = event->switch_out.preempted,
+                                   .reason = EVENT_REASON_OTHER,
+                                   .start_ns = p->last_ns};
+    if (event->switch_out.has_reason) {
+        wait->reason = (uint8_t)event->switch_out.reason;
+    }
+    if (event->switch_out.has_stack) {
+        wait->stack = intern_stack(p, process, &event->switch_out.stack);
+    }
+}
+
+static void close_wait(struct pipeline *p, thread_id thread, uint64_t time_ns, uint8_t flags)
+{
+    struct open_interval *wait = &p->live.waits.at[thread];
+    if (!wait->open) {
+        return;
+    }
+    wait->open = false;
+    struct interval interval = {.start_ns = wait->start_ns,
+                                .duration_ns = time_ns - wait->start_ns,
+                                .reason = wait->reason,
+                                .flags = flags,
+                                .thread = thread,
+                                .stack = wait->stack};
+    if (wait->preempted) {
+        interval.flags |= INTERVAL_RUNNABLE;
+    }
+    store_add_interval(p->store, &interval);
+}
+
+static void on_switch_in(struct pipeline *p, const struct event *event)
+{
+    thread_id thread = processes_thread(&p->live, event->pid, event->tid, event->time_ns);
+    if (thread != THREAD_NONE) {
+        close_wait(p, thread, p->last_ns, 0);
+    }
+}
+
+static void on_wakeup(struct pipeline *p, const struct event *event)
+{
+    thread_id wakee = processes_thread(&p->live, event->wakeup.wakee_pid, event->wakeup.wakee_tid,
+                                       event->time_ns);
+    const struct process *process = processes_get(&p->live, event->pid, event->time_ns);
+    thread_id waker = THREAD_INTERRUPT;
+    if (!event->wakeup.interrupt) {
+        waker = processes_thread(&p->live, event->pid, event->tid, event->time_ns);
+    }
+    if (wakee == THREAD_NONE || waker == THREAD_NONE || process == NULL) {
+        return;
+    }
+    store_add_wakeup(p->store, &(struct wakeup){
+                                   .time_ns = p->last_ns,
+                                   .wakee = wakee,
+                                   .waker = waker,
+                                   .stack = intern_stack(p, process, &event->wakeup.stack),
+                               });
+}
+
+static void on_image_unmapped(struct pipeline *p, const struct event *event)
+{
+    struct process *process = processes_find(&p->live, event->pid);
+    if (process != NULL) {
+        space_unmap(&process->space, &p->live.space_versions, event->image_unmapped.start_addr,
+                    event->image_unmapped.size_bytes);
+    }
+}
+
+// A JIT's function: its life is kept; frames in it become its own when JIT names are looked up.
+static void on_code_loaded(struct pipeline *p, const struct event *event)
+{
+    const struct process *process = processes_get(&p->live, event->pid, event->time_ns);
+    if (process == NULL) {
+        return;
+    }
+    struct strings *strings = &p->store->strings;
+    store_add_code(p->store, &(struct code_row){
+                                 .process = process->id,
+                                 .addr = event->code_loaded.addr,
+                                 .size_bytes = event->code_loaded.size_bytes,
+                                 .index = event->code_loaded.index,
+                                 .loaded_ns = p->last_ns,
+                                 .name = strings_add(strings, event->code_loaded.name),
+                                 .code = strings_add(strings, event->code_loaded.code),
+                             });
+}
+
+// The same function at another address: the old place ends, the new one begins.
+static void on_code_moved(struct pipeline *p, const struct event *event)
+{
+    const struct process *process = processes_find(&p->live, event->pid);
+    for (uint32_t i = atomic_load(&p->store->codes.n); process != NULL && i-- > 0;) {
+        struct code_row *row = store_code_mut(p->store, i);
+        if (row->process == process->id && row->index == event->code_moved.index &&
+            row->addr == event->code_moved.from_addr && atomic_load(&row->ended_ns) == 0) {
+            atomic_store(&row->ended_ns, p->last_ns);
+            store_add_code(p->store, &(struct code_row){
+                                         .process = row->process,
+                                         .addr = event->code_moved.to_addr,
+                                         .size_bytes = event->code_moved.size_bytes,
+                                         .index = row->index,
+                                         .loaded_ns = p->last_ns,
+                                         .name = row->name,
+                                         .code = row->code,
+                                     });
+            return;
+        }
+    }
+}
+
+static void on_process_forked(struct pipeline *p, const struct event *event)
+{
+    if (!event->process_forked.recorded) {
+        return;
+    }
+    processes_fork(&p->live, event->pid, event->process_forked.parent_pid, event->time_ns);
+    processes_start_thread(&p->live, event->pid, event->tid, event->process_forked.parent_tid,
+                           event->time_ns);
+}
+
+static void on_thread_exited(struct pipeline *p, const struct event *event)
+{
+    thread_id thread = map_find(&p->live.by_tid, event->tid);
+    if (thread != MAP_NONE && store_thread(p->store, thread)->pid == event->pid) {
+        close_wait(p, thread, p->last_ns, 0);
+    }
+    processes_end_thread(&p->live, event->pid, event->tid, p->last_ns);
+}
+
+static void on_lost(struct pipeline *p, const struct event *event)
+{
+    enum account account = event->lost.samples ? ACCOUNT_SAMPLES_LOST : ACCOUNT_RECORDS_LOST;
+    store_count(p->store, account, event->lost.n);
+    store_count(p->store, ACCOUNT_LOST_REPORTS, 1);
+}
+
+static void keep_time(struct pipeline *p, const struct event *event)
+{
+    if (event->time_ns < p->last_ns) {
+        // What was there before the recording began may well carry an earlier time.
+        if (event->time_ns >= p->store->started_ns) {
+            store_count(p->store, ACCOUNT_OUT_OF_ORDER, 1);
+        }
+        return;
+    }
+    p->last_ns = event->time_ns;
+    atomic_store_explicit(&p->store->last_ns, p->last_ns, memory_order_relaxed);
+}
+
+void pipeline_apply(struct pipeline *p, const struct event *event)
+{
+    keep_time(p, event);
+    atomic_fetch_add_explicit(&p->store->events[event->kind], 1, memory_order_relaxed);
+    switch (event->kind) {
+    case EVENT_SAMPLE:
+        on_sample(p, event);
+        break;
+    case EVENT_SWITCH_OUT:
+        on_switch_out(p, event);
+        break;
+    case EVENT_SWITCH_IN:
+        on_switch_in(p, event);
+        break;
+    case EVENT_WAKEUP:
+        on_wakeup(p, event);
+        break;
+    case EVENT_IMAGE_MAPPED:
+        on_image_mapped(p, event);
+        break;
+    case EVENT_IMAGE_UNMAPPED:
+        on_image_unmapped(p, event);
+        break;
+    case EVENT_CODE_LOADED:
+        on_code_loaded(p, event);
+        break;
+    case EVENT_CODE_MOVED:
+        on_code_moved(p, event);
+        break;
+    case EVENT_EXEC:
+        p->began = true;
+        processes_exec(&p->live, event->pid, event->tid, event->exec.name, event->time_ns);
+        break;
+    case EVENT_THREAD_STARTED:
+        processes_start_thread(&p->live, event->pid, event->tid, event->thread_started.parent_tid,
+                               event->time_ns);
+        break;
+    case EVENT_PROCESS_FORKED:
+        on_process_forked(p, event);
+        break;
+    case EVENT_THREAD_NAMED:
+        processes_name_thread(&p->live, event->pid, event->tid, event->thread_named.name,
+                              event->time_ns);
+        break;
+    case EVENT_THREAD_EXITED:
+        on_thread_exited(p, event);
+        break;
+    case EVENT_LOST:
+        on_lost(p, event);
+        break;
+    case EVENT_THROTTLED:
+        store_count(p->store, event->throttled.ended ? ACCOUNT_UNTHROTTLES : ACCOUNT_THROTTLES, 1);
+        break;
+    case EVENT_KIND_COUNT:
+        ASSERT(false);
+    }
+}
+
+void pipeline_end(struct pipeline *p, uint64_t time_ns)
+{
+    p->last_ns = MAX(p->last_ns, time_ns);
+    for (size_t i = 0; i < p->live.waits.n; i++) {
+        close_wait(p, (thread_id)i, p->last_ns, INTERVAL_ENDED_BY_RUN);
+    }
+    atomic_store(&p->store->last_ns, p->last_ns);
+}

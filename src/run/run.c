@@ -1,0 +1,293 @@
+#include "run/run.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "event/wire.h"
+#include "run/pipeline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+// How often the rings are looked at when they do not fill up by themselves: young runs are watched
+// closely, so that the first answer comes soon; with nothing going on the pace slows down.
+enum { PACE_YOUNG_MS = 10, PACE_MS = 40, PACE_IDLE_MS = 200, YOUNG_MS = 500, IDLE_DRAINS = 8 };
+
+const char *run_stop_reason_name(enum run_stop_reason reason)
+{
+    switch (reason) {
+    case RUN_STOP_NONE:
+        return "none";
+    case RUN_STOP_TARGET_EXITED:
+        return "target_exited";
+    case RUN_STOP_TIME_LIMIT:
+        return "time_limit";
+    case RUN_STOP_USER:
+        return "user_stop";
+    case RUN_STOP_RECORDER_ERROR:
+        return "recorder_error";
+    }
+    ASSERT(false);
+    return NULL;
+}
+
+// What the capture thread works with.
+struct session {
+    struct run *run;
+    struct capture *capture;
+    struct pipeline *pipeline;
+    int tap_fd; // -1: none
+    struct text tap;
+    uint64_t n_events; // in this drain
+    int idle_drains;
+    uint64_t began_ns;
+};
+
+static void take_event(void *context, const struct event *event)
+{
+    struct session *s = context;
+    s->n_events++;
+    if (s->tap_fd >= 0) {
+        wire_put(&s->tap, event);
+    }
+    pipeline_apply(s->pipeline, event);
+}
+
+static void stop_with(struct run *run, enum run_stop_reason reason)
+{
+    atomic_store(&run->stop_reason, (int)reason);
+}
+
+static void stop_with_error(struct run *run, int number, const struct err *error)
+{
+    run->error = *error;
+    run->error_number = number;
+    stop_with(run, RUN_STOP_RECORDER_ERROR);
+}
+
+// ---- The tap ----------------------------------------------------------------------------------
+
+static int open_tap(struct session *s, struct err *reterr)
+{
+    const char *path = s->run->params.tap_path;
+    if (path == NULL) {
+        return 0;
+    }
+    s->tap_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (s->tap_fd < 0) {
+        return err_set(reterr, errno, "cannot write the tap %s: %s", path, strerror(errno));
+    }
+    wire_put_header(&s->tap, s->capture->frequency_hz);
+    return 0;
+}
+
+// A tap that cannot be written ends with what it has; the recording goes on.
+static void flush_tap(struct session *s)
+{
+    if (s->tap_fd < 0) {
+        return;
+    }
+    int r = fd_write_all(s->tap_fd, text_get(&s->tap), s->tap.n);
+    text_clear(&s->tap);
+    if (r < 0) {
+        closep(&s->tap_fd);
+    }
+}
+
+// ---- The thread -------------------------------------------------------------------------------
+
+static int arm(struct session *s, struct err *reterr)
+{
+    struct run *run = s->run;
+    int r = run->params.backend->open(&run->params.request, &s->capture, reterr);
+    if (r < 0) {
+        return r;
+    }
+    r = open_tap(s, reterr);
+    if (r < 0) {
+        return r;
+    }
+    run->started_ns = s->capture->started_ns;
+    uint64_t now_ns = clock_now_ns();
+    run->started_unix_ns = clock_unix_ns() - (now_ns - MIN(now_ns, run->started_ns));
+    run->store = store_new(run->started_ns, run->started_unix_ns,
+                           NS_PER_S / s->capture->frequency_hz);
+    run->abilities = s->capture->abilities;
+    run->capture_note = s->capture->note;
+    run->params.request.frequency_hz = s->capture->frequency_hz;
+    atomic_store(&run->vitals.rings, s->capture->n_rings);
+    atomic_store(&run->vitals.ring_bytes, s->capture->ring_bytes);
+    s->pipeline = pipeline_new(run->store, run->library);
+    s->began_ns = clock_now_ns();
+    return 0;
+}
+
+static void report_vitals(struct session *s)
+{
+    struct run_vitals *vitals = &s->run->vitals;
+    atomic_fetch_add(&vitals->drains, 1);
+    atomic_store(&vitals->cpu_ns, clock_thread_cpu_ns());
+    atomic_store(&vitals->unrecorded_cpu_ns, s->capture->unrecorded_cpu_ns);
+    atomic_store(&vitals->edges_missed, s->pipeline->edges.n_missed);
+    atomic_store(&s->run->began, s->pipeline->began);
+}
+
+// Takes over what has been recorded. False: there will be no more.
+static bool drain(struct session *s, bool final)
+{
+    s->n_events = 0;
+    int r = s->capture->backend->drain(s->capture, final, take_event, s);
+    flush_tap(s);
+    report_vitals(s);
+    if (r < 0) {
+        struct err error;
+        err_set(&error, -r, "%s",
+                s->capture->note.text[0] != 0 ? s->capture->note.text : strerror(-r));
+        stop_with_error(s->run, -r, &error);
+        return false;
+    }
+    if (s->n_events > 0) {
+        s->idle_drains = 0;
+        s->run->params.on_change(s->run->params.context);
+    } else {
+        s->idle_drains = MIN(s->idle_drains + 1, (int)IDLE_DRAINS);
+    }
+    return r != CAPTURE_E_ENDED;
+}
+
+static int pace_ms(const struct session *s)
+{
+    if (clock_now_ns() - s->began_ns < (uint64_t)YOUNG_MS * NS_PER_MS) {
+        return PACE_YOUNG_MS;
+    }
+    return s->idle_drains < IDLE_DRAINS ? PACE_MS : PACE_IDLE_MS;
+}
+
+// Waits until there is something to do. False: the run is over, and why is noted.
+static bool wait_for_work(struct session *s)
+{
+    struct run *run = s->run;
+    int timeout_ms = pace_ms(s);
+    if (run->params.time_limit_ns != 0) {
+        uint64_t elapsed_ns = clock_now_ns() - run->started_ns;
+        if (elapsed_ns >= run->params.time_limit_ns) {
+            stop_with(run, RUN_STOP_TIME_LIMIT);
+            return false;
+        }
+        uint64_t left_ms = (run->params.time_limit_ns - elapsed_ns) / NS_PER_MS + 1;
+        timeout_ms = (int)MIN((uint64_t)timeout_ms, left_ms);
+    }
+    struct pollfd fds[] = {{.fd = run->stop_fd, .events = POLLIN},
+                           {.fd = s->capture->poll_fd, .events = POLLIN}};
+    poll(fds, ARRAY_LEN(fds), timeout_ms); // a signal or an error: look, and wait again
+    if (fds[0].revents != 0) {
+        stop_with(run, RUN_STOP_USER);
+        return false;
+    }
+    return true;
+}
+
+static void record(struct session *s)
+{
+    bool more = true;
+    while (more && wait_for_work(s)) {
+        more = drain(s, false);
+    }
+    if (!more && atomic_load(&s->run->stop_reason) == RUN_STOP_NONE) {
+        stop_with(s->run, RUN_STOP_TARGET_EXITED);
+    }
+    s->capture->backend->stop(s->capture);
+    if (atomic_load(&s->run->stop_reason) != RUN_STOP_RECORDER_ERROR) {
+        drain(s, true);
+    }
+    uint64_t end_ns = s->run->params.replay_path != NULL ? 0 : clock_now_ns();
+    pipeline_end(s->pipeline, end_ns);
+    s->run->stopped_unix_ns = clock_unix_ns();
+    atomic_store(&s->run->store->ended_ns, atomic_load(&s->run->store->last_ns));
+    report_vitals(s);
+}
+
+static void *capture_thread(void *context)
+{
+    struct run *run = context;
+    struct session s = {.run = run, .tap_fd = -1};
+    struct err error = {0};
+    int r = arm(&s, &error);
+    if (r < 0) {
+        run->error = error;
+        run->error_number = -r;
+        atomic_store_explicit(&run->state, RUN_FAILED, memory_order_release);
+    } else {
+        atomic_store_explicit(&run->state, RUN_RECORDING, memory_order_release);
+        run->params.on_change(run->params.context);
+        record(&s);
+        atomic_store_explicit(&run->state, RUN_STOPPED, memory_order_release);
+    }
+    pipeline_free(s.pipeline);
+    if (s.capture != NULL) {
+        run->params.backend->close(s.capture);
+    }
+    closep(&s.tap_fd);
+    text_fini(&s.tap);
+    run->params.on_change(run->params.context);
+    return NULL;
+}
+
+// ---- Life -------------------------------------------------------------------------------------
+
+struct run *run_new(uint32_t id, struct run_params params, struct library *library)
+{
+    struct run *run = NEW(struct run);
+    run->id = id;
+    run->params = params;
+    run->params.request.replay_path = params.replay_path;
+    run->library = library;
+    run->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    ASSERT(run->stop_fd >= 0);
+    // Signals are the loop's business: its signalfd must be the one that gets them.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    ASSERT(pthread_create(&run->thread, NULL, capture_thread, run) == 0);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return run;
+}
+
+void run_request_stop(struct run *run)
+{
+    uint64_t one = 1;
+    ssize_t n = write(run->stop_fd, &one, sizeof one);
+    (void)n; // a full counter is as good: it is readable
+}
+
+void run_free(struct run *run)
+{
+    if (run == NULL) {
+        return;
+    }
+    run_request_stop(run);
+    pthread_join(run->thread, NULL);
+    store_free(run->store);
+    close(run->stop_fd);
+    free(run->params.label);
+    free(run->params.replay_path);
+    free(run->params.tap_path);
+    free(run);
+}
+
+enum run_state run_state(const struct run *run)
+{
+    return (enum run_state)atomic_load_explicit(&run->state, memory_order_acquire);
+}
+
+bool run_is_active(const struct run *run)
+{
+    enum run_state state = run_state(run);
+    return state == RUN_ARMING || state == RUN_RECORDING;
+}

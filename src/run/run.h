@@ -1,0 +1,85 @@
+#pragma once
+
+// One recording, from its request to its last row.
+//
+//     run_new() ── RUN_ARMING ──► RUN_RECORDING ──► RUN_STOPPED     the store can be queried, for
+//     good
+//                       └───────► RUN_FAILED                        `error` says why; there is no
+//                       store
+//
+// A run has one thread, the capture thread: it opens the backend, drains it into the pipeline and
+// is the only writer of the store. Whoever made the run hears of every change through `on_change`,
+// called on that thread; it must only pass the news on.
+
+#include "base/err.h"
+#include "capture/capture.h"
+#include "image/library.h"
+#include "store/store.h"
+
+#include <pthread.h>
+
+enum run_state { RUN_ARMING, RUN_RECORDING, RUN_STOPPED, RUN_FAILED };
+
+enum run_stop_reason {
+    RUN_STOP_NONE, // goes on
+    RUN_STOP_TARGET_EXITED,
+    RUN_STOP_TIME_LIMIT,
+    RUN_STOP_USER,
+    RUN_STOP_RECORDER_ERROR, // `error` says which
+};
+
+// "target_exited", …: the JSON value.
+const char *run_stop_reason_name(enum run_stop_reason reason);
+
+struct run_params {
+    const struct capture_backend *backend;
+    struct capture_request request;
+    char *label;            // owned by the run from run_new() on
+    char *replay_path;      // what request.replay_path points to; owned, may be NULL
+    char *tap_path;         // every event is also written there; owned, may be NULL
+    uint64_t time_limit_ns; // 0: none
+    void (*on_change)(void *context);
+    void *context;
+};
+
+// What the capture thread says about itself, for diagnostics.
+struct run_vitals {
+    _Atomic uint64_t drains;
+    _Atomic uint64_t cpu_ns; // of the capture thread
+    _Atomic uint64_t rings;
+    _Atomic uint64_t ring_bytes;
+    _Atomic uint64_t unrecorded_cpu_ns; // CPU time of child processes that are not recorded
+    _Atomic uint64_t edges_missed;
+};
+
+struct run {
+    uint32_t id;
+    struct run_params params;
+    struct library *library;
+    uint64_t started_unix_ns; // these four: valid from RUN_RECORDING on
+    uint64_t started_ns;
+    struct store *store;
+    struct capture_abilities abilities;
+    struct err capture_note; // from RUN_RECORDING on
+    _Atomic int state; // enum run_state; a release store publishes what stands above and below
+    _Atomic int stop_reason; // valid once RUN_STOPPED
+    _Atomic bool began;      // the program that was to be launched did start
+    uint64_t stopped_unix_ns;
+    struct err error; // valid once RUN_FAILED, or RUN_STOPPED by a recorder error
+    int error_number; // its positive errno
+    struct run_vitals vitals;
+    pthread_t thread;
+    int stop_fd; // an eventfd; readable: stop
+};
+
+// Starts the thread. Takes over what `params` owns. Never fails: failure is a state.
+struct run *run_new(uint32_t id, struct run_params params, struct library *library);
+
+// Asks the run to end; returns at once. Any thread.
+void run_request_stop(struct run *run);
+
+// Waits for the thread's end, asking for it first. Accepts NULL.
+void run_free(struct run *run);
+
+enum run_state run_state(const struct run *run);
+bool run_is_active(const struct run *run); // RUN_ARMING or RUN_RECORDING

@@ -1,0 +1,277 @@
+#include "server/connection.h"
+
+#include "base/limits.h"
+#include "server/handlers.h"
+#include "server/server.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { READ_BYTES = 64 << 10, READ_ROUNDS = 4, UNSENT_BYTES = 1 << 20 };
+
+// ---- Out --------------------------------------------------------------------------------------
+
+bool connection_is_drained(const struct connection *c)
+{
+    return c->out_sent == c->out.n;
+}
+
+void connection_send(struct connection *c, const struct text *line)
+{
+    text_add_bytes(&c->out, line->at, line->n);
+    loop_want_write(&c->io);
+}
+
+static bool is_done(const struct connection *c)
+{
+    return connection_is_drained(c) && (c->closing || (c->ended && c->tickets.n == 0));
+}
+
+// Reading pauses while the client owes us too much reading, or has enough questions open.
+static bool is_busy(const struct connection *c)
+{
+    return c->tickets.n >= LIMIT_REQUESTS_PER_CONNECTION || c->out.n - c->out_sent > UNSENT_BYTES;
+}
+
+static bool send_some(struct connection *c)
+{
+    while (!connection_is_drained(c)) {
+        ssize_t n = send(c->io.fd, c->out.at + c->out_sent, c->out.n - c->out_sent,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0 && errno == EAGAIN) {
+            loop_want_write(&c->io);
+            return true;
+        }
+        if (n < 0) {
+            return false;
+        }
+        c->out_sent += (size_t)n;
+    }
+    text_clear(&c->out);
+    c->out_sent = 0;
+    if (c->out.room > UNSENT_BYTES) {
+        text_fini(&c->out); // a large answer should not stay with an idle client
+    }
+    return true;
+}
+
+// ---- In ---------------------------------------------------------------------------------------
+
+static void refuse_now(struct connection *c, const json_t *id, enum rpc_error_kind kind,
+                       const char *text)
+{
+    CLEANUP(text_fini) struct text line = {0};
+    rpc_put_error(&line, id, kind, text);
+    connection_send(c, &line);
+}
+
+static void handle_line(struct connection *c, struct slice line)
+{
+    struct rpc_request request = {0};
+    struct rpc_error error = {0};
+    if (!rpc_request_parse(line, &request, &error)) {
+        refuse_now(c, request.id, error.kind, error.text.text);
+        rpc_request_fini(&request);
+        return;
+    }
+    struct ticket ticket = {.number = ++c->next_ticket, .id = TAKE(request.id)};
+    vec_push(&c->tickets, ticket);
+    handle_request(c->server, c, ticket.number, &request);
+    rpc_request_fini(&request);
+}
+
+// Handles the whole lines that have arrived, as far as the client may go.
+static void handle_lines(struct connection *c)
+{
+    size_t start = 0;
+    while (!c->closing && !is_busy(c)) {
+        const char *end = c->in.n == c->in_scanned
+                              ? NULL
+                              : memchr(c->in.at + c->in_scanned, '\n', c->in.n - c->in_scanned);
+        if (end == NULL) {
+            c->in_scanned = c->in.n;
+            break;
+        }
+        struct slice line = {(const uint8_t *)c->in.at + start, (size_t)(end - c->in.at) - start};
+        start = c->in_scanned = (size_t)(end - c->in.at) + 1;
+        bool blank = line.n == 0 || (line.n == 1 && line.data[0] == '\r');
+        if (!blank) {
+            handle_line(c, line);
+        }
+    }
+    if (start > 0) {
+        memmove(c->in.at, c->in.at + start, c->in.n - start);
+        c->in.n -= start;
+        c->in_scanned -= start;
+    }
+    if (c->in.n > LIMIT_REQUEST_BYTES && c->in_scanned == c->in.n && !c->closing) {
+        CLEANUP(text_fini) struct text text = {0};
+        text_addf(&text, "a request has more than %d bytes", LIMIT_REQUEST_BYTES);
+        refuse_now(c, NULL, RPC_ERROR_TOO_LARGE, text_get(&text));
+        c->closing = true;
+    }
+}
+
+// After anything that may have changed the balance. False: the connection is finished.
+static bool settle(struct connection *c)
+{
+    handle_lines(c);
+    bool pause = is_busy(c) || c->ended;
+    if (pause != c->paused) {
+        c->paused = pause;
+        loop_want_read(&c->io, !pause);
+    }
+    return !is_done(c);
+}
+
+static bool handle_readable(struct loop_fd *io)
+{
+    struct connection *c = CONTAINER_OF(io, struct connection, io);
+    char buffer[READ_BYTES];
+    for (int i = 0; i < READ_ROUNDS && !is_busy(c); i++) {
+        ssize_t n = recv(io->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+        if (n < 0) {
+            return errno == EAGAIN || errno == EINTR ? settle(c) : false;
+        }
+        if (n == 0) {
+            c->ended = true;
+            break;
+        }
+        if (!c->closing) { // what comes after a refused line is read, so that the refusal arrives
+            text_add_bytes(&c->in, buffer, (size_t)n);
+            handle_lines(c);
+        }
+    }
+    return settle(c);
+}
+
+static bool handle_writable(struct loop_fd *io)
+{
+    struct connection *c = CONTAINER_OF(io, struct connection, io);
+    if (!send_some(c)) {
+        return false;
+    }
+    if (connection_is_drained(c)) {
+        subscriptions_on_drained(&c->server->subscriptions, c);
+    }
+    return settle(c);
+}
+
+static void handle_closed(struct loop_fd *io)
+{
+    struct connection *c = CONTAINER_OF(io, struct connection, io);
+    struct connections *all = &c->server->connections;
+    for (size_t i = 0; i < all->all.n; i++) {
+        if (all->all.at[i] == c) {
+            vec_remove_at(&all->all, i);
+            break;
+        }
+    }
+    subscriptions_drop(&c->server->subscriptions, c->serial);
+    waiters_drop(&c->server->waiters, c->serial);
+    for (size_t i = 0; i < c->tickets.n; i++) {
+        json_decref(c->tickets.at[i].id);
+    }
+    vec_fini(&c->tickets);
+    text_fini(&c->in);
+    text_fini(&c->out);
+    free(c);
+}
+
+// ---- All --------------------------------------------------------------------------------------
+
+void connections_init(struct connections *connections, struct server *server)
+{
+    *connections = (struct connections){.server = server};
+}
+
+void connections_fini(struct connections *connections)
+{
+    ASSERT(connections->all.n == 0);
+    vec_fini(&connections->all);
+}
+
+void connections_accept(struct connections *connections, int fd)
+{
+    if (connections->all.n >= LIMIT_CONNECTIONS) {
+        CLEANUP(text_fini) struct text line = {0};
+        rpc_put_error(&line, NULL, RPC_ERROR_TOO_LARGE, "too many connections");
+        send(fd, line.at, line.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        close(fd);
+        return;
+    }
+    struct connection *c = NEW(struct connection);
+    c->server = connections->server;
+    c->serial = ++connections->next_serial;
+    c->io = (struct loop_fd){.fd = fd,
+                             .on_readable = handle_readable,
+                             .on_writable = handle_writable,
+                             .on_closed = handle_closed};
+    if (loop_add(&connections->server->loop, &c->io) < 0) {
+        free(c);
+        return;
+    }
+    vec_push(&connections->all, c);
+}
+
+struct connection *connections_find(const struct connections *connections, uint64_t serial)
+{
+    for (size_t i = 0; i < connections->all.n; i++) {
+        if (connections->all.at[i]->serial == serial) {
+            return connections->all.at[i];
+        }
+    }
+    return NULL;
+}
+
+// Closes the ticket. False: nobody waits for its answer.
+static bool take_ticket(struct connections *connections, uint64_t serial, uint64_t number,
+                        struct connection **ret, json_t **ret_id)
+{
+    struct connection *c = connections_find(connections, serial);
+    for (size_t i = 0; c != NULL && i < c->tickets.n; i++) {
+        if (c->tickets.at[i].number == number) {
+            *ret = c;
+            *ret_id = c->tickets.at[i].id;
+            vec_remove_at(&c->tickets, i);
+            loop_want_write(&c->io); // settles, even when nothing is to be sent
+            return *ret_id != NULL;
+        }
+    }
+    return false;
+}
+
+void connections_answer(struct connections *connections, uint64_t serial, uint64_t ticket,
+                        const struct text *result)
+{
+    struct connection *c;
+    json_t *id;
+    if (!take_ticket(connections, serial, ticket, &c, &id)) {
+        return;
+    }
+    CLEANUP(text_fini) struct text line = {0};
+    if (result->n > LIMIT_ANSWER_BYTES) {
+        rpc_put_error(&line, id, RPC_ERROR_TOO_LARGE, "the answer is too large; ask for less");
+    } else {
+        rpc_put_result_begin(&line, id);
+        text_add_bytes(&line, result->at, result->n);
+        rpc_put_result_end(&line);
+    }
+    connection_send(c, &line);
+    json_decref(id);
+}
+
+void connections_refuse(struct connections *connections, uint64_t serial, uint64_t ticket,
+                        enum rpc_error_kind kind, const char *text)
+{
+    struct connection *c;
+    json_t *id;
+    if (take_ticket(connections, serial, ticket, &c, &id)) {
+        refuse_now(c, id, kind, text);
+        json_decref(id);
+    }
+}

@@ -1,0 +1,263 @@
+#include "store/store.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+
+#include <stdlib.h>
+
+const char *account_name(enum account account)
+{
+    static const char *const names[ACCOUNT_COUNT] = {
+        [ACCOUNT_SAMPLES_LOST] = "samples_lost",
+        [ACCOUNT_RECORDS_LOST] = "records_lost",
+        [ACCOUNT_LOST_REPORTS] = "lost_reports",
+        [ACCOUNT_THROTTLES] = "throttles",
+        [ACCOUNT_UNTHROTTLES] = "unthrottles",
+        [ACCOUNT_OUT_OF_ORDER] = "out_of_order",
+        [ACCOUNT_STACKS_EMPTY] = "stacks_empty",
+        [ACCOUNT_STACKS_CUT] = "stacks_cut",
+        [ACCOUNT_STACKS_TRUNCATED] = "stacks_truncated",
+        [ACCOUNT_FRAMES] = "frames",
+        [ACCOUNT_PLACES_UNMAPPED] = "places_unmapped",
+        [ACCOUNT_SAMPLES_DROPPED] = "samples_dropped",
+        [ACCOUNT_ROWS_DROPPED] = "rows_dropped",
+    };
+    ASSERT(account >= 0 && account < ACCOUNT_COUNT);
+    return names[account];
+}
+
+// ---- Life --------------------------------------------------------------------------------------
+
+static void init_columns(struct store *store)
+{
+    column_init(&store->samples.time_ns, sizeof(uint64_t));
+    column_init(&store->samples.thread, sizeof(thread_id));
+    column_init(&store->samples.stack, sizeof(stack_id));
+    column_init(&store->intervals.start_ns, sizeof(uint64_t));
+    column_init(&store->intervals.length, sizeof(uint64_t));
+    column_init(&store->intervals.thread, sizeof(thread_id));
+    column_init(&store->intervals.stack, sizeof(stack_id));
+    column_init(&store->wakeups.time_ns, sizeof(uint64_t));
+    column_init(&store->wakeups.wakee, sizeof(thread_id));
+    column_init(&store->wakeups.waker, sizeof(thread_id));
+    column_init(&store->wakeups.stack, sizeof(stack_id));
+    column_init(&store->counters.rows, sizeof(struct counter_row));
+    column_init(&store->threads.rows, sizeof(struct thread_row));
+    column_init(&store->processes.rows, sizeof(struct process_row));
+    column_init(&store->images.rows, sizeof(struct image_row));
+    column_init(&store->codes.rows, sizeof(struct code_row));
+}
+
+struct store *store_new(uint64_t started_ns, uint64_t started_unix_ns, uint64_t weight_ns)
+{
+    struct store *store = NEW(struct store);
+    store->started_ns = started_ns;
+    store->started_unix_ns = started_unix_ns;
+    store->samples.weight_ns = weight_ns;
+    atomic_init(&store->last_ns, started_ns);
+    init_columns(store);
+    stacks_init(&store->stacks);
+    strings_init(&store->strings);
+    store_add_image(store, &(struct image_row){.kind = IMAGE_ROW_ANONYMOUS});
+    return store;
+}
+
+static void fini_columns(struct store *store)
+{
+    column_fini(&store->codes.rows);
+    column_fini(&store->images.rows);
+    column_fini(&store->processes.rows);
+    column_fini(&store->threads.rows);
+    column_fini(&store->counters.rows);
+    column_fini(&store->wakeups.stack);
+    column_fini(&store->wakeups.waker);
+    column_fini(&store->wakeups.wakee);
+    column_fini(&store->wakeups.time_ns);
+    column_fini(&store->intervals.stack);
+    column_fini(&store->intervals.thread);
+    column_fini(&store->intervals.length);
+    column_fini(&store->intervals.start_ns);
+    column_fini(&store->samples.stack);
+    column_fini(&store->samples.thread);
+    column_fini(&store->samples.time_ns);
+}
+
+void store_free(struct store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    strings_fini(&store->strings);
+    stacks_fini(&store->stacks);
+    fini_columns(store);
+    free(store);
+}
+
+// ---- What the ids stand for --------------------------------------------------------------------
+
+// The id of the next row, or UINT32_MAX when there are `limit` already.
+static uint32_t next_id(const _Atomic uint32_t *n, uint32_t limit)
+{
+    uint32_t id = atomic_load_explicit(n, memory_order_relaxed);
+    return id < limit ? id : UINT32_MAX;
+}
+
+static void publish(_Atomic uint32_t *n, uint32_t id)
+{
+    atomic_store_explicit(n, id + 1, memory_order_release);
+}
+
+thread_id store_add_thread(struct store *store, uint32_t pid, uint32_t tid, process_id process,
+                           uint64_t started_ns, string_id name)
+{
+    thread_id id = next_id(&store->threads.n, LIMIT_THREADS);
+    if (id == THREAD_NONE) {
+        return THREAD_NONE;
+    }
+    struct thread_row *row = column_put(&store->threads.rows, id);
+    row->pid = pid;
+    row->tid = tid;
+    row->process = process;
+    row->started_ns = started_ns;
+    atomic_init(&row->ended_ns, 0);
+    atomic_init(&row->name, name);
+    publish(&store->threads.n, id);
+    return id;
+}
+
+process_id store_add_process(struct store *store, uint32_t pid, uint32_t parent_pid,
+                             uint64_t started_ns, string_id name)
+{
+    process_id id = next_id(&store->processes.n, LIMIT_PROCESSES);
+    if (id == PROCESS_NONE) {
+        return PROCESS_NONE;
+    }
+    struct process_row *row = column_put(&store->processes.rows, id);
+    row->pid = pid;
+    row->parent_pid = parent_pid;
+    row->started_ns = started_ns;
+    atomic_init(&row->ended_ns, 0);
+    atomic_init(&row->name, name);
+    atomic_init(&row->main_image, IMAGE_NONE);
+    publish(&store->processes.n, id);
+    return id;
+}
+
+image_id store_add_image(struct store *store, const struct image_row *image)
+{
+    image_id id = next_id(&store->images.n, LIMIT_IMAGES);
+    if (id == IMAGE_NONE) {
+        return IMAGE_NONE;
+    }
+    *(struct image_row *)column_put(&store->images.rows, id) = *image;
+    publish(&store->images.n, id);
+    return id;
+}
+
+uint32_t store_add_code(struct store *store, const struct code_row *code)
+{
+    uint32_t id = next_id(&store->codes.n, LIMIT_CODES);
+    if (id == CODE_NONE) {
+        return CODE_NONE;
+    }
+    *(struct code_row *)column_put(&store->codes.rows, id) = *code;
+    publish(&store->codes.n, id);
+    return id;
+}
+
+const struct thread_row *store_thread(const struct store *store, thread_id thread)
+{
+    return column_at(&store->threads.rows, thread);
+}
+
+const struct process_row *store_process(const struct store *store, process_id process)
+{
+    return column_at(&store->processes.rows, process);
+}
+
+const struct image_row *store_image(const struct store *store, image_id image)
+{
+    return column_at(&store->images.rows, image);
+}
+
+const struct code_row *store_code(const struct store *store, uint32_t code)
+{
+    return column_at(&store->codes.rows, code);
+}
+
+struct thread_row *store_thread_mut(struct store *store, thread_id thread)
+{
+    return column_put(&store->threads.rows, thread);
+}
+
+struct process_row *store_process_mut(struct store *store, process_id process)
+{
+    return column_put(&store->processes.rows, process);
+}
+
+struct code_row *store_code_mut(struct store *store, uint32_t code)
+{
+    return column_put(&store->codes.rows, code);
+}
+
+// ---- Accounts ----------------------------------------------------------------------------------
+
+void store_count(struct store *store, enum account account, uint64_t more)
+{
+    atomic_fetch_add_explicit(&store->accounts[account], more, memory_order_relaxed);
+}
+
+uint64_t store_account(const struct store *store, enum account account)
+{
+    return atomic_load_explicit(&store->accounts[account], memory_order_relaxed);
+}
+
+uint64_t store_end_ns(const struct store *store)
+{
+    uint64_t ended_ns = atomic_load_explicit(&store->ended_ns, memory_order_acquire);
+    return ended_ns != 0 ? ended_ns : atomic_load_explicit(&store->last_ns, memory_order_acquire);
+}
+
+// Bytes of several columns of one table.
+static uint64_t table_bytes(uint64_t n, const struct column *const columns[], size_t n_columns)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < n_columns; i++) {
+        bytes += column_bytes(columns[i], n);
+    }
+    return bytes;
+}
+
+#define TABLE_BYTES(n, ...)                                                                        \
+    table_bytes(atomic_load(n), (const struct column *const[]){__VA_ARGS__},                       \
+                sizeof((const struct column *const[]){__VA_ARGS__}) / sizeof(struct column *))
+
+static uint64_t rows_bytes(const struct store *store)
+{
+    const struct samples *s = &store->samples;
+    const struct intervals *i = &store->intervals;
+    const struct wakeups *w = &store->wakeups;
+    return TABLE_BYTES(&s->n, &s->time_ns, &s->thread, &s->stack) +
+           TABLE_BYTES(&i->n, &i->start_ns, &i->length, &i->thread, &i->stack) +
+           TABLE_BYTES(&w->n, &w->time_ns, &w->wakee, &w->waker, &w->stack) +
+           TABLE_BYTES(&store->counters.n, &store->counters.rows);
+}
+
+static uint64_t ids_bytes(const struct store *store)
+{
+    return TABLE_BYTES(&store->threads.n, &store->threads.rows) +
+           TABLE_BYTES(&store->processes.n, &store->processes.rows) +
+           TABLE_BYTES(&store->images.n, &store->images.rows) +
+           TABLE_BYTES(&store->codes.n, &store->codes.rows);
+}
+
+struct store_memory store_memory(const struct store *store)
+{
+    struct store_memory memory = {
+        .rows_bytes = rows_bytes(store),
+        .stacks_bytes = stacks_bytes(&store->stacks),
+    };
+    memory.total_bytes = sizeof *store + memory.rows_bytes + memory.stacks_bytes +
+                         strings_bytes(&store->strings) + ids_bytes(store);
+    return memory;
+}
