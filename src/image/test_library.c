@@ -482,6 +482,13 @@ static void test_processes_share_their_root(void **state)
     assert_null(image_root_open_directory("/no/such/directory"));
 }
 
+static void test_without_a_root_paths_are_our_own(void **state)
+{
+    struct world *world = *state;
+    struct image_identity identity = mapped_identity(world->fixture);
+    assert_ready(load(world, library_get(&world->library, &identity, NULL)));
+}
+
 // ---- Limits and threads ------------------------------------------------------------------------
 
 static void test_too_many_files_share_one_image(void **state)
@@ -591,6 +598,7 @@ int main(void)
         TEST(test_files_are_those_of_the_root),
         TEST(test_a_failure_there_is_not_a_failure_here),
         TEST(test_processes_share_their_root),
+        TEST(test_without_a_root_paths_are_our_own),
         TEST(test_too_many_files_share_one_image),
         TEST(test_fini_does_not_wait_for_what_is_queued),
         TEST(test_a_crowd),
