@@ -242,33 +242,39 @@ static void choose(struct symtab_builder *builder)
     builder->candidates.n = builder->candidates.room = n_chosen;
 }
 
-// One past the last byte of a candidate whose next neighbour starts at `next_addr` (UINT64_MAX:
-// there is none) and whose next wall is the first of `walls` that lies beyond its start.
-static uint64_t end_of(const struct candidate *candidate, uint64_t next_addr, uint64_t wall)
+static uint64_t saturating_add(uint64_t addr, uint64_t size)
 {
-    if (candidate->size > 0) {
-        return candidate->addr + MIN(candidate->size, UINT64_MAX - candidate->addr);
+    return addr + MIN(size, UINT64_MAX - addr);
+}
+
+// One past the last byte of the candidate `i`; `wall` is the first wall beyond its start.
+static uint64_t end_of(const struct symtab_builder *builder, size_t i, const uint64_t *wall)
+{
+    const struct candidate *candidate = &builder->candidates.at[i];
+    bool is_last = i + 1 == builder->candidates.n;
+    if (candidate->size > 0 || (is_last && wall == NULL)) {
+        return saturating_add(candidate->addr, MAX(candidate->size, UINT64_C(1)));
     }
-    uint64_t end = MIN(next_addr, wall);
-    return end != UINT64_MAX || candidate->addr == UINT64_MAX ? end : candidate->addr + 1;
+    uint64_t end = is_last ? UINT64_MAX : candidate[1].addr;
+    return wall == NULL ? end : MIN(end, *wall);
 }
 
 static void fill_ranges(struct symtab *symtab, struct symtab_builder *builder)
 {
+    const uint64_t *wall = builder->walls.at;
+    const uint64_t *walls_end = wall;
     if (builder->walls.n > 0) {
         qsort(builder->walls.at, builder->walls.n, sizeof *builder->walls.at, compare_u64);
+        walls_end += builder->walls.n;
     }
-    size_t wall = 0;
     for (size_t i = 0; i < symtab->n; i++) {
-        const struct candidate *candidate = &builder->candidates.at[i];
-        while (wall < builder->walls.n && builder->walls.at[wall] <= candidate->addr) {
+        uint64_t addr = builder->candidates.at[i].addr;
+        while (wall != walls_end && *wall <= addr) {
             wall++;
         }
-        uint64_t wall_addr = wall < builder->walls.n ? builder->walls.at[wall] : UINT64_MAX;
-        uint64_t next_addr = i + 1 < symtab->n ? candidate[1].addr : UINT64_MAX;
-        symtab->starts[i] = candidate->addr;
-        symtab->symbols[i].addr = candidate->addr;
-        symtab->symbols[i].end = end_of(candidate, next_addr, wall_addr);
+        symtab->starts[i] = addr;
+        symtab->symbols[i].addr = addr;
+        symtab->symbols[i].end = end_of(builder, i, wall == walls_end ? NULL : wall);
     }
 }
 

@@ -70,8 +70,7 @@ static void stop_with_error(struct run *run, int number, const struct err *error
     stop_with(run, RUN_STOP_RECORDER_ERROR);
 }
 
-// ---- The tap
-// -------------------------------------------------------------------------------------
+// ---- The tap ----------------------------------------------------------------------------------
 
 static int open_tap(struct session *s, struct err *reterr)
 {
@@ -100,8 +99,7 @@ static void flush_tap(struct session *s)
     }
 }
 
-// ---- The thread
-// ----------------------------------------------------------------------------------
+// ---- The thread -------------------------------------------------------------------------------
 
 static int arm(struct session *s, struct err *reterr)
 {
@@ -240,8 +238,7 @@ static void *capture_thread(void *context)
     return NULL;
 }
 
-// ---- Life
-// ----------------------------------------------------------------------------------------
+// ---- Life -------------------------------------------------------------------------------------
 
 struct run *run_new(uint32_t id, struct run_params params, struct library *library)
 {

@@ -6,8 +6,7 @@
 
 #include <stdio.h>
 
-// ---- Parts that answers share
-// --------------------------------------------------------------------
+// ---- Parts that answers share -----------------------------------------------------------------
 
 static double percent(uint64_t part, uint64_t whole)
 {
@@ -55,8 +54,7 @@ static void put_hex_text(struct json *j, const char *key, struct slice bytes)
     json_string_field(j, key, hex);
 }
 
-// ---- Top
-// -----------------------------------------------------------------------------------------
+// ---- Top --------------------------------------------------------------------------------------
 
 static void put_top_entry(struct json *j, const struct top_entry *entry)
 {
@@ -102,8 +100,7 @@ void answer_top(struct text *to, const struct calltree *tree, const struct fold 
     top_fini(&top);
 }
 
-// ---- Flamegraph
-// ----------------------------------------------------------------------------------
+// ---- Flamegraph -------------------------------------------------------------------------------
 
 // Names of a flamegraph, each once, in the order in which nodes need them. Keyed by pointer:
 // functions have one name, and few functions share a name.
@@ -222,8 +219,7 @@ void answer_flame(struct text *to, const struct calltree *tree, const struct fol
     flame_fini(&flame);
 }
 
-// ---- Threads and totals
-// --------------------------------------------------------------------------
+// ---- Threads and totals -----------------------------------------------------------------------
 
 static void put_thread(struct json *j, const struct threads_entry *entry)
 {
@@ -277,8 +273,7 @@ void answer_total(struct text *to, const struct calltree *tree, const struct fol
     json_object_end(&j);
 }
 
-// ---- The report on a run
-// -------------------------------------------------------------------------
+// ---- The report on a run ----------------------------------------------------------------------
 
 static void put_images(struct json *j, const struct calltree *tree, const struct fold *fold,
                        const struct store *store)

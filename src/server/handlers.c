@@ -32,8 +32,7 @@ static void refuse(const struct call *call, enum rpc_error_kind kind, const char
                        text);
 }
 
-// ---- Parameters
-// ----------------------------------------------------------------------------------
+// ---- Parameters -------------------------------------------------------------------------------
 
 static uint64_t param_u64(const json_t *params, const char *name, uint64_t when_absent)
 {
@@ -91,8 +90,7 @@ static struct run *find_run(const struct call *call, const json_t *holder)
     return run;
 }
 
-// ---- RunControl
-// ----------------------------------------------------------------------------------
+// ---- RunControl -------------------------------------------------------------------------------
 
 static void put_capabilities(struct json *j, const struct capture_abilities *abilities)
 {
@@ -302,8 +300,7 @@ static void handle_stop_active(const struct call *call)
     waiters_add(&call->server->waiters, waiter);
 }
 
-// ---- Profiler
-// ------------------------------------------------------------------------------------
+// ---- Profiler ---------------------------------------------------------------------------------
 
 // The question that a method of Profiler asks, or NULL after refusing it.
 static struct question *read_question(const struct call *call, const char *method,
@@ -420,8 +417,7 @@ static void handle_discover(const struct call *call)
     answer(call, &result);
 }
 
-// ---- Dispatch
-// ------------------------------------------------------------------------------------
+// ---- Dispatch ---------------------------------------------------------------------------------
 
 void handle_request(struct server *server, struct connection *connection, uint64_t ticket,
                     const struct rpc_request *request)

@@ -14,7 +14,7 @@
 struct loop {
     struct lws_context *context;
     struct lws_vhost *vhost;
-    void (*on_wake)(void *user); // on the loop thread, after loop_wake()
+    void (*on_wake)(void *user); // on the loop thread, after loop_wake(); at times without cause
     void *user;
     bool stopping;
 };

@@ -60,8 +60,7 @@ static void on_accept(void *context, int fd)
     connections_accept(&((struct server *)context)->connections, fd);
 }
 
-// ---- Signals
-// -------------------------------------------------------------------------------------
+// ---- Signals ----------------------------------------------------------------------------------
 
 struct signals {
     struct loop_fd io;
@@ -102,8 +101,7 @@ static int signals_init(struct signals *signals, struct server *server)
     return signals->io.fd < 0 ? -errno : loop_add(&server->loop, &signals->io);
 }
 
-// ---- Main
-// ----------------------------------------------------------------------------------------
+// ---- Main -------------------------------------------------------------------------------------
 
 static void start_replay(struct server *server, const struct options *options)
 {

@@ -32,8 +32,7 @@ void question_free(struct question *question)
     free(question);
 }
 
-// ---- The query thread
-// ----------------------------------------------------------------------------
+// ---- The query thread -------------------------------------------------------------------------
 
 struct query_thread {
     struct questions *questions;
@@ -217,8 +216,7 @@ static void *query_thread(void *context)
     return NULL;
 }
 
-// ---- The loop thread
-// -----------------------------------------------------------------------------
+// ---- The loop thread --------------------------------------------------------------------------
 
 void questions_init(struct questions *questions, struct server *server)
 {

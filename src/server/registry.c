@@ -67,8 +67,7 @@ struct run *registry_start(struct registry *registry, struct run_params params, 
     return registry->active;
 }
 
-// ---- Changes of the active run
-// -------------------------------------------------------------------
+// ---- Changes of the active run ----------------------------------------------------------------
 
 // Which kind of refusal a capture's errno is.
 static enum rpc_error_kind kind_of(int number)
