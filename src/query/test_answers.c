@@ -707,7 +707,7 @@ static void catch_up(struct world *w, struct fold *fold, uint64_t slice)
 static void test_answers_agree_with_the_naive_ones(void **state)
 {
     (void)state;
-    for (uint64_t seed = 0; seed < 150; seed++) {
+    for (uint64_t seed = 0; seed < 100; seed++) {
         struct world *w = world_new(seed);
         for (uint32_t i = 0; i < N_IMAGES; i++) {
             if (dice(&w->truth, 4) != 0) {
@@ -733,7 +733,7 @@ static void test_answers_keep_up(void **state)
 {
     (void)state;
     enum { N_FOLDS = 4, N_STEPS = 8 };
-    for (uint64_t seed = 1000; seed < 1060; seed++) {
+    for (uint64_t seed = 1000; seed < 1030; seed++) {
         struct world *w = world_new(seed);
         struct fold folds[N_FOLDS];
         for (size_t i = 0; i < N_FOLDS; i++) {
@@ -764,7 +764,7 @@ static void test_answers_keep_up(void **state)
 static void test_what_is_newer_than_the_names_waits(void **state)
 {
     (void)state;
-    for (uint64_t seed = 2000; seed < 2040; seed++) {
+    for (uint64_t seed = 2000; seed < 2020; seed++) {
         struct world *w = world_new(seed);
         publish(w, 0);
         struct view view = {0};
