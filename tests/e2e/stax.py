@@ -458,7 +458,7 @@ class Server:
 
     def live(self, command, *options, **more):
         """Begins to record a command; use it with `with`."""
-        live = Live(self, ["record", *options, "--", *map(str, command)], **more)
+        live = Live(self, ["record", *map(str, options), "--", *map(str, command)], **more)
         self.live_runs.append(live)
         return live
 
