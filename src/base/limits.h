@@ -23,8 +23,8 @@ enum {
 
 // What a client controls.
 enum {
-    LIMIT_CONNECTIONS = 256,            // at the same time
-    LIMIT_REQUEST_BYTES = 1 << 20,      // one line; a longer one is refused and the peer dropped
+    LIMIT_CONNECTIONS = 256,           // at the same time
+    LIMIT_REQUEST_BYTES = 1 << 20,     // one line; a longer one is refused and the peer dropped
     LIMIT_REQUESTS_PER_CONNECTION = 8, // unanswered ones; reading pauses beyond
     LIMIT_SUBSCRIPTIONS_PER_CONNECTION = 32,
     LIMIT_WAITERS = 512,           // wait_active calls in flight, over all connections
@@ -34,7 +34,8 @@ enum {
     LIMIT_EXCLUDED_SYMBOLS = 64,
     LIMIT_LABEL_BYTES = 4096,
     LIMIT_JSON_DEPTH = 32,
-    LIMIT_RUNS = 64,             // kept in memory; the oldest stopped one goes first
-    LIMIT_FREQUENCY_HZ = 100000, // the kernel's own timer goes no faster than this
+    LIMIT_RUNS = 64,                  // kept in memory; the oldest stopped one goes first
+    LIMIT_HISTORY_BYTES = 0x7fffffff, // memory of all stopped runs; as above
+    LIMIT_FREQUENCY_HZ = 100000,      // the kernel's own timer goes no faster than this
     LIMIT_TIME_LIMIT_S = 86400 * 365,
 };

@@ -38,10 +38,12 @@
         }                                                                                          \
     } while (0)
 
+// The value is made first, so it may itself look at or push to the same vector.
 #define vec_push(v, ...)                                                                           \
     do {                                                                                           \
+        __typeof__(*(v)->at) vec_value_ = (__VA_ARGS__);                                           \
         vec_reserve((v), (v)->n + 1);                                                              \
-        (v)->at[(v)->n++] = (__VA_ARGS__);                                                         \
+        (v)->at[(v)->n++] = vec_value_;                                                            \
     } while (0)
 
 #define vec_pop(v)   ((v)->at[--(v)->n])

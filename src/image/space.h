@@ -34,6 +34,8 @@ void space_fini(struct space *space);
 bool space_map(struct space *space, uint64_t *versions, uint64_t start, uint64_t size, uint64_t off,
                uint32_t image);
 
+// The pages of [start, start + size) belong to nobody any more; a range that wraps around ends with
+// the address space.
 void space_unmap(struct space *space, uint64_t *versions, uint64_t start, uint64_t size);
 
 // An exec: everything is gone.

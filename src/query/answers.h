@@ -4,6 +4,10 @@
 // Text in them is borrowed from `names` and `store`, and valid until the next refresh; the rest is
 // owned.
 //
+//     fold_advance() … until caught up, calltree_refresh(), then any of the *_make()
+//
+// In that order: stacks that are newer than the tree wait for the next answer.
+//
 // Times are nanoseconds. Shares are left to whoever prints. Samples x weight is an estimate of CPU
 // time (see health.estimated); with switch records it will be exact.
 
@@ -11,12 +15,11 @@
 #include "query/calltree.h"
 #include "query/fold.h"
 
-// ---- Health: in every answer
-// ---------------------------------------------------------------------
+// ---- Health: in every answer -------------------------------------------------------------------
 
 struct health {
     uint64_t samples;      // in this view
-    uint64_t lost_samples; // of the run
+    uint64_t lost_samples; // of the run: the kernel's and those that found the run full
     uint64_t lost_records;
     uint64_t throttled;          // how often the kernel suspended sampling
     uint64_t truncated_samples;  // of the run: stacks known to lack callers
@@ -27,12 +30,14 @@ struct health {
     uint64_t end_ns;
 };
 
+struct health health_make(const struct calltree *tree, const struct fold *fold,
+                          const struct store *store);
+
 struct off_cpu {
     uint64_t ns[EVENT_REASON_COUNT];
 };
 
-// ---- Top
-// -----------------------------------------------------------------------------------------
+// ---- Top ---------------------------------------------------------------------------------------
 
 enum top_sort { TOP_SELF, TOP_TOTAL };
 
@@ -51,17 +56,17 @@ struct top {
     VEC(struct top_entry) entries;
 };
 
+// Ties by name. Limit 0: all.
 void top_make(struct top *ret, const struct calltree *tree, const struct fold *fold,
               const struct store *store, enum top_sort sort, size_t limit);
 void top_fini(struct top *top);
 
-// ---- Flamegraph
-// ----------------------------------------------------------------------------------
+// ---- Flamegraph --------------------------------------------------------------------------------
 
 struct flame_params {
     uint32_t max_depth; // 0: any. The root has depth 0
     double min_share;   // of all samples: smaller nodes are cut
-    uint32_t max_nodes; // the heaviest are kept
+    uint32_t max_nodes; // 0: any. The heaviest are kept, and the root always
 };
 
 struct flame_node {
@@ -75,17 +80,18 @@ struct flame_node {
 
 struct flame {
     struct health health;
-    uint64_t weight_ns;           // on-CPU time of a node: total_samples x weight_ns
-    uint64_t n_nodes;             // before cutting
-    VEC(struct flame_node) nodes; // 0 is the root; siblings by total, heaviest first, then by name
+    uint64_t weight_ns; // on-CPU time of a node: total_samples x weight_ns
+    uint64_t n_nodes;   // with samples, before cutting; the root is one
+    VEC(struct flame_node)
+    nodes; // 0 is the root, each node before its callees; siblings by total,
+           // heaviest first, then by name
 };
 
 void flame_make(struct flame *ret, const struct calltree *tree, const struct fold *fold,
                 const struct store *store, const struct flame_params *params);
 void flame_fini(struct flame *flame);
 
-// ---- Threads
-// -------------------------------------------------------------------------------------
+// ---- Threads -----------------------------------------------------------------------------------
 
 struct threads_entry {
     uint32_t pid;
@@ -93,9 +99,9 @@ struct threads_entry {
     struct slice name;
     uint64_t on_cpu_ns;
     uint64_t samples;
-    struct off_cpu off_cpu;
+    struct off_cpu off_cpu; // waits, clipped to the view's time
     uint64_t runnable_ns;
-    uint64_t wakeups;
+    uint64_t wakeups;    // how often it was made ready
     uint64_t started_ns; // from the start of the run
     uint64_t ended_ns;   // 0 while it lives
 };
@@ -107,12 +113,12 @@ struct threads_answer {
     VEC(struct threads_entry) entries; // by on_cpu_ns, most first; then by tid
 };
 
+// A thread is listed when it has samples in the view, or lived at some time of it. Limit 0: all.
 void threads_make(struct threads_answer *ret, const struct fold *fold, const struct calltree *tree,
                   const struct store *store, size_t limit);
 void threads_fini(struct threads_answer *threads);
 
-// ---- Whole
-// ---------------------------------------------------------------------------------------
+// ---- Whole -------------------------------------------------------------------------------------
 
 struct total {
     struct health health;
@@ -122,11 +128,11 @@ struct total {
 void total_make(struct total *ret, const struct calltree *tree, const struct fold *fold,
                 const struct store *store);
 
-// ---- Diagnosis of names
-// --------------------------------------------------------------------------
+// ---- Diagnosis of names ------------------------------------------------------------------------
 
 // One line per image that samples fell into.
 struct image_report {
+    image_id image;
     struct slice path;
     struct slice build_id; // raw bytes
     const char *state;     // "ready", "loading", "failed", "anonymous"

@@ -19,9 +19,9 @@
 typedef uint32_t node_id; // 0 is the root
 
 struct calltree_node {
-    node_id caller; // always smaller than the node's own id
-    function_id function;
-    uint32_t depth; // root: 0
+    node_id caller;       // always smaller than the node's own id
+    function_id function; // of the root: without meaning
+    uint32_t depth;       // root: 0
     bool outermost;
 };
 
@@ -29,12 +29,16 @@ struct calltree {
     struct names *names;
     uint64_t names_version;
     VEC(struct calltree_node) nodes;
-    VEC(node_id) of_stack; // by stack_id
-    struct map by_edge;    // (caller, function) -> node
+    VEC(node_id) of_stack;     // by stack_id
+    VEC(uint32_t) first_depth; // by function_id: of its node nearest to the root; 0: none yet
+    struct map by_edge;        // (caller, function) -> node
 };
 
 void calltree_init(struct calltree *tree, struct names *names);
 void calltree_fini(struct calltree *tree);
+
+// The function that `node` stands for; NULL for the root.
+const struct function *calltree_function(const struct calltree *tree, node_id node);
 
 // Brings names and tree up to the published stacks. Node ids stay as they are unless the names
 // changed: then the tree is new, and true is returned.

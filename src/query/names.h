@@ -17,11 +17,11 @@
 typedef uint32_t function_id;
 
 struct function {
-    char *name; // demangled; `binary+0xoffset` when not resolved. Untrusted bytes
-    const char *
-        binary; // last part of the path, `[kernel]`, `[vdso]`, a kernel module's `[name]`. Borrowed
-    const char *binary_path;
+    char *name;         // demangled; `binary+0xoffset` when not resolved. Untrusted bytes
+    const char *binary; // last part of the path, `[kernel]`, `[vdso]`, a kernel module's `[name]`
+    const char *binary_path; // both borrowed
     uint64_t addr; // where it began when the image was first mapped: what annotate takes back
+    uint64_t key; // in its image: the symbol's address; of an unresolved place: what its name shows
     enum symbol_lang lang;
     bool resolved;
     bool is_main; // in the program itself, not in a library or the kernel
@@ -32,8 +32,12 @@ struct function {
 // How one image stands with respect to its symbols.
 struct names_image {
     const struct symtab *symtab; // the one that the frames were resolved with
+    function_id first_function;  // functions below were made with an earlier table: out of use
     uint64_t n_frames;
     uint64_t n_unresolved;
+    bool met;     // a frame lies in it
+    bool stale;   // a new table has come; its frames are about to be resolved again
+    bool is_main; // the program of some process
 };
 
 struct names {
@@ -43,17 +47,22 @@ struct names {
     uint64_t seen_generation;       // of the library
     VEC(struct function) functions; // by function_id
     VEC(function_id) of_frame;      // by frame_id
-    struct map by_symbol;           // (image, symbol or offset) -> function
+    struct map by_symbol;           // (image, key) -> function
     VEC(struct names_image) images; // by image_id
+    VEC(char *) modules;            // `[name]` of the kernel modules met
 };
 
 void names_init(struct names *names, const struct store *store, struct library *library);
 void names_fini(struct names *names);
 
 // Takes notice of tables that have arrived and of frames below `n_frames`. True when `version`
-// rose.
+// rose. Asks the library for images that nobody has asked for yet. Pointers to functions and to
+// their names are valid until the next call.
 bool names_refresh(struct names *names, uint32_t n_frames);
 
 // Frames that names_refresh() has covered.
 function_id names_of_frame(const struct names *names, frame_id frame);
 const struct function *names_function(const struct names *names, function_id function);
+
+// Order for people: by name, then by binary; by address where both are the same.
+int function_compare(const struct function *a, const struct function *b);

@@ -27,4 +27,17 @@ void view_fini(struct view *view);
 // True for the whole run: such a fold is kept and shared.
 bool view_is_everything(const struct view *view);
 
+// The same choice, excluded symbols in the same order.
 bool view_equal(const struct view *a, const struct view *b);
+
+// `*to` is empty or not initialized; it gets its own texts.
+void view_copy(struct view *to, const struct view *from);
+
+// The view's time range on the clock of the store's rows: [start_ns, end_ns), 0 to UINT64_MAX
+// without one.
+struct view_window {
+    uint64_t start_ns;
+    uint64_t end_ns;
+};
+
+struct view_window view_window(const struct view *view, const struct store *store);

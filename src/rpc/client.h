@@ -20,9 +20,16 @@ struct client {
     struct text received; // bytes that are not a whole line yet
     size_t scanned;       // of them: known to hold no newline
     struct text path;     // of the socket, for messages
+    int timeout_ms;       // how long client_call() waits for an answer; -1: for ever
 };
 
-#define CLIENT_INIT ((struct client){.fd = -1})
+enum { CLIENT_TIMEOUT_MS = 30000 };
+
+#define CLIENT_INIT                                                                                \
+    (struct client)                                                                                \
+    {                                                                                              \
+        .fd = -1, .timeout_ms = CLIENT_TIMEOUT_MS                                                  \
+    }
 
 enum client_outcome {
     CLIENT_OK = 0,

@@ -32,8 +32,7 @@ void pipeline_free(struct pipeline *pipeline)
     free(pipeline);
 }
 
-// ---- Images
-// --------------------------------------------------------------------------------------
+// ---- Images -----------------------------------------------------------------------------------
 
 static image_id add_image(struct pipeline *p, const struct image_identity *identity,
                           enum image_row_kind kind, struct image_root *root, uint64_t load_bias)
@@ -118,8 +117,7 @@ static void on_image_mapped(struct pipeline *p, const struct event *event)
     }
 }
 
-// ---- Stacks
-// --------------------------------------------------------------------------------------
+// ---- Stacks -----------------------------------------------------------------------------------
 
 // The frame at `addr`. What nothing is mapped at becomes a frame of image 0, and is counted.
 static struct frame_row resolve(struct pipeline *p, const struct process *process, uint64_t addr,
@@ -184,8 +182,7 @@ static stack_id intern_stack(struct pipeline *p, const struct process *process,
     return push_part(p, NULL, id, stack->kernel, n_kernel);
 }
 
-// ---- Events
-// --------------------------------------------------------------------------------------
+// ---- Events -----------------------------------------------------------------------------------
 
 static void on_sample(struct pipeline *p, const struct event *event)
 {

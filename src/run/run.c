@@ -63,14 +63,14 @@ static void stop_with(struct run *run, enum run_stop_reason reason)
     atomic_store(&run->stop_reason, (int)reason);
 }
 
-static void stop_with_error(struct run *run, const struct err *error)
+static void stop_with_error(struct run *run, int number, const struct err *error)
 {
     run->error = *error;
+    run->error_number = number;
     stop_with(run, RUN_STOP_RECORDER_ERROR);
 }
 
-// ---- The tap
-// -------------------------------------------------------------------------------------
+// ---- The tap ----------------------------------------------------------------------------------
 
 static int open_tap(struct session *s, struct err *reterr)
 {
@@ -99,8 +99,7 @@ static void flush_tap(struct session *s)
     }
 }
 
-// ---- The thread
-// ----------------------------------------------------------------------------------
+// ---- The thread -------------------------------------------------------------------------------
 
 static int arm(struct session *s, struct err *reterr)
 {
@@ -149,7 +148,7 @@ static bool drain(struct session *s, bool final)
         struct err error;
         err_set(&error, -r, "%s",
                 s->capture->note.text[0] != 0 ? s->capture->note.text : strerror(-r));
-        stop_with_error(s->run, &error);
+        stop_with_error(s->run, -r, &error);
         return false;
     }
     if (s->n_events > 0) {
@@ -218,8 +217,10 @@ static void *capture_thread(void *context)
     struct run *run = context;
     struct session s = {.run = run, .tap_fd = -1};
     struct err error = {0};
-    if (arm(&s, &error) < 0) {
+    int r = arm(&s, &error);
+    if (r < 0) {
         run->error = error;
+        run->error_number = -r;
         atomic_store_explicit(&run->state, RUN_FAILED, memory_order_release);
     } else {
         atomic_store_explicit(&run->state, RUN_RECORDING, memory_order_release);
@@ -237,8 +238,7 @@ static void *capture_thread(void *context)
     return NULL;
 }
 
-// ---- Life
-// ----------------------------------------------------------------------------------------
+// ---- Life -------------------------------------------------------------------------------------
 
 struct run *run_new(uint32_t id, struct run_params params, struct library *library)
 {

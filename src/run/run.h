@@ -66,6 +66,7 @@ struct run {
     _Atomic bool began;      // the program that was to be launched did start
     uint64_t stopped_unix_ns;
     struct err error; // valid once RUN_FAILED, or RUN_STOPPED by a recorder error
+    int error_number; // its positive errno
     struct run_vitals vitals;
     pthread_t thread;
     int stop_fd; // an eventfd; readable: stop

@@ -10,7 +10,7 @@
 
 enum { READ_BYTES = 64 << 10, READ_ROUNDS = 4, UNSENT_BYTES = 1 << 20 };
 
-// ---- Out -------------------------------------------------------------------------------------------
+// ---- Out --------------------------------------------------------------------------------------
 
 bool connection_is_drained(const struct connection *c)
 {
@@ -59,7 +59,7 @@ static bool send_some(struct connection *c)
     return true;
 }
 
-// ---- In --------------------------------------------------------------------------------------------
+// ---- In ---------------------------------------------------------------------------------------
 
 static void refuse_now(struct connection *c, const json_t *id, enum rpc_error_kind kind,
                        const char *text)
@@ -182,7 +182,7 @@ static void handle_closed(struct loop_fd *io)
     free(c);
 }
 
-// ---- All -------------------------------------------------------------------------------------------
+// ---- All --------------------------------------------------------------------------------------
 
 void connections_init(struct connections *connections, struct server *server)
 {

@@ -10,7 +10,8 @@
 // has too many open questions, or that does not read its answers, pauses. Subscriptions
 // only send when everything before has left (subscriptions.h).
 //
-// Owned by the loop thread. Others know a connection by its serial number, which is never used again.
+// Owned by the loop thread. Others know a connection by its serial number, which is never used
+// again.
 
 #include "base/text.h"
 #include "base/vec.h"
@@ -54,9 +55,9 @@ void connections_accept(struct connections *connections, int fd);
 // NULL: it has gone.
 struct connection *connections_find(const struct connections *connections, uint64_t serial);
 
-// ---- Answering -------------------------------------------------------------------------------------
-// For an open ticket of a connection that may have gone meanwhile; a ticket is answered once.
+// ---- Answering --------------------------------------------------------------------------------
 
+// For an open ticket of a connection that may have gone meanwhile; a ticket is answered once.
 void connections_answer(struct connections *connections, uint64_t serial, uint64_t ticket,
                         const struct text *result);
 void connections_refuse(struct connections *connections, uint64_t serial, uint64_t ticket,

@@ -19,14 +19,15 @@ static int lock_path(const char *path, int *ret_fd, struct err *reterr)
 {
     CLEANUP(text_fini) struct text lock = {0};
     text_addf(&lock, "%s.lock", path);
-    CLEANUP(closep) int fd =
-        open(text_get(&lock), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+    CLEANUP(closep)
+    int fd = open(text_get(&lock), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
     if (fd < 0) {
         return err_set(reterr, errno, "cannot create %s: %s", text_get(&lock), strerror(errno));
     }
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         return err_set(reterr, EADDRINUSE,
-                       "a stax-server is already running on %s; stop it first, or use --socket", path);
+                       "a stax-server is already running on %s; stop it first, or use --socket",
+                       path);
     }
     *ret_fd = take_fd(&fd);
     return 0;
@@ -40,17 +41,20 @@ static int clear_path(const char *path, struct err *reterr)
         return errno == ENOENT ? 0 : err_set(reterr, errno, "%s: %s", path, strerror(errno));
     }
     if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid()) {
-        return err_set(reterr, EEXIST, "%s exists and is not a socket of ours; remove it, or use --socket",
-                       path);
+        return err_set(reterr, EEXIST,
+                       "%s exists and is not a socket of ours; remove it, or use --socket", path);
     }
-    return unlink(path) == 0 ? 0 : err_set(reterr, errno, "cannot remove %s: %s", path, strerror(errno));
+    return unlink(path) == 0
+               ? 0
+               : err_set(reterr, errno, "cannot remove %s: %s", path, strerror(errno));
 }
 
 static int bind_private(int fd, const char *path, struct err *reterr)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path) {
-        return err_set(reterr, ENAMETOOLONG, "the socket's path is too long (%zu bytes at most): %s",
+        return err_set(reterr, ENAMETOOLONG,
+                       "the socket's path is too long (%zu bytes at most): %s",
                        sizeof address.sun_path - 1, path);
     }
     memcpy(address.sun_path, path, strlen(path) + 1);

@@ -2,9 +2,9 @@
 
 // The Unix socket that commands connect to.
 //
-// One server per socket: a lock beside it (`<socket>.lock`) is held for as long as the server lives,
-// so a socket whose lock is free is a leftover and is replaced. The socket is the user's alone:
-// mode 0600 from its first moment, and the peer's uid is checked on top.
+// One server per socket: a lock beside it (`<socket>.lock`) is held for as long as the server
+// lives, so a socket whose lock is free is a leftover and is replaced. The socket is the user's
+// alone: mode 0600 from its first moment, and the peer's uid is checked on top.
 
 #include "base/err.h"
 #include "server/loop.h"

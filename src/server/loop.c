@@ -23,8 +23,10 @@ static int handle_event(struct lws *wsi, enum lws_callback_reasons reason, void 
         }
         return 0;
     }
-    case LWS_CALLBACK_RAW_RX_FILE: return fd->on_readable(fd) ? 0 : -1;
-    case LWS_CALLBACK_RAW_WRITEABLE_FILE: return fd->on_writable(fd) ? 0 : -1;
+    case LWS_CALLBACK_RAW_RX_FILE:
+        return fd->on_readable(fd) ? 0 : -1;
+    case LWS_CALLBACK_RAW_WRITEABLE_FILE:
+        return fd->on_writable(fd) ? 0 : -1;
     case LWS_CALLBACK_RAW_CLOSE_FILE:
         if (fd != NULL) {
             fd->wsi = NULL;
@@ -32,7 +34,8 @@ static int handle_event(struct lws *wsi, enum lws_callback_reasons reason, void 
             fd->on_closed(fd);
         }
         return 0;
-    default: return 0;
+    default:
+        return 0;
     }
 }
 
@@ -51,8 +54,6 @@ int loop_init(struct loop *loop, void (*on_wake)(void *user), void *user)
         .protocols = protocols,
         .user = loop,
         .fd_limit_per_thread = LIMIT_CONNECTIONS + OWN_FDS,
-        .gid = (gid_t)-1,
-        .uid = (uid_t)-1,
     };
     struct lws_context *context = lws_create_context(&info);
     if (context == NULL) {

@@ -3,8 +3,8 @@
 // The server's event loop: descriptors, timers, and a way to wake it from other threads.
 //
 // One thread runs it and owns everything that hangs on it; handlers never block. It stands on
-// libwebsockets, so that browsers' connections can be served by the same loop; nothing of that shows
-// here, except that a descriptor which is added belongs to the loop until it is closed.
+// libwebsockets, so that browsers' connections can be served by the same loop; nothing of that
+// shows here, except that a descriptor which is added belongs to the loop until it is closed.
 
 #include "base/base.h"
 
@@ -14,7 +14,7 @@
 struct loop {
     struct lws_context *context;
     struct lws_vhost *vhost;
-    void (*on_wake)(void *user); // on the loop thread, after loop_wake()
+    void (*on_wake)(void *user); // on the loop thread, after loop_wake(); at times without cause
     void *user;
     bool stopping;
 };

@@ -83,6 +83,21 @@ struct intervals {
 
 struct interval intervals_get(const struct intervals *intervals, uint64_t row);
 
+// Consecutive rows, pinned; as samples_pin().
+struct intervals_span {
+    uint64_t first;
+    size_t n;
+    const uint64_t *start_ns;
+    const uint64_t *length;
+    const thread_id *thread;
+    const stack_id *stack;
+};
+
+void intervals_pin(const struct intervals *intervals, uint64_t first, uint64_t end,
+                   struct intervals_span *ret);
+void intervals_unpin(const struct intervals *intervals, const struct intervals_span *span);
+struct interval intervals_span_get(const struct intervals_span *span, size_t i);
+
 // The first row that ends after `time_ns`, among the first `n`.
 uint64_t intervals_find(const struct intervals *intervals, uint64_t n, uint64_t time_ns);
 
@@ -102,6 +117,20 @@ struct wakeups {
 };
 
 struct wakeup wakeups_get(const struct wakeups *wakeups, uint64_t row);
+
+// Consecutive rows, pinned; as samples_pin().
+struct wakeups_span {
+    uint64_t first;
+    size_t n;
+    const uint64_t *time_ns;
+    const thread_id *wakee;
+    const thread_id *waker;
+    const stack_id *stack;
+};
+
+void wakeups_pin(const struct wakeups *wakeups, uint64_t first, uint64_t end,
+                 struct wakeups_span *ret);
+void wakeups_unpin(const struct wakeups *wakeups, const struct wakeups_span *span);
 
 // The first row at or after `time_ns`, among the first `n`.
 uint64_t wakeups_find(const struct wakeups *wakeups, uint64_t n, uint64_t time_ns);

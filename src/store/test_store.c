@@ -85,6 +85,12 @@ static void test_intervals_keep_what_they_were_given(void **state)
                     back.reason == rows[i].reason && back.flags == rows[i].flags &&
                     back.thread == rows[i].thread && back.stack == rows[i].stack);
     }
+    struct intervals_span span;
+    intervals_pin(&store->intervals, 1, 3, &span);
+    assert_int_equal(span.n, 2);
+    assert_int_equal(intervals_span_get(&span, 0).duration_ns, 18);
+    assert_int_equal(intervals_span_get(&span, 1).thread, 5);
+    intervals_unpin(&store->intervals, &span);
     assert_int_equal(intervals_find(&store->intervals, 3, 0), 0);
     assert_int_equal(intervals_find(&store->intervals, 3, 14), 0);
     assert_int_equal(intervals_find(&store->intervals, 3, 15), 1);
@@ -112,6 +118,11 @@ static void test_wakeups_and_counters(void **state)
         assert_true(back.time_ns == rows[i].time_ns && back.wakee == rows[i].wakee &&
                     back.waker == rows[i].waker && back.stack == rows[i].stack);
     }
+    struct wakeups_span span;
+    wakeups_pin(&store->wakeups, 0, 2, &span);
+    assert_int_equal(span.n, 2);
+    assert_int_equal(span.waker[1], THREAD_INTERRUPT);
+    wakeups_unpin(&store->wakeups, &span);
     assert_int_equal(wakeups_find(&store->wakeups, 2, 11), 1);
     store_add_counters(store, &(struct counter_row){.sample = 4, .valid = 1, .delta = {77}});
     assert_int_equal(atomic_load(&store->counters.n), 1);

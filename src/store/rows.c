@@ -65,14 +65,20 @@ bool store_add_sample(struct store *store, uint64_t time_ns, thread_id thread, s
     return true;
 }
 
-void samples_pin(const struct samples *samples, uint64_t first, uint64_t end,
-                 struct samples_span *ret)
+// How many rows from `first` on lie in one chunk, up to `end`.
+static size_t rows_together(uint64_t first, uint64_t end)
 {
     ASSERT(first < end);
     uint64_t chunk_end = (first / COLUMN_CHUNK_ROWS + 1) * COLUMN_CHUNK_ROWS;
+    return (size_t)(MIN(end, chunk_end) - first);
+}
+
+void samples_pin(const struct samples *samples, uint64_t first, uint64_t end,
+                 struct samples_span *ret)
+{
     *ret = (struct samples_span){
         .first = first,
-        .n = (size_t)(MIN(end, chunk_end) - first),
+        .n = rows_together(first, end),
         .time_ns = column_pin(&samples->time_ns, first),
         .thread = column_pin(&samples->thread, first),
         .stack = column_pin(&samples->stack, first),
@@ -132,17 +138,48 @@ void store_add_interval(struct store *store, const struct interval *interval)
     move_on(store, end_ns);
 }
 
-struct interval intervals_get(const struct intervals *intervals, uint64_t row)
+static struct interval unpack(uint64_t start_ns, uint64_t length, thread_id thread, stack_id stack)
 {
-    uint64_t length = get_u64(&intervals->length, row);
     return (struct interval){
-        .start_ns = get_u64(&intervals->start_ns, row),
+        .start_ns = start_ns,
         .duration_ns = length >> 16,
         .reason = (uint8_t)(length >> 8),
         .flags = (uint8_t)length,
-        .thread = get_u32(&intervals->thread, row),
-        .stack = get_u32(&intervals->stack, row),
+        .thread = thread,
+        .stack = stack,
     };
+}
+
+struct interval intervals_get(const struct intervals *intervals, uint64_t row)
+{
+    return unpack(get_u64(&intervals->start_ns, row), get_u64(&intervals->length, row),
+                  get_u32(&intervals->thread, row), get_u32(&intervals->stack, row));
+}
+
+void intervals_pin(const struct intervals *intervals, uint64_t first, uint64_t end,
+                   struct intervals_span *ret)
+{
+    *ret = (struct intervals_span){
+        .first = first,
+        .n = rows_together(first, end),
+        .start_ns = column_pin(&intervals->start_ns, first),
+        .length = column_pin(&intervals->length, first),
+        .thread = column_pin(&intervals->thread, first),
+        .stack = column_pin(&intervals->stack, first),
+    };
+}
+
+void intervals_unpin(const struct intervals *intervals, const struct intervals_span *span)
+{
+    column_unpin(&intervals->start_ns, span->first);
+    column_unpin(&intervals->length, span->first);
+    column_unpin(&intervals->thread, span->first);
+    column_unpin(&intervals->stack, span->first);
+}
+
+struct interval intervals_span_get(const struct intervals_span *span, size_t i)
+{
+    return unpack(span->start_ns[i], span->length[i], span->thread[i], span->stack[i]);
 }
 
 // Rows are sorted by their end, which is no column of its own.
@@ -152,8 +189,8 @@ uint64_t intervals_find(const struct intervals *intervals, uint64_t n, uint64_t 
     uint64_t high = n;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        uint64_t end_ns = get_u64(&intervals->start_ns, middle) +
-                          (get_u64(&intervals->length, middle) >> 16);
+        uint64_t duration_ns = get_u64(&intervals->length, middle) >> 16;
+        uint64_t end_ns = get_u64(&intervals->start_ns, middle) + duration_ns;
         if (end_ns <= time_ns) {
             low = middle + 1;
         } else {
@@ -188,6 +225,27 @@ struct wakeup wakeups_get(const struct wakeups *wakeups, uint64_t row)
         .waker = get_u32(&wakeups->waker, row),
         .stack = get_u32(&wakeups->stack, row),
     };
+}
+
+void wakeups_pin(const struct wakeups *wakeups, uint64_t first, uint64_t end,
+                 struct wakeups_span *ret)
+{
+    *ret = (struct wakeups_span){
+        .first = first,
+        .n = rows_together(first, end),
+        .time_ns = column_pin(&wakeups->time_ns, first),
+        .wakee = column_pin(&wakeups->wakee, first),
+        .waker = column_pin(&wakeups->waker, first),
+        .stack = column_pin(&wakeups->stack, first),
+    };
+}
+
+void wakeups_unpin(const struct wakeups *wakeups, const struct wakeups_span *span)
+{
+    column_unpin(&wakeups->time_ns, span->first);
+    column_unpin(&wakeups->wakee, span->first);
+    column_unpin(&wakeups->waker, span->first);
+    column_unpin(&wakeups->stack, span->first);
 }
 
 uint64_t wakeups_find(const struct wakeups *wakeups, uint64_t n, uint64_t time_ns)

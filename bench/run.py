@@ -1,0 +1,246 @@
+#!/usr/bin/python3
+"""bench/run.py BUILD-FOLDER [--write] [--rounds N]
+
+Measures what stax costs, beside perf in the same run where perf can do the same, and prints a table.
+--write puts it into docs/benchmarks.md. script/bench builds everything and calls this.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DOCUMENT = ROOT / "docs/benchmarks.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+HZ = 900
+BUSY_PYTHON = "x = 0\nwhile True: x = hash(str(x))"
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Server:
+    """A stax-server on a socket of its own."""
+
+    def __init__(self, build):
+        self.folder = tempfile.mkdtemp()
+        self.path = os.path.join(self.folder, "s")
+        self.env = dict(os.environ, STAX_SERVER_SOCKET=self.path)
+        self.stax = str(build / "stax")
+        ready, theirs = os.pipe()
+        self.log = open(os.path.join(self.folder, "log"), "w+")
+        self.process = subprocess.Popen(
+            [build / "stax-server", "--ready-fd", str(theirs)], env=self.env, pass_fds=[theirs],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        os.close(theirs)
+        if os.read(ready, 1) == b"":
+            self.log.seek(0)
+            sys.exit(f"error: stax-server did not start: {self.log.read()}")
+        os.close(ready)
+
+    def cpu_s(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def connect(self):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(self.path)
+        return connection.makefile("rwb")
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.folder)
+
+
+def call(connection, method, **params):
+    request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    connection.write(json.dumps(request).encode() + b"\n")
+    connection.flush()
+    return json.loads(connection.readline())
+
+
+def median_ms(values_s):
+    return statistics.median(values_s) * 1000
+
+
+# ---- The measurements ------------------------------------------------------------------------------
+# Each returns rows: what, stax's value, what it is compared with, the ratio or the bound.
+
+
+def spin(command, env=None):
+    """Wall and CPU seconds that the target measured of itself."""
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    match = re.search(r"^spin (\d+) (\d+)$", ran.stdout, re.M)
+    if ran.returncode != 0 or not match:
+        sys.exit(f"error: {command}: status {ran.returncode}\n{ran.stdout}{ran.stderr}")
+    return int(match.group(1)) / 1e9, int(match.group(2)) / 1e9
+
+
+def calibrate(target):
+    """The amount of work that takes the target about two seconds."""
+    wall, _ = spin([target, "200"])
+    return str(max(1, int(200 * 2.0 / wall)))
+
+
+def measure_slowdown(build, rounds):
+    target = str(build / "bench_spin")
+    work = calibrate(target)
+    times = {"bare": [], "perf": [], "stax": []}
+    server_cpu = server_wall = 0.0
+    server = Server(build)
+    with tempfile.TemporaryDirectory() as folder:
+        perf = ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(HZ), "-g",
+                "-o", f"{folder}/perf.data", "--", target, work]
+        for number in range(rounds):
+            say(f"slow-down: round {number + 1} of {rounds}")
+            times["bare"].append(spin([target, work]))
+            times["perf"].append(spin(perf))
+            before_cpu, before = server.cpu_s(), time.monotonic()
+            times["stax"].append(
+                spin([server.stax, "record", "-F", str(HZ), "--", target, work], server.env))
+            server_cpu += server.cpu_s() - before_cpu
+            server_wall += time.monotonic() - before
+    server.close()
+
+    def slower(who, which):
+        bare = statistics.median(t[which] for t in times["bare"])
+        return 100 * (statistics.median(t[which] for t in times[who]) / bare - 1)
+
+    rows = []
+    for which, name in ((0, "wall time"), (1, "CPU time")):
+        stax, perf = slower("stax", which), slower("perf", which)
+        rows.append((f"slow-down of 2 busy threads at {HZ} Hz, {name}", f"{stax:+.2f} %",
+                     f"perf: {perf:+.2f} %", f"{stax - perf:+.2f} points"))
+    rows.append((f"CPU of stax-server while recording 2 threads at {HZ} Hz",
+                 f"{100 * server_cpu / server_wall:.2f} % of one CPU", "bound: 1 %", ""))
+    return rows
+
+
+def first_named_answer(server):
+    """Seconds from the start of `stax record` to a `top` with a function's name."""
+    connection = server.connect()
+    began = time.monotonic()
+    recorder = subprocess.Popen(
+        [server.stax, "record", "--time-limit", "10", "--", "/usr/bin/python3", "-c", BUSY_PYTHON],
+        env=server.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    took = None
+    while took is None and time.monotonic() < began + 8:
+        answer = call(connection, "Profiler.top", view={}, limit=5)
+        for entry in answer.get("result", {}).get("entries", []):
+            if "+0x" not in entry["function_name"]:
+                took = time.monotonic() - began
+    call(connection, "RunControl.stop_active")
+    recorder.kill()
+    recorder.wait()
+    return took
+
+
+def measure_first_answer(build, rounds):
+    say("first answer with names")
+    server = Server(build)
+    times = [first_named_answer(server) for _ in range(rounds)]
+    server.close()
+    if None in times:
+        return [("first `top` with names, python3", "none within 8 s", "bound: 300 ms", "")]
+    return [("first `top` with names after the start of `stax record`, python3",
+             f"{median_ms(times):.0f} ms", "bound: 300 ms", f"worst: {max(times) * 1000:.0f} ms")]
+
+
+def run_s(command, env):
+    began = time.monotonic()
+    subprocess.run(command, env=env, check=True, stdin=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
+def measure_command(build, rounds):
+    say("start to end of one command")
+    server = Server(build)
+    stax, perf = [], []
+    for _ in range(rounds):
+        stax.append(run_s([server.stax, "status"], server.env))
+        perf.append(run_s(["perf", "--version"], server.env))
+    server.close()
+    return [("`stax status`, start to end", f"{median_ms(stax):.1f} ms",
+             f"`perf --version`: {median_ms(perf):.1f} ms",
+             f"{median_ms(stax) / median_ms(perf):.2f} ×")]
+
+
+def measure_programs(build):
+    """The benchmarks of single parts print lines `name value unit`."""
+    rows = []
+    for program in sorted(build.glob("bench_*")):
+        if program.name == "bench_spin" or not os.access(program, os.X_OK) or program.is_dir():
+            continue
+        say(program.name)
+        ran = subprocess.run([program], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if ran.returncode != 0:
+            sys.exit(f"error: {program.name}: status {ran.returncode}\n{ran.stderr}")
+        for line in ran.stdout.splitlines():
+            match = re.fullmatch(r"(\S+)\s+([-+.\deE]+)\s*(.*)", line)
+            if match:
+                name, value, unit = match.groups()
+                rows.append((f"{program.name}: {name}", f"{float(value):,.6g} {unit}".strip(), "", ""))
+    return rows
+
+
+# ---- The table -------------------------------------------------------------------------------------
+
+
+def machine():
+    cpu = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
+    memory = re.search(r"^MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text(), re.M)
+    virtual = " (virtual machine)" if "hypervisor" in pathlib.Path("/proc/cpuinfo").read_text() else ""
+    kernel = ".".join(platform.release().split(".")[:2])
+    perf = subprocess.run(["perf", "--version"], capture_output=True, text=True).stdout.split()[-1]
+    return (f"{cpu.group(1) if cpu else platform.machine()}{virtual}, {os.cpu_count()} CPUs, "
+            f"{int(memory.group(1)) // 2**20} GiB, Linux {kernel}, perf {perf}, "
+            f"load {os.getloadavg()[0]:.1f} at the end")
+
+
+def table(rows):
+    lines = ["| what | stax | compared with | ratio |", "|---|---|---|---|"]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def write_document(text):
+    old = DOCUMENT.read_text()
+    before, rest = old.split(BEGIN)
+    after = rest.split(END)[1]
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    say(f"written to {DOCUMENT.relative_to(ROOT)}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--rounds", type=int, default=9)
+    options = parser.parse_args()
+    build = options.build.resolve()
+    rows = measure_slowdown(build, options.rounds)
+    rows += measure_first_answer(build, options.rounds)
+    rows += measure_command(build, 50)
+    rows += measure_programs(build)
+    text = f"{time.strftime('%Y-%m-%d')}, {machine()}.\n\n{table(rows)}"
+    print(text)
+    if options.write:
+        write_document(text)
+
+
+if __name__ == "__main__":
+    main()

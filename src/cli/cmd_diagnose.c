@@ -1,0 +1,171 @@
+#include "cli/cmd.h"
+#include "cli/format.h"
+#include "cli/report.h"
+#include "cli/session.h"
+
+#include <unistd.h>
+
+struct diagnose_options {
+    int64_t run;
+    bool json;
+};
+
+static const struct diagnose_options defaults = {0};
+
+static const struct option options[] = {
+    OPTION_RUN(struct diagnose_options),
+    OPTION_JSON(struct diagnose_options),
+    {.name = NULL},
+};
+
+static const struct column image_columns[] = {
+    {.title = "samples"},
+    {.title = "no name"},
+    {.title = "symbols"},
+    {.title = "state", .left = true},
+    {.title = "file", .left = true, .flexible = true},
+    {.title = "note", .left = true},
+};
+
+static void put_server(struct text *to, const json_t *server)
+{
+    text_addf(to, "server\n  pid %llu, CPU time ", (unsigned long long)result_u64(server, "pid"));
+    format_ms(to, result_u64(server, "cpu_ns"));
+    text_add(to, " ms, memory ");
+    format_bytes(to, result_u64(server, "rss_bytes"));
+    text_add(to, "\n  ");
+    format_things(to, result_u64(server, "connections"), "connection", "connections");
+    text_add(to, ", ");
+    format_things(to, result_u64(server, "subscriptions"), "subscription", "subscriptions");
+    text_add(to, ", ");
+    format_things(to, result_u64(server, "waiters"), "waiter", "waiters");
+    text_add(to, ", ");
+    format_things(to, result_u64(server, "query_queue"), "question", "questions");
+    text_add(to, " in the queue\n");
+}
+
+static void put_capture(struct text *to, const json_t *capture)
+{
+    const char *note = result_text(capture, "note");
+    text_addf(to, "capture\n  %s, ", result_text(capture, "backend"));
+    format_things(to, result_u64(capture, "rings"), "ring", "rings");
+    text_add(to, " of ");
+    format_bytes(to, result_u64(capture, "ring_bytes"));
+    text_add(to, " together\n  emptied ");
+    format_things(to, result_u64(capture, "drains"), "time", "times");
+    text_add(to, ", CPU time ");
+    format_ms(to, result_u64(capture, "cpu_ns"));
+    text_add(to, " ms\n");
+    if (note[0] != 0) {
+        text_add(to, "  note: ");
+        text_add_escaped(to, note, strlen(note));
+        text_add(to, "\n");
+    }
+}
+
+// A map of counts, one per line; zeros say that nothing happened, and are left out of `events`.
+static void put_counts(struct text *to, const char *title, const json_t *counts, bool zeros)
+{
+    text_addf(to, "%s\n", title);
+    const char *name;
+    json_t *count;
+    json_object_foreach((json_t *)(uintptr_t)counts, name, count)
+    {
+        if (json_integer_value(count) == 0 && !zeros) {
+            continue;
+        }
+        CLEANUP(text_fini) struct text number = {0};
+        format_count(&number, (uint64_t)json_integer_value(count));
+        text_addf(to, "  %14s  ", text_get(&number));
+        text_add_escaped(to, name, strlen(name));
+        text_add(to, "\n");
+    }
+}
+
+static void put_memory(struct text *to, const json_t *run)
+{
+    const json_t *memory = json_object_get(run, "memory");
+    text_add(to, "memory\n  ");
+    format_bytes(to, result_u64(memory, "total_bytes"));
+    text_add(to, ": ");
+    format_bytes(to, result_u64(memory, "rows_bytes"));
+    text_add(to, " in rows, ");
+    format_bytes(to, result_u64(memory, "stacks_bytes"));
+    text_add(to, " in stacks (");
+    format_things(to, result_u64(run, "stacks"), "stack", "stacks");
+    text_add(to, ", ");
+    format_things(to, result_u64(run, "frames"), "frame", "frames");
+    text_add(to, ")\n");
+}
+
+static void put_images(struct text *to, const json_t *images)
+{
+    CLEANUP(table_fini) struct table table;
+    table_init(&table, image_columns, ARRAY_LEN(image_columns));
+    size_t i;
+    json_t *image;
+    json_array_foreach(images, i, image)
+    {
+        table_add_count(&table, result_u64(image, "leaf_samples"));
+        table_add_count(&table, result_u64(image, "unresolved_samples"));
+        table_add_count(&table, result_u64(image, "symbols"));
+        table_add_name(&table, result_text(image, "state"));
+        table_add_name(&table, result_text(image, "path"));
+        table_add_name(&table, result_text(image, "note"));
+    }
+    if (i > 0) {
+        text_add(to, "names\n");
+        table_put(&table, to, format_terminal_width(STDOUT_FILENO),
+                  format_has_colour(STDOUT_FILENO));
+    }
+}
+
+static void print_diagnosis(const json_t *answer)
+{
+    CLEANUP(text_fini) struct text text = {0};
+    const json_t *run = json_object_get(answer, "run");
+    put_server(&text, json_object_get(answer, "server"));
+    if (run == NULL) {
+        text_add(&text, "no run yet; start one with: stax record -- COMMAND\n");
+    } else {
+        text_addf(&text, "\nrun %llu\n\n", (unsigned long long)result_u64(run, "id"));
+        put_capture(&text, json_object_get(run, "capture"));
+        put_counts(&text, "records by kind", json_object_get(run, "events"), false);
+        put_counts(&text, "lost, cut, out of order", json_object_get(run, "accounts"), true);
+        put_memory(&text, run);
+        put_images(&text, json_object_get(run, "images"));
+    }
+    report_print(&text);
+}
+
+static int diagnose_run(const void *values, const struct operands *operands)
+{
+    (void)operands;
+    const struct diagnose_options *o = values;
+    CLEANUP(client_fini) struct client client = CLIENT_INIT;
+    if (!session_open(&client)) {
+        return 1;
+    }
+    json_t *params = json_object();
+    if (o->run > 0) {
+        json_object_set_new(params, "run", json_integer(o->run));
+    }
+    json_t *answer = session_call(&client, "RunControl.diagnostics", params);
+    if (answer != NULL && o->json) {
+        session_print_json(answer);
+    } else if (answer != NULL) {
+        print_diagnosis(answer);
+    }
+    json_decref(answer);
+    return answer == NULL;
+}
+
+const struct cmd cmd_diagnose = {
+    .name = "diagnose",
+    .synopsis = "[--run ID] [--json]",
+    .summary = "the profiler's own accounting: what was lost, what has no name, what it costs",
+    .options = options,
+    .defaults = &defaults,
+    .options_bytes = sizeof defaults,
+    .run = diagnose_run,
+};

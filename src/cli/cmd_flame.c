@@ -1,0 +1,168 @@
+#include "base/limits.h"
+#include "base/log.h"
+#include "cli/cmd.h"
+#include "cli/flame_tree.h"
+#include "cli/format.h"
+#include "cli/report.h"
+#include "cli/session.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+struct flame_options {
+    int64_t depth;
+    int64_t tid;
+    int64_t run;
+    double threshold_pct;
+    bool json;
+};
+
+static const struct flame_options defaults = {.depth = 12, .threshold_pct = 1.0};
+
+static const struct option options[] = {
+    {.letter = 'd',
+     .name = "depth",
+     .value = "DEPTH",
+     .doc = "levels of calls; default 12",
+     .kind = OPTION_INTEGER,
+     .at = offsetof(struct flame_options, depth),
+     .min = 1,
+     .max = LIMIT_STACK_DEPTH},
+    {.name = "threshold-pct",
+     .value = "P",
+     .doc = "leave out smaller shares; default 1.0",
+     .kind = OPTION_NUMBER,
+     .at = offsetof(struct flame_options, threshold_pct),
+     .min = 0,
+     .max = 100},
+    OPTION_TID(struct flame_options),
+    OPTION_RUN(struct flame_options),
+    OPTION_JSON(struct flame_options),
+    {.name = NULL},
+};
+
+// The binary is said where it changes: calls within one need no repetition.
+static void put_name(const struct flame_tree *tree, const struct flame_tree_node *node,
+                     struct text *to)
+{
+    const char *name = flame_tree_string(tree, node->function);
+    const char *binary = flame_tree_string(tree, node->binary);
+    if (node->depth == 0) {
+        text_add(to, "all");
+        return;
+    }
+    text_add_escaped(to, name, strlen(name));
+    if (node->binary != tree->nodes.at[node->parent].binary && binary[0] != 0 &&
+        strncmp(name, binary, strlen(binary)) != 0) {
+        text_add(to, "  (");
+        text_add_escaped(to, binary, strlen(binary));
+        text_add(to, ")");
+    }
+}
+
+static void put_node(const struct flame_tree *tree, const struct flame_tree_node *node,
+                     size_t width, struct text *to)
+{
+    uint64_t all_samples = tree->nodes.at[0].samples;
+    CLEANUP(text_fini) struct text share = {0};
+    CLEANUP(text_fini) struct text ms = {0};
+    CLEANUP(text_fini) struct text line = {0};
+    format_percent(&share, (double)node->samples, (double)all_samples);
+    format_ms(&ms, node->on_cpu_ns);
+    text_addf(&line, "%6s%% %12s  %*s", text_get(&share), text_get(&ms), (int)node->depth * 2, "");
+    put_name(tree, node, &line);
+    if (node->cut_children > 0) {
+        text_add(&line, "  + ");
+        format_things(&line, node->cut_children, "callee", "callees");
+        text_add(&line, " of ");
+        format_percent(&line, (double)node->cut_samples, (double)all_samples);
+        text_add(&line, "%");
+    }
+    format_cut(&line, width);
+    text_addf(to, "%s\n", text_get(&line));
+}
+
+static void put_tree(const struct flame_tree *tree, struct text *to)
+{
+    size_t width = format_terminal_width(STDOUT_FILENO);
+    const char *bold = format_has_colour(STDOUT_FILENO) ? "\x1b[1m" : "";
+    text_addf(to, "%s  share     on-CPU ms  function%s\n", bold, bold[0] != 0 ? "\x1b[0m" : "");
+    for (uint32_t i = 0; i != FLAME_NODE_NONE; i = flame_tree_next(tree, i)) {
+        put_node(tree, &tree->nodes.at[i], width, to);
+    }
+}
+
+static void print_flame(const json_t *run, const json_t *answer, const struct flame_tree *tree,
+                        const struct flame_options *o)
+{
+    CLEANUP(text_fini) struct text text = {0};
+    report_put_head(&text, run, answer);
+    if (tree->nodes.n == 0 || tree->nodes.at[0].samples == 0) {
+        bool recording = result_bool(json_object_get(answer, "health"), "recording");
+        text_add(&text, recording ? "no samples yet\n" : "no samples\n");
+        report_print(&text);
+        return;
+    }
+    put_tree(tree, &text);
+    uint64_t n_nodes = result_u64(answer, "n_nodes");
+    if (n_nodes > tree->nodes.n) {
+        text_add(&text, "left out: ");
+        format_things(&text, n_nodes - tree->nodes.n, "node", "nodes");
+        text_addf(&text, " below %.15g%% or deeper than %lld (--threshold-pct, -d)\n",
+                  o->threshold_pct, (long long)o->depth);
+    }
+    report_print(&text);
+}
+
+static int print_answer(const json_t *run, const json_t *answer, const struct flame_options *o)
+{
+    CLEANUP(flame_tree_fini) struct flame_tree tree = {0};
+    struct err err = {0};
+    if (flame_tree_read(&tree, answer, &err) < 0) {
+        log_error("%s", err.text);
+        return 1;
+    }
+    if (!o->json) {
+        print_flame(run, answer, &tree, o);
+        return 0;
+    }
+    CLEANUP(text_fini) struct text text = {0};
+    flame_tree_put_json(&tree, answer, &text);
+    text_add(&text, "\n");
+    report_print(&text);
+    return 0;
+}
+
+static int flame_run(const void *values, const struct operands *operands)
+{
+    (void)operands;
+    const struct flame_options *o = values;
+    CLEANUP(client_fini) struct client client = CLIENT_INIT;
+    if (!session_open(&client)) {
+        return 1;
+    }
+    json_t *run = o->json ? NULL : session_find_run(&client, o->run);
+    if (run == NULL && !o->json) {
+        return 1;
+    }
+    json_t *params = session_view_params(o->run, o->tid);
+    json_object_set_new(params, "max_depth", json_integer(o->depth));
+    json_object_set_new(params, "min_share", json_real(o->threshold_pct / 100));
+    json_t *answer = session_call(&client, "Profiler.flamegraph", params);
+    int status = answer == NULL ? 1 : print_answer(run, answer, o);
+    json_decref(run);
+    json_decref(answer);
+    return status;
+}
+
+const struct cmd cmd_flame = {
+    .name = "flame",
+    .synopsis = "[-d DEPTH] [--threshold-pct P] [--tid TID] [--run ID] [--json]",
+    .summary = "the call tree, callers first, the heaviest on top",
+    .details = "Each line: share of all samples, on-CPU time, function; callees stand below their\n"
+               "caller, further in. `+ 3 callees of 0.4%` says what a line leaves out.",
+    .options = options,
+    .defaults = &defaults,
+    .options_bytes = sizeof defaults,
+    .run = flame_run,
+};

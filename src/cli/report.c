@@ -1,0 +1,126 @@
+#include "cli/report.h"
+
+#include "cli/format.h"
+#include "cli/session.h"
+
+#include <stdio.h>
+
+static const char SEPARATOR[] = " · ";
+
+// Unresolved leaves below this share are ordinary and not worth a line.
+static const double NOTEWORTHY_PCT = 1.0;
+
+void report_print(const struct text *text)
+{
+    fwrite(text_get(text), 1, text->n, stdout);
+}
+
+void report_put_lost(struct text *to, const json_t *holder)
+{
+    uint64_t samples = result_u64(holder, "lost_samples");
+    uint64_t records = result_u64(holder, "lost_records");
+    if (samples == 0 && records == 0) {
+        text_add(to, "nothing lost");
+        return;
+    }
+    format_things(to, samples, "sample lost", "samples lost");
+    if (records > 0) {
+        text_add(to, ", ");
+        format_things(to, records, "record lost", "records lost");
+    }
+}
+
+static void put_reason(struct text *to, const char *reason)
+{
+    for (; *reason != 0; reason++) {
+        text_add_char(to, *reason == '_' ? ' ' : *reason);
+    }
+}
+
+void report_put_state(struct text *to, const json_t *run)
+{
+    const char *reason = result_text(run, "stop_reason");
+    text_add(to, result_text(run, "state"));
+    if (reason[0] != 0) {
+        text_add(to, ": ");
+        put_reason(to, reason);
+    }
+}
+
+static void put_health(struct text *to, const json_t *health)
+{
+    CLEANUP(text_fini) struct text line = {0};
+    uint64_t throttled = result_u64(health, "throttled");
+    double truncated = result_double(health, "truncated_pct");
+    double unresolved = result_double(health, "unresolved_pct");
+    if (result_u64(health, "lost_samples") > 0 || result_u64(health, "lost_records") > 0) {
+        report_put_lost(&line, health);
+    }
+    if (throttled > 0) {
+        text_add(&line, line.n > 0 ? SEPARATOR : "");
+        text_add(&line, "throttled ");
+        format_things(&line, throttled, "time", "times");
+    }
+    if (truncated > NOTEWORTHY_PCT) {
+        text_addf(&line, "%s%.1f %% of stacks lack callers", line.n > 0 ? SEPARATOR : "",
+                  truncated);
+    }
+    if (unresolved > NOTEWORTHY_PCT) {
+        text_addf(&line, "%s%.1f %% of samples without a name (stax diagnose says why)",
+                  line.n > 0 ? SEPARATOR : "", unresolved);
+    }
+    if (line.n > 0) {
+        text_addf(to, "note: %s\n", text_get(&line));
+    }
+}
+
+void report_put_head(struct text *to, const json_t *run, const json_t *answer)
+{
+    const json_t *health = json_object_get(answer, "health");
+    const char *label = result_text(run, "label");
+    text_addf(to, "run %llu%s", (unsigned long long)result_u64(run, "id"), SEPARATOR);
+    report_put_state(to, run);
+    text_add(to, SEPARATOR);
+    text_add_escaped(to, label, strlen(label));
+    text_add(to, SEPARATOR);
+    format_things(to, result_u64(health, "samples"), "sample", "samples");
+    text_add(to, SEPARATOR);
+    format_ms(to, result_u64(answer, "total_on_cpu_ns"));
+    text_addf(to, " ms on CPU (%s)\n", result_bool(health, "estimated") ? "estimated" : "exact");
+    put_health(to, health);
+}
+
+void report_put_summary(struct text *to, const json_t *run)
+{
+    uint64_t duration_ns = result_u64(run, "duration_ns");
+    uint64_t samples = result_u64(run, "samples");
+    const char *label = result_text(run, "label");
+    text_addf(to, "run %llu ", (unsigned long long)result_u64(run, "id"));
+    report_put_state(to, run);
+    text_addf(to, "\n  target    pid %llu, ", (unsigned long long)result_u64(run, "target_pid"));
+    text_add_escaped(to, label, strlen(label));
+    text_add(to, "\n  duration  ");
+    format_duration(to, duration_ns);
+    text_add(to, "\n  samples   ");
+    format_count(to, samples);
+    text_addf(to, " (at most %llu/s per thread",
+              (unsigned long long)result_u64(run, "frequency_hz"));
+    if (duration_ns > 0) {
+        text_add(to, ", ");
+        format_count(to, (uint64_t)((double)samples * 1e9 / (double)duration_ns));
+        text_add(to, "/s in all");
+    }
+    text_add(to, "), ");
+    report_put_lost(to, run);
+    text_add(to, "\n  threads   ");
+    format_count(to, result_u64(run, "threads"));
+    text_add(to, "\n");
+    size_t i;
+    json_t *note;
+    json_array_foreach(json_object_get(run, "notes"), i, note)
+    {
+        text_add(to, "  note      ");
+        text_add_escaped(to, json_string_value(note), json_string_length(note));
+        text_add(to, "\n");
+    }
+}

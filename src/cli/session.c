@@ -1,0 +1,146 @@
+#include "cli/session.h"
+
+#include "base/log.h"
+#include "cli/format.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+bool session_open(struct client *client)
+{
+    struct err err = {0};
+    int r = client_connect(client, &err);
+    if (r == CLIENT_OK) {
+        return true;
+    }
+    if (r == CLIENT_E_UNREACHABLE) {
+        log_error("stax-server unreachable at %s: %s; start it with: stax-server &",
+                  text_get(&client->path), err.text);
+    } else {
+        log_error("%s", err.text);
+    }
+    return false;
+}
+
+// What to do about an error, where the server's own text does not say so already.
+static const char *next_step(enum rpc_error_kind kind)
+{
+    switch (kind) {
+    case RPC_ERROR_NO_ACTIVE_RUN:
+        return "start one with: stax record -- COMMAND";
+    case RPC_ERROR_ALREADY_ACTIVE:
+        return "wait for it (stax wait) or end it (stax stop)";
+    case RPC_ERROR_UNKNOWN_RUN:
+        return "list them with: stax list";
+    case RPC_ERROR_UNKNOWN_METHOD:
+        return "stax and stax-server are of different versions: restart stax-server";
+    case RPC_ERROR_PARSE:
+    case RPC_ERROR_INVALID_REQUEST:
+    case RPC_ERROR_INVALID_PARAMS:
+    case RPC_ERROR_INTERNAL:
+    case RPC_ERROR_NOT_FOUND:
+    case RPC_ERROR_PERMISSION:
+    case RPC_ERROR_CAPTURE_FAILED:
+    case RPC_ERROR_TIMED_OUT:
+    case RPC_ERROR_TOO_LARGE:
+    case RPC_ERROR_KIND_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+void session_print_error(const struct rpc_error *error)
+{
+    const char *step = next_step(error->kind);
+    if (step == NULL || strchr(error->text.text, ';') != NULL) {
+        log_error("%s", error->text.text);
+    } else {
+        log_error("%s; %s", error->text.text, step);
+    }
+}
+
+json_t *session_call(struct client *client, const char *method, json_t *params)
+{
+    json_t *result = NULL;
+    struct rpc_error error = {0};
+    int r = client_call(client, method, params, &result, &error);
+    json_decref(params);
+    if (r != CLIENT_OK) {
+        session_print_error(&error);
+        return NULL;
+    }
+    return result;
+}
+
+void session_print_json(const json_t *result)
+{
+    // Valid UTF-8 may still hold what drives a terminal.
+    size_t flags = format_is_terminal(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0;
+    char *text = json_dumps(result, JSON_COMPACT | JSON_REAL_PRECISION(15) | flags);
+    ASSERT(text != NULL);
+    puts(text);
+    free(text);
+}
+
+json_t *session_view_params(int64_t run, int64_t tid)
+{
+    json_t *view = json_object();
+    if (run > 0) {
+        json_object_set_new(view, "run", json_integer(run));
+    }
+    if (tid > 0) {
+        json_object_set_new(view, "tid", json_integer(tid));
+    }
+    return json_pack("{s:o}", "view", view);
+}
+
+json_t *session_find_run(struct client *client, int64_t id)
+{
+    json_t *list = session_call(client, "RunControl.list_runs", NULL);
+    if (list == NULL) {
+        return NULL;
+    }
+    json_t *found = NULL;
+    size_t i;
+    json_t *run;
+    json_array_foreach(json_object_get(list, "runs"), i, run)
+    {
+        // Oldest first, and only the newest can be active.
+        if (id == 0 || (int64_t)result_u64(run, "id") == id) {
+            found = run;
+        }
+    }
+    json_incref(found);
+    json_decref(list);
+    if (found == NULL && id == 0) {
+        log_error("no run yet; start one with: stax record -- COMMAND");
+    } else if (found == NULL) {
+        log_error("no run %lld; list them with: stax list", (long long)id);
+    }
+    return found;
+}
+
+// ---- Reading results ---------------------------------------------------------------------------
+
+uint64_t result_u64(const json_t *object, const char *key)
+{
+    json_int_t value = json_integer_value(json_object_get(object, key));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+double result_double(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+const char *result_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text == NULL ? "" : text;
+}
+
+bool result_bool(const json_t *object, const char *key)
+{
+    return json_is_true(json_object_get(object, key));
+}

@@ -1,0 +1,166 @@
+#include "cli/flame_tree.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+// Columns with these parents; node n is called by the n-th letter and has weight n.
+static json_t *make_answer(size_t n, const json_int_t *parents)
+{
+    static const char *const zeros[] = {
+        "binary", "samples", "self_samples", "off_cpu_ns", "cut_children", "cut_samples",
+    };
+    json_t *nodes = json_object();
+    json_t *strings = json_array();
+    json_t *parent = json_array();
+    json_t *function = json_array();
+    json_t *on_cpu = json_array();
+    json_t *address = json_array();
+    for (size_t i = 0; i < n; i++) {
+        json_array_append_new(strings, json_stringn(&"abcdefgh"[i % 8], 1));
+        json_array_append_new(parent, json_integer(parents[i]));
+        json_array_append_new(function, json_integer((json_int_t)i));
+        json_array_append_new(on_cpu, json_integer((json_int_t)i));
+        json_array_append_new(address, json_string("0x1"));
+    }
+    json_object_set_new(nodes, "parent", parent);
+    json_object_set_new(nodes, "function", function);
+    json_object_set_new(nodes, "on_cpu_ns", on_cpu);
+    json_object_set_new(nodes, "address", address);
+    for (size_t i = 0; i < ARRAY_LEN(zeros); i++) {
+        json_t *column = json_array();
+        for (size_t k = 0; k < n; k++) {
+            json_array_append_new(column, json_integer(0));
+        }
+        json_object_set_new(nodes, zeros[i], column);
+    }
+    return json_pack("{s:o s:o s:i s:{s:i} s:i}", "strings", strings, "nodes", nodes,
+                     "total_on_cpu_ns", 5, "health", "samples", 3, "n_nodes", 9);
+}
+
+static void put_shape(struct text *to, const json_t *node)
+{
+    text_add(to, json_string_value(json_object_get(node, "function_name")));
+    size_t i;
+    json_t *child;
+    json_array_foreach(json_object_get(node, "children"), i, child)
+    {
+        text_add_char(to, '(');
+        put_shape(to, child);
+        text_add_char(to, ')');
+    }
+}
+
+static void test_nests(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n;
+        json_int_t parents[8];
+        const char *shape;
+    } rows[] = {
+        {1, {0}, "a"},
+        {4, {0, 0, 1, 2}, "a(b(c(d)))"},
+        {4, {0, 0, 0, 0}, "a(b)(c)(d)"},
+        {8, {0, 0, 0, 1, 1, 3, 2, 0}, "a(b(d(f))(e))(c(g))(h)"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        json_t *answer = make_answer(rows[i].n, rows[i].parents);
+        CLEANUP(flame_tree_fini) struct flame_tree tree = {0};
+        CLEANUP(text_fini) struct text text = {0};
+        CLEANUP(text_fini) struct text shape = {0};
+        struct err err = {0};
+        assert_int_equal(flame_tree_read(&tree, answer, &err), 0);
+        flame_tree_put_json(&tree, answer, &text);
+        json_t *root = json_loads(text_get(&text), JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(root);
+        put_shape(&shape, root);
+        assert_string_equal(text_get(&shape), rows[i].shape);
+        assert_int_equal(json_integer_value(json_object_get(root, "total_on_cpu_ns")), 5);
+        json_decref(root);
+        json_decref(answer);
+    }
+}
+
+static void test_hostile_answers(void **state)
+{
+    (void)state;
+    static const json_int_t forward[] = {0, 2, 0};
+    static const json_int_t itself[] = {0, 1, 0};
+    static const json_int_t negative[] = {0, -1, 0};
+    static const json_int_t huge[] = {0, 0, INT64_MAX};
+    static const json_int_t fine[] = {0, 0, 0};
+    static const json_int_t *const rows[] = {forward, itself, huge};
+    CLEANUP(flame_tree_fini) struct flame_tree tree = {0};
+    struct err err = {0};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        json_t *answer = make_answer(3, rows[i]);
+        assert_int_equal(flame_tree_read(&tree, answer, &err), -EPROTO);
+        assert_int_equal(tree.nodes.n, 0);
+        json_decref(answer);
+    }
+    json_t *answer = make_answer(3, negative); // taken as 0: still a tree
+    assert_int_equal(flame_tree_read(&tree, answer, &err), 0);
+    flame_tree_fini(&tree);
+    json_decref(answer);
+
+    answer = make_answer(3, fine);
+    json_array_clear(json_object_get(answer, "strings"));
+    assert_int_equal(flame_tree_read(&tree, answer, &err), -EPROTO);
+    json_decref(answer);
+    answer = make_answer(3, fine);
+    json_array_remove(json_object_get(json_object_get(answer, "nodes"), "samples"), 0);
+    assert_int_equal(flame_tree_read(&tree, answer, &err), -EPROTO);
+    json_decref(answer);
+    answer = json_object();
+    assert_int_equal(flame_tree_read(&tree, answer, &err), -EPROTO);
+    json_decref(answer);
+}
+
+static void test_empty(void **state)
+{
+    (void)state;
+    json_t *answer = make_answer(0, NULL);
+    CLEANUP(flame_tree_fini) struct flame_tree tree = {0};
+    CLEANUP(text_fini) struct text text = {0};
+    struct err err = {0};
+    assert_int_equal(flame_tree_read(&tree, answer, &err), 0);
+    flame_tree_put_json(&tree, answer, &text);
+    assert_string_equal(text_get(&text),
+                        "{\"total_on_cpu_ns\":5,\"health\":{\"samples\":3},\"n_nodes\":9}");
+    json_decref(answer);
+}
+
+// Deeper than any stack of ours: nothing here may recurse.
+static void test_deep(void **state)
+{
+    (void)state;
+    enum { DEPTH = 50000 };
+    json_int_t *parents = NEW_ARRAY(json_int_t, DEPTH);
+    for (int i = 1; i < DEPTH; i++) {
+        parents[i] = i - 1;
+    }
+    json_t *answer = make_answer(DEPTH, parents);
+    CLEANUP(flame_tree_fini) struct flame_tree tree = {0};
+    CLEANUP(text_fini) struct text text = {0};
+    struct err err = {0};
+    assert_int_equal(flame_tree_read(&tree, answer, &err), 0);
+    flame_tree_put_json(&tree, answer, &text);
+    assert_memory_equal(text_get(&text) + text.n - 4, "]}]}", 4);
+    json_decref(answer);
+    free(parents);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nests),
+        cmocka_unit_test(test_hostile_answers),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_deep),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

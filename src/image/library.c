@@ -1,0 +1,269 @@
+#include "image/library.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "image/image_load.h"
+
+#include <signal.h>
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+static struct slice last_part_of(struct slice path)
+{
+    const uint8_t *slash = path.n == 0 ? NULL : memrchr(path.data, '/', path.n);
+    size_t skipped = slash == NULL ? 0 : (size_t)(slash - path.data) + 1;
+    return (struct slice){.data = path.data + skipped, .n = path.n - skipped};
+}
+
+static bool same_root(const struct image_root_key *a, const struct image_root_key *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->mount == b->mount;
+}
+
+// ---- Life of the worker ------------------------------------------------------------------------
+
+static void publish(struct library *library, struct image *image, struct image_loaded *loaded)
+{
+    image->note = loaded->note;
+    image->stamp = loaded->stamp;
+    image->was_changed = loaded->was_changed;
+    int state = loaded->symtab != NULL ? IMAGE_READY : IMAGE_FAILED;
+    atomic_store_explicit(&image->symtab, loaded->symtab, memory_order_release);
+    atomic_store_explicit(&image->state, state, memory_order_release);
+    atomic_fetch_add_explicit(&library->generation, 1, memory_order_release);
+    if (library->on_change != NULL) {
+        library->on_change(library->context);
+    }
+}
+
+static void *work(void *context)
+{
+    struct library *library = context;
+    for (struct image *image; (image = queue_pop(&library->wanted)) != NULL;) {
+        if (atomic_load_explicit(&library->stopping, memory_order_relaxed)) {
+            continue; // leave the queue empty
+        }
+        struct image_loaded loaded;
+        image->loaded_unix_ns = clock_unix_ns();
+        image_load(image, &loaded);
+        image_root_unref(TAKE(image->root));
+        publish(library, image, &loaded);
+    }
+    return NULL;
+}
+
+// Signals are for the thread that started us.
+static void start_worker(struct library *library)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    ASSERT(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+    ASSERT(pthread_create(&library->worker, NULL, work, library) == 0);
+    ASSERT(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+}
+
+void library_init(struct library *library, void (*on_change)(void *context), void *context)
+{
+    *library = (struct library){.on_change = on_change, .context = context};
+    library->images = NEW_ARRAY(struct image * _Atomic, LIMIT_LOADED_IMAGES);
+    ASSERT(pthread_mutex_init(&library->lock, NULL) == 0);
+    queue_init(&library->wanted);
+    start_worker(library);
+}
+
+static void image_free(struct image *image)
+{
+    symtab_free(atomic_load(&image->symtab));
+    image_root_unref(image->root);
+    free(image->path);
+    free(image);
+}
+
+void library_fini(struct library *library)
+{
+    atomic_store(&library->stopping, true);
+    queue_close(&library->wanted);
+    ASSERT(pthread_join(library->worker, NULL) == 0);
+    queue_fini(&library->wanted);
+    for (uint32_t i = 0; i < library->n; i++) {
+        image_free(library_at(library, i));
+    }
+    free(library->images);
+    map_fini(&library->by_identity);
+    pthread_mutex_destroy(&library->lock);
+}
+
+// ---- Which image is it? ------------------------------------------------------------------------
+
+static uint64_t hash_identity(const struct image_identity *identity)
+{
+    struct slice name = last_part_of(identity->path);
+    uint64_t id = hash_bytes(identity->build_id.at, identity->build_id.n);
+    uint64_t hash = hash_pair(id, hash_bytes(name.data, name.n));
+    return hash_pair(hash, (uint64_t)identity->kind);
+}
+
+static bool is_failed(const struct image *image)
+{
+    return atomic_load_explicit(&image->state, memory_order_acquire) == IMAGE_FAILED;
+}
+
+static bool matches(const struct image *image, const struct image_identity *identity,
+                    const struct image_root_key *root)
+{
+    if (image->kind != identity->kind || image->build_id.n != identity->build_id.n ||
+        memcmp(image->build_id.at, identity->build_id.at, image->build_id.n) != 0) {
+        return false;
+    }
+    bool is_here = slice_equal(slice_of_text(image->path), identity->path);
+    if (image->kind != IMAGE_FILE) {
+        return is_here;
+    }
+    bool is_same_root = same_root(&image->root_key, root);
+    if (image->build_id.n > 0) {
+        // One that could not be read here may well be readable there.
+        return slice_equal(slice_of_text(last_part(image->path)), last_part_of(identity->path)) &&
+               ((is_here && is_same_root) || !is_failed(image));
+    }
+    return is_here && image->device == identity->device && image->inode == identity->inode &&
+           (image->inode != 0 || is_same_root);
+}
+
+// The newest image of this identity, or MAP_NONE. Under the lock.
+static uint32_t find_newest(const struct library *library, uint64_t hash,
+                            const struct image_identity *identity,
+                            const struct image_root_key *root)
+{
+    uint32_t newest = MAP_NONE;
+    size_t cursor = 0;
+    for (uint32_t id; (id = map_find_from(&library->by_identity, hash, &cursor)) != MAP_NONE;) {
+        if (matches(library_at(library, id), identity, root) &&
+            (newest == MAP_NONE || id > newest)) {
+            newest = id;
+        }
+    }
+    return newest;
+}
+
+// Whether `image`, found by its identity, can stand for this mapping too.
+static bool still_right(const struct image *image, const struct image_identity *identity,
+                        const struct image_root *root)
+{
+    int state = atomic_load_explicit(&image->state, memory_order_acquire);
+    bool is_done = state == IMAGE_READY || state == IMAGE_FAILED;
+    bool vouches_for_itself = state == IMAGE_READY &&
+                              (image->build_id.n > 0 || image->kind != IMAGE_FILE);
+    if (!is_done || vouches_for_itself || identity->mapped_unix_ns == 0) {
+        return true;
+    }
+    if (identity->mapped_unix_ns <= image->loaded_unix_ns) {
+        // Mapped before it was read: right unless it was changed in between.
+        return state == IMAGE_FAILED || image->stamp.changed_unix_ns <= identity->mapped_unix_ns;
+    }
+    if (image->kind != IMAGE_FILE || image->was_changed) {
+        return false; // worth another try
+    }
+    struct image_stamp now = image_stamp_now(root, image->path);
+    return now.inode == image->stamp.inode && now.size == image->stamp.size &&
+           now.changed_unix_ns == image->stamp.changed_unix_ns;
+}
+
+static struct image *image_new(const struct image_identity *identity, struct image_root *root)
+{
+    struct image *image = NEW(struct image);
+    image->kind = identity->kind;
+    image->path = alloc_text((const char *)identity->path.data, identity->path.n);
+    image->build_id = identity->build_id;
+    image->device = identity->device;
+    image->inode = identity->inode;
+    image->mapped_unix_ns = identity->mapped_unix_ns;
+    image->root = image_root_ref(root);
+    image->root_key = image_root_key(root);
+    atomic_init(&image->state, identity->kind == IMAGE_ANONYMOUS ? IMAGE_READY : IMAGE_NEW);
+    return image;
+}
+
+static uint32_t append(struct library *library, struct image *image)
+{
+    uint32_t id = atomic_load_explicit(&library->n, memory_order_relaxed);
+    image->id = id;
+    atomic_store_explicit(&library->images[id], image, memory_order_release);
+    atomic_store_explicit(&library->n, id + 1, memory_order_release);
+    return id;
+}
+
+// Stands for every image that has no place any more.
+static uint32_t add_overflow(struct library *library, struct image_root *root)
+{
+    struct image_identity identity = {.kind = IMAGE_FILE,
+                                      .path = slice_of_text("[too many files]")};
+    struct image *image = image_new(&identity, root);
+    image_root_unref(TAKE(image->root));
+    err_set(&image->note, 0, "more than %d different files were mapped; the rest has no names",
+            LIMIT_LOADED_IMAGES - 1);
+    atomic_store(&image->state, IMAGE_FAILED);
+    return append(library, image);
+}
+
+// Under the lock.
+static uint32_t add(struct library *library, uint64_t hash, const struct image_identity *identity,
+                    struct image_root *root)
+{
+    uint32_t n = atomic_load_explicit(&library->n, memory_order_relaxed);
+    if (n == LIMIT_LOADED_IMAGES) {
+        return n - 1;
+    }
+    if (n == LIMIT_LOADED_IMAGES - 1) {
+        return add_overflow(library, root);
+    }
+    uint32_t id = append(library, image_new(identity, root));
+    map_add(&library->by_identity, hash, id);
+    return id;
+}
+
+uint32_t library_get(struct library *library, const struct image_identity *identity,
+                     struct image_root *root)
+{
+    struct image_identity kept = *identity;
+    kept.path.n = MIN(kept.path.n, (size_t)LIMIT_NAME_BYTES);
+    uint64_t hash = hash_identity(&kept);
+    struct image_root_key root_key = image_root_key(root);
+    for (uint32_t outdated = MAP_NONE;;) {
+        pthread_mutex_lock(&library->lock);
+        uint32_t id = find_newest(library, hash, &kept, &root_key);
+        bool is_new = id == MAP_NONE || id == outdated;
+        if (is_new) {
+            id = add(library, hash, &kept, root);
+        }
+        pthread_mutex_unlock(&library->lock);
+        if (is_new || still_right(library_at(library, id), &kept, root)) {
+            return id;
+        }
+        outdated = id; // unless somebody was faster, there will be a new one
+    }
+}
+
+void library_want(struct library *library, uint32_t id)
+{
+    struct image *image = library_at(library, id);
+    int expected = IMAGE_NEW;
+    if (atomic_compare_exchange_strong(&image->state, &expected, IMAGE_QUEUED)) {
+        queue_push(&library->wanted, image);
+    }
+}
+
+struct image *library_at(const struct library *library, uint32_t id)
+{
+    ASSERT(id < atomic_load_explicit(&library->n, memory_order_acquire));
+    return atomic_load_explicit(&library->images[id], memory_order_acquire);
+}
+
+const struct symtab *image_symtab(const struct image *image)
+{
+    return atomic_load_explicit(&image->symtab, memory_order_acquire);
+}

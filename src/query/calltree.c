@@ -1,0 +1,94 @@
+#include "query/calltree.h"
+
+static void reset(struct calltree *tree)
+{
+    vec_clear(&tree->nodes);
+    vec_clear(&tree->of_stack);
+    vec_clear(&tree->first_depth);
+    map_fini(&tree->by_edge);
+    vec_push(&tree->nodes, (struct calltree_node){.outermost = true});
+    vec_push(&tree->of_stack, 0);
+    tree->names_version = tree->names->version;
+}
+
+void calltree_init(struct calltree *tree, struct names *names)
+{
+    *tree = (struct calltree){.names = names};
+    reset(tree);
+}
+
+void calltree_fini(struct calltree *tree)
+{
+    map_fini(&tree->by_edge);
+    vec_fini(&tree->first_depth);
+    vec_fini(&tree->of_stack);
+    vec_fini(&tree->nodes);
+}
+
+const struct function *calltree_function(const struct calltree *tree, node_id node)
+{
+    return node == 0 ? NULL : names_function(tree->names, tree->nodes.at[node].function);
+}
+
+// Whether a node of `function` below `caller` has no other of the same function outside of it. The
+// walk ends where the function has not occurred in any stack yet, which is at once for most.
+static bool is_outermost(const struct calltree *tree, node_id caller, function_id function)
+{
+    uint32_t first_depth = tree->first_depth.at[function];
+    if (first_depth == 0) {
+        return true;
+    }
+    for (node_id id = caller; tree->nodes.at[id].depth >= first_depth;
+         id = tree->nodes.at[id].caller) {
+        if (tree->nodes.at[id].function == function) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static node_id add_node(struct calltree *tree, node_id caller, function_id function)
+{
+    vec_grow_zeroed(&tree->first_depth, (size_t)function + 1);
+    struct calltree_node node = {
+        .caller = caller,
+        .function = function,
+        .depth = tree->nodes.at[caller].depth + 1,
+        .outermost = is_outermost(tree, caller, function),
+    };
+    uint32_t *first_depth = &tree->first_depth.at[function];
+    *first_depth = *first_depth == 0 ? node.depth : MIN(*first_depth, node.depth);
+    vec_push(&tree->nodes, node);
+    return (node_id)(tree->nodes.n - 1);
+}
+
+static node_id callee(struct calltree *tree, node_id caller, function_id function)
+{
+    uint64_t edge = (uint64_t)caller << 32 | function;
+    uint32_t id = map_find(&tree->by_edge, edge);
+    if (id == MAP_NONE) {
+        id = add_node(tree, caller, function);
+        map_add(&tree->by_edge, edge, id);
+    }
+    return id;
+}
+
+bool calltree_refresh(struct calltree *tree)
+{
+    const struct stacks *stacks = &tree->names->store->stacks;
+    // In this order: a stack is published after its frame.
+    uint32_t n_stacks = atomic_load_explicit(&stacks->n_nodes, memory_order_acquire);
+    uint32_t n_frames = atomic_load_explicit(&stacks->n_frames, memory_order_acquire);
+    names_refresh(tree->names, n_frames);
+    bool renamed = tree->names_version != tree->names->version;
+    if (renamed) {
+        reset(tree);
+    }
+    vec_reserve(&tree->of_stack, n_stacks);
+    for (stack_id stack = (stack_id)tree->of_stack.n; stack < n_stacks; stack++) {
+        const struct stack_row *row = stacks_get(stacks, stack);
+        function_id function = names_of_frame(tree->names, row->frame);
+        vec_push(&tree->of_stack, callee(tree, tree->of_stack.at[row->caller], function));
+    }
+    return renamed;
+}

@@ -1,0 +1,292 @@
+#include "query/names.h"
+
+#include "base/text.h"
+#include "image/demangle.h"
+
+#include <inttypes.h>
+
+// Where a frame lies, as far as its image's table knows.
+struct place {
+    const struct symbol *symbol; // NULL: not resolved
+    uint64_t key;
+    uint64_t addr;
+};
+
+void names_init(struct names *names, const struct store *store, struct library *library)
+{
+    *names = (struct names){.store = store, .library = library, .version = 1};
+}
+
+void names_fini(struct names *names)
+{
+    for (size_t i = 0; i < names->functions.n; i++) {
+        free(names->functions.at[i].name);
+    }
+    for (size_t i = 0; i < names->modules.n; i++) {
+        free(names->modules.at[i]);
+    }
+    vec_fini(&names->modules);
+    vec_fini(&names->images);
+    map_fini(&names->by_symbol);
+    vec_fini(&names->of_frame);
+    vec_fini(&names->functions);
+}
+
+// ---- Images ------------------------------------------------------------------------------------
+
+// What the library knows of an image; NULL for memory without a file.
+static struct image *library_image(const struct names *names, image_id image)
+{
+    const struct image_row *row = store_image(names->store, image);
+    uint32_t n = atomic_load_explicit(&names->library->n, memory_order_acquire);
+    if (row->kind == IMAGE_ROW_ANONYMOUS || row->library >= n) {
+        return NULL;
+    }
+    return library_at(names->library, row->library);
+}
+
+static const struct symtab *current_table(const struct names *names, image_id image)
+{
+    const struct image *known = library_image(names, image);
+    return known == NULL ? NULL : image_symtab(known);
+}
+
+static struct names_image *meet_image(struct names *names, image_id image)
+{
+    vec_grow_zeroed(&names->images, (size_t)image + 1);
+    struct names_image *known = &names->images.at[image];
+    if (!known->met) {
+        known->met = true;
+        known->symtab = current_table(names, image);
+        const struct image *asked = library_image(names, image);
+        if (asked != NULL && atomic_load(&asked->state) == IMAGE_NEW) {
+            library_want(names->library, store_image(names->store, image)->library);
+        }
+    }
+    return known;
+}
+
+static const char *intern_module(struct names *names, const char *module)
+{
+    size_t n = strlen(module);
+    for (size_t i = 0; i < names->modules.n; i++) {
+        const char *known = names->modules.at[i];
+        if (strncmp(known + 1, module, n) == 0 && strcmp(known + 1 + n, "]") == 0) {
+            return known;
+        }
+    }
+    struct text text = {0};
+    text_addf(&text, "[%s]", module);
+    vec_push(&names->modules, text_take(&text));
+    return *vec_last(&names->modules);
+}
+
+static const char *path_of(const struct names *names, const struct image_row *row)
+{
+    return (const char *)strings_get(&names->store->strings, row->path).data;
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *last = slash == NULL || slash[1] == 0 ? path : slash + 1;
+    return *last == 0 ? "[unknown]" : last;
+}
+
+static const char *binary_of(struct names *names, image_id image, const struct symbol *symbol)
+{
+    const struct image_row *row = store_image(names->store, image);
+    switch (row->kind) {
+    case IMAGE_ROW_FILE:
+        return last_part(path_of(names, row));
+    case IMAGE_ROW_VDSO:
+        return "[vdso]";
+    case IMAGE_ROW_KERNEL:
+        return symbol != NULL && symbol->module != NULL ? intern_module(names, symbol->module)
+                                                        : "[kernel]";
+    case IMAGE_ROW_ANONYMOUS:
+        break;
+    }
+    return image == 0 ? "[unknown]" : "[anon]";
+}
+
+// ---- Functions ---------------------------------------------------------------------------------
+
+static char *place_name(const char *binary, uint64_t number)
+{
+    struct text text = {0};
+    text_addf(&text, "%s+0x%" PRIx64, binary, number);
+    return text_take(&text);
+}
+
+static function_id make_function(struct names *names, image_id image, const struct place *place)
+{
+    const struct image_row *row = store_image(names->store, image);
+    struct function function = {
+        .binary = binary_of(names, image, place->symbol),
+        .addr = place->addr,
+        .key = place->key,
+        .lang = SYMBOL_UNKNOWN,
+        .resolved = place->symbol != NULL,
+        .is_main = names->images.at[image].is_main,
+        .is_kernel = row->kind == IMAGE_ROW_KERNEL,
+        .image = image,
+    };
+    function.binary_path = row->kind == IMAGE_ROW_FILE ? path_of(names, row) : function.binary;
+    function.name = function.resolved ? demangle(place->symbol->name, &function.lang)
+                                      : place_name(function.binary, place->key);
+    vec_push(&names->functions, function);
+    return (function_id)(names->functions.n - 1);
+}
+
+static function_id function_at(struct names *names, image_id image, const struct place *place)
+{
+    bool resolved = place->symbol != NULL;
+    function_id first = names->images.at[image].first_function;
+    uint64_t hash = hash_pair(place->key, (uint64_t)image << 1 | resolved);
+    size_t cursor = 0;
+    uint32_t id;
+    while ((id = map_find_from(&names->by_symbol, hash, &cursor)) != MAP_NONE) {
+        const struct function *function = &names->functions.at[id];
+        if (id >= first && function->image == image && function->key == place->key &&
+            function->addr == place->addr && function->resolved == resolved) {
+            return id;
+        }
+    }
+    id = make_function(names, image, place);
+    map_add(&names->by_symbol, hash, id);
+    return id;
+}
+
+static struct place find_place(const struct symtab *symtab, const struct image_row *row,
+                               uint64_t off)
+{
+    struct place place = {.key = off, .addr = off + row->load_bias};
+    uint64_t symbol_addr; // in the file, not in the process
+    if (symtab == NULL || !symtab_addr_of_off(symtab, off, &symbol_addr)) {
+        return place;
+    }
+    place.key = symbol_addr;
+    place.symbol = symtab_find(symtab, symbol_addr);
+    if (place.symbol != NULL) {
+        place.key = place.symbol->addr;
+        place.addr -= symbol_addr - place.symbol->addr;
+    }
+    return place;
+}
+
+static function_id resolve(struct names *names, frame_id frame)
+{
+    const struct frame_row *row = stacks_get_frame(&names->store->stacks, frame);
+    struct names_image *image = meet_image(names, row->image);
+    struct place place = find_place(image->symtab, store_image(names->store, row->image), row->off);
+    image->n_frames++;
+    image->n_unresolved += place.symbol == NULL;
+    return function_at(names, row->image, &place);
+}
+
+// ---- What is new -------------------------------------------------------------------------------
+
+// Marks the images whose table is another one than before. True when frames depend on one.
+static bool mark_stale_images(struct names *names)
+{
+    bool any = false;
+    for (size_t i = 0; i < names->images.n; i++) {
+        struct names_image *image = &names->images.at[i];
+        const struct symtab *now = image->met ? current_table(names, (image_id)i) : NULL;
+        if (!image->met || now == image->symtab) {
+            continue;
+        }
+        image->symtab = now;
+        image->first_function = (function_id)names->functions.n;
+        image->stale = image->n_frames > 0;
+        image->n_frames = 0;
+        image->n_unresolved = 0;
+        any = any || image->stale;
+    }
+    return any;
+}
+
+static bool notice_tables(struct names *names)
+{
+    uint64_t generation = atomic_load_explicit(&names->library->generation, memory_order_acquire);
+    if (generation == names->seen_generation) {
+        return false;
+    }
+    names->seen_generation = generation;
+    if (!mark_stale_images(names)) {
+        return false;
+    }
+    for (frame_id frame = 0; frame < names->of_frame.n; frame++) {
+        image_id image = stacks_get_frame(&names->store->stacks, frame)->image;
+        if (names->images.at[image].stale) {
+            names->of_frame.at[frame] = resolve(names, frame);
+        }
+    }
+    for (size_t i = 0; i < names->images.n; i++) {
+        names->images.at[i].stale = false;
+    }
+    names->version++;
+    return true;
+}
+
+static void set_main_image(struct names *names, image_id image)
+{
+    vec_grow_zeroed(&names->images, (size_t)image + 1);
+    if (names->images.at[image].is_main) {
+        return;
+    }
+    names->images.at[image].is_main = true;
+    for (size_t i = 0; i < names->functions.n; i++) {
+        names->functions.at[i].is_main |= names->functions.at[i].image == image;
+    }
+}
+
+// After an exec another image is the program; what was one stays one.
+static void notice_main_images(struct names *names)
+{
+    uint32_t n = atomic_load_explicit(&names->store->processes.n, memory_order_acquire);
+    for (process_id i = 0; i < n; i++) {
+        image_id image = atomic_load(&store_process(names->store, i)->main_image);
+        if (image != IMAGE_NONE) {
+            set_main_image(names, image);
+        }
+    }
+}
+
+bool names_refresh(struct names *names, uint32_t n_frames)
+{
+    bool changed = notice_tables(names);
+    notice_main_images(names);
+    vec_reserve(&names->of_frame, n_frames);
+    while (names->of_frame.n < n_frames) {
+        function_id function = resolve(names, (frame_id)names->of_frame.n);
+        vec_push(&names->of_frame, function);
+    }
+    return changed;
+}
+
+function_id names_of_frame(const struct names *names, frame_id frame)
+{
+    ASSERT(frame < names->of_frame.n);
+    return names->of_frame.at[frame];
+}
+
+const struct function *names_function(const struct names *names, function_id function)
+{
+    ASSERT(function < names->functions.n);
+    return &names->functions.at[function];
+}
+
+int function_compare(const struct function *a, const struct function *b)
+{
+    int order = strcmp(a->name, b->name);
+    order = order != 0 ? order : strcmp(a->binary, b->binary);
+    if (order != 0) {
+        return order;
+    }
+    if (a->addr != b->addr) {
+        return a->addr < b->addr ? -1 : 1;
+    }
+    return a < b ? -1 : a > b; // they lie in one array
+}

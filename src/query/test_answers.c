@@ -1,0 +1,901 @@
+// Random runs, asked in random views, against answers made the naive way: from a plain list of
+// samples, by comparing names.
+
+#include "query/answers.h"
+
+#include "query/fake_library.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum {
+    N_IMAGES = 3,
+    N_SYMBOLS = 4,
+    SYMBOL_BYTES = 0x100,
+    N_THREADS = 6,
+    MAX_SAMPLES = 400,
+    MAX_DEPTH = 12,
+    MAX_INTERVALS = 60,
+    MAX_NODES = 1 + MAX_SAMPLES * MAX_DEPTH,
+};
+
+static const uint64_t STARTED_NS = 1000000;
+static const uint64_t WEIGHT_NS = 7;
+static const uint64_t ADDR_OF_OFF = 0x400000;
+
+// ---- What really happened ----------------------------------------------------------------------
+
+struct place {
+    uint32_t image; // 0 … N_IMAGES - 1
+    uint64_t off;
+};
+
+struct truth_sample {
+    uint64_t time_ns; // from the start of the run
+    uint32_t thread;
+    stack_id stack; // the same in the store
+    uint32_t depth;
+    struct place places[MAX_DEPTH]; // from the outermost on
+};
+
+struct truth {
+    struct truth_sample samples[MAX_SAMPLES];
+    size_t n_samples;
+    struct interval intervals[MAX_INTERVALS];
+    size_t stack_of[MAX_INTERVALS]; // waits where this sample is
+    size_t n_intervals;
+    struct wakeup wakeups[MAX_INTERVALS];
+    size_t n_wakeups;
+    uint32_t tids[N_THREADS];
+    uint64_t started_ns[N_THREADS]; // from the start of the run
+    uint64_t ended_ns[N_THREADS];
+    bool published[N_IMAGES];
+    uint64_t random;
+};
+
+static uint64_t dice(struct truth *truth, uint64_t sides)
+{
+    truth->random = truth->random * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (truth->random >> 33) % sides;
+}
+
+struct label {
+    char name[40];
+    char binary[16];
+    bool resolved;
+};
+
+// Of each symbol's 0x100 bytes the last 0x40 belong to nobody.
+static struct label label_of(const struct truth *truth, struct place place)
+{
+    struct label label;
+    uint64_t symbol = place.off / SYMBOL_BYTES;
+    label.resolved = truth->published[place.image] && place.off % SYMBOL_BYTES < 0xc0;
+    snprintf(label.binary, sizeof label.binary, "lib%u.so", place.image);
+    if (label.resolved) {
+        snprintf(label.name, sizeof label.name, "f%u_%u", (unsigned)symbol, place.image);
+    } else {
+        uint64_t number = place.off + (truth->published[place.image] ? ADDR_OF_OFF : 0);
+        snprintf(label.name, sizeof label.name, "%s+0x%lx", label.binary, (unsigned long)number);
+    }
+    return label;
+}
+
+static bool same_label(const struct label *a, const struct label *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->binary, b->binary) == 0;
+}
+
+// ---- The same as a run -------------------------------------------------------------------------
+
+struct world {
+    struct truth truth;
+    struct store *store;
+    struct library library;
+    struct names names;
+    struct calltree tree;
+    image_id images[N_IMAGES];
+};
+
+static struct symtab *table_of(uint32_t image)
+{
+    struct symtab_builder *builder = symtab_builder_new();
+    symtab_builder_add_segment(
+        builder, &(struct symtab_segment){.size = 0x10000, .addr = ADDR_OF_OFF, true});
+    for (uint32_t i = 0; i < N_SYMBOLS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "f%u_%u", i, image);
+        symtab_builder_add(builder, ADDR_OF_OFF + i * SYMBOL_BYTES, 0xc0, slice_of_text(name),
+                           slice_of_text(""), SYMBOL_GLOBAL);
+    }
+    return symtab_builder_finish(builder);
+}
+
+static void publish(struct world *w, uint32_t image)
+{
+    if (!w->truth.published[image]) {
+        w->truth.published[image] = true;
+        fake_library_publish(&w->library, image, table_of(image));
+    }
+}
+
+static void add_threads(struct world *w)
+{
+    struct truth *t = &w->truth;
+    for (uint32_t i = 0; i < N_THREADS; i++) {
+        t->tids[i] = 100 + i % (N_THREADS - 1); // the last one has the first one's tid again
+        t->started_ns[i] = dice(t, 500);
+        t->ended_ns[i] = dice(t, 2) == 0 ? 0 : 500 + dice(t, 1500);
+        char name[16];
+        snprintf(name, sizeof name, "worker %u", i);
+        thread_id id = store_add_thread(w->store, 99, t->tids[i], 0, STARTED_NS + t->started_ns[i],
+                                        strings_add(&w->store->strings, slice_of_text(name)));
+        assert_int_equal(id, i);
+        if (t->ended_ns[i] != 0) {
+            atomic_store(&store_thread_mut(w->store, id)->ended_ns, STARTED_NS + t->ended_ns[i]);
+        }
+    }
+}
+
+static struct world *world_new(uint64_t seed)
+{
+    struct world *w = NEW(struct world);
+    w->truth.random = seed;
+    w->store = store_new(STARTED_NS, 0, WEIGHT_NS);
+    fake_library_init(&w->library);
+    for (uint32_t i = 0; i < N_IMAGES; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/usr/lib/lib%u.so", i);
+        w->images[i] = store_add_image(
+            w->store,
+            &(struct image_row){.path = strings_add(&w->store->strings, slice_of_text(path)),
+                                .library = fake_library_add(&w->library, IMAGE_FILE)});
+    }
+    add_threads(w);
+    names_init(&w->names, w->store, &w->library);
+    calltree_init(&w->tree, &w->names);
+    return w;
+}
+
+static void world_free(struct world *w)
+{
+    calltree_fini(&w->tree);
+    names_fini(&w->names);
+    fake_library_fini(&w->library);
+    store_free(w->store);
+    free(w);
+}
+
+static struct truth_sample random_sample(struct truth *t, uint64_t time_ns)
+{
+    struct truth_sample sample = {
+        .time_ns = time_ns,
+        .thread = (uint32_t)dice(t, N_THREADS),
+        .depth = (uint32_t)dice(t, MAX_DEPTH + 1),
+    };
+    for (uint32_t i = 0; i < sample.depth; i++) {
+        // Few places near the root, so that stacks share callers; repeats make recursion.
+        uint64_t symbols = i < 3 ? 2 : N_SYMBOLS;
+        sample.places[i].image = (uint32_t)dice(t, i < 3 ? 1 : N_IMAGES);
+        sample.places[i].off = dice(t, symbols) * SYMBOL_BYTES + dice(t, 4) * 0x40;
+    }
+    return sample;
+}
+
+static void add_sample(struct world *w, struct truth_sample *sample)
+{
+    stack_id stack = STACK_ROOT;
+    bool cut = false;
+    for (uint32_t i = 0; i < sample->depth; i++) {
+        struct frame_row frame = {.off = sample->places[i].off,
+                                  .image = w->images[sample->places[i].image],
+                                  .leaf = i + 1 == sample->depth};
+        stack = stacks_push(&w->store->stacks, stack, stacks_frame(&w->store->stacks, &frame),
+                            &cut);
+    }
+    sample->stack = stack;
+    assert_true(store_add_sample(w->store, STARTED_NS + sample->time_ns, sample->thread, stack));
+}
+
+static void add_samples(struct world *w, size_t n)
+{
+    struct truth *t = &w->truth;
+    uint64_t time_ns = t->n_samples == 0 ? 0 : t->samples[t->n_samples - 1].time_ns;
+    for (size_t i = 0; i < n; i++) {
+        time_ns += dice(t, 8);
+        struct truth_sample *sample = &t->samples[t->n_samples++];
+        *sample = random_sample(t, time_ns);
+        add_sample(w, sample);
+    }
+}
+
+static void add_waits(struct world *w)
+{
+    struct truth *t = &w->truth;
+    uint64_t end_ns = 0;
+    for (t->n_intervals = 0; t->n_intervals < MAX_INTERVALS; t->n_intervals++) {
+        end_ns += dice(t, 40);
+        uint64_t duration_ns = dice(t, MIN(end_ns, UINT64_C(300)) + 1);
+        size_t where = dice(t, t->n_samples);
+        t->stack_of[t->n_intervals] = where;
+        struct interval *interval = &t->intervals[t->n_intervals];
+        *interval = (struct interval){
+            .start_ns = STARTED_NS + end_ns - duration_ns,
+            .duration_ns = duration_ns,
+            .reason = (uint8_t)dice(t, EVENT_REASON_COUNT),
+            .flags = dice(t, 4) == 0 ? INTERVAL_RUNNABLE : 0,
+            .thread = (thread_id)dice(t, N_THREADS),
+            .stack = t->samples[where].stack,
+        };
+        store_add_interval(w->store, interval);
+        struct wakeup *wakeup = &t->wakeups[t->n_wakeups++];
+        *wakeup = (struct wakeup){.time_ns = STARTED_NS + end_ns,
+                                  .wakee = (thread_id)dice(t, N_THREADS),
+                                  .waker = THREAD_INTERRUPT};
+        store_add_wakeup(w->store, wakeup);
+    }
+}
+
+// ---- The naive answers -------------------------------------------------------------------------
+
+static bool in_time(const struct view *view, uint64_t time_ns)
+{
+    return !view->has_time_range || (time_ns >= view->start_ns && time_ns < view->end_ns);
+}
+
+static bool excluded(const struct truth *t, const struct view *view, struct place place)
+{
+    struct label label = label_of(t, place);
+    for (size_t i = 0; i < view->exclude.n; i++) {
+        const struct view_symbol *symbol = &view->exclude.at[i];
+        if (strcmp(symbol->function_name, label.name) == 0 &&
+            (symbol->binary == NULL || strcmp(symbol->binary, label.binary) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool stack_counts(const struct truth *t, const struct view *view,
+                         const struct truth_sample *s)
+{
+    for (uint32_t i = 0; i < s->depth; i++) {
+        if (excluded(t, view, s->places[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool counts(const struct truth *t, const struct view *view, const struct truth_sample *s)
+{
+    bool thread_counts = !view->has_tid || t->tids[s->thread] == view->tid;
+    return thread_counts && in_time(view, s->time_ns) && stack_counts(t, view, s);
+}
+
+struct naive_function {
+    struct label label;
+    uint64_t self;
+    uint64_t total;
+    size_t last_sample; // that added to total
+};
+
+struct naive_node {
+    struct label label;
+    size_t caller;
+    uint32_t depth;
+    uint64_t self;
+    uint64_t total;
+};
+
+struct naive {
+    VEC(struct naive_function) functions;
+    VEC(struct naive_node) nodes;
+    uint64_t n_samples;
+    uint64_t unresolved;
+    uint64_t by_thread[N_THREADS];
+};
+
+static struct naive_function *naive_function(struct naive *naive, const struct label *label)
+{
+    for (size_t i = 0; i < naive->functions.n; i++) {
+        if (same_label(&naive->functions.at[i].label, label)) {
+            return &naive->functions.at[i];
+        }
+    }
+    vec_push(&naive->functions, (struct naive_function){.label = *label, .last_sample = SIZE_MAX});
+    return vec_last(&naive->functions);
+}
+
+static size_t naive_callee(struct naive *naive, size_t caller, const struct label *label)
+{
+    for (size_t i = 1; i < naive->nodes.n; i++) {
+        if (naive->nodes.at[i].caller == caller && same_label(&naive->nodes.at[i].label, label)) {
+            return i;
+        }
+    }
+    uint32_t depth = naive->nodes.at[caller].depth + 1;
+    vec_push(&naive->nodes, (struct naive_node){.label = *label, .caller = caller, .depth = depth});
+    return naive->nodes.n - 1;
+}
+
+static void naive_add(struct naive *naive, const struct truth *t, size_t index)
+{
+    const struct truth_sample *s = &t->samples[index];
+    size_t node = 0;
+    naive->nodes.at[0].total++;
+    struct naive_function *function = NULL;
+    for (uint32_t i = 0; i < s->depth; i++) {
+        struct label label = label_of(t, s->places[i]);
+        function = naive_function(naive, &label);
+        function->total += function->last_sample != index;
+        function->last_sample = index;
+        node = naive_callee(naive, node, &label);
+        naive->nodes.at[node].total++;
+    }
+    naive->nodes.at[node].self++;
+    naive->n_samples++;
+    naive->by_thread[s->thread]++;
+    naive->unresolved += function == NULL || !function->label.resolved;
+    if (function != NULL) {
+        function->self++;
+    }
+}
+
+static struct naive naive_of(const struct truth *t, const struct view *view)
+{
+    struct naive naive = {0};
+    vec_push(&naive.nodes, (struct naive_node){0});
+    for (size_t i = 0; i < t->n_samples; i++) {
+        if (counts(t, view, &t->samples[i])) {
+            naive_add(&naive, t, i);
+        }
+    }
+    return naive;
+}
+
+static void naive_fini(struct naive *naive)
+{
+    vec_fini(&naive->functions);
+    vec_fini(&naive->nodes);
+}
+
+// ---- Comparing ---------------------------------------------------------------------------------
+
+static int compare_labels(const struct label *a, const struct label *b)
+{
+    int order = strcmp(a->name, b->name);
+    return order != 0 ? order : strcmp(a->binary, b->binary);
+}
+
+static int by_self(const void *a, const void *b)
+{
+    const struct naive_function *x = a;
+    const struct naive_function *y = b;
+    return x->self != y->self ? (x->self > y->self ? -1 : 1) : compare_labels(&x->label, &y->label);
+}
+
+static int by_total(const void *a, const void *b)
+{
+    const struct naive_function *x = a;
+    const struct naive_function *y = b;
+    return x->total != y->total ? (x->total > y->total ? -1 : 1)
+                                : compare_labels(&x->label, &y->label);
+}
+
+static void check_function(const struct function *function, const struct label *label)
+{
+    assert_string_equal(function->name, label->name);
+    assert_string_equal(function->binary, label->binary);
+    assert_int_equal(function->resolved, label->resolved);
+}
+
+static void check_health(const struct world *w, const struct health *health,
+                         const struct view *view, const struct naive *naive)
+{
+    const struct truth *t = &w->truth;
+    assert_int_equal(health->samples, naive->n_samples);
+    assert_int_equal(health->unresolved_samples, naive->unresolved);
+    assert_int_equal(health->estimated, t->n_intervals == 0);
+    assert_true(health->recording);
+    uint64_t end_ns = store_end_ns(w->store) - STARTED_NS;
+    assert_int_equal(health->start_ns, view->has_time_range ? view->start_ns : 0);
+    if (!view->has_time_range) {
+        assert_int_equal(health->end_ns, end_ns);
+    } else {
+        assert_int_equal(health->end_ns, MAX(MIN(view->end_ns, end_ns), view->start_ns));
+    }
+}
+
+static void check_top(struct world *w, const struct fold *fold, struct naive *naive,
+                      enum top_sort sort, size_t limit)
+{
+    struct top top;
+    top_make(&top, &w->tree, fold, w->store, sort, limit);
+    check_health(w, &top.health, &fold->view, naive);
+    assert_int_equal(top.total_on_cpu_ns, naive->n_samples * WEIGHT_NS);
+    assert_int_equal(top.n_functions, naive->functions.n);
+    size_t n = limit == 0 ? naive->functions.n : MIN(limit, naive->functions.n);
+    assert_int_equal(top.entries.n, n);
+    if (n > 0) {
+        qsort(naive->functions.at, naive->functions.n, sizeof *naive->functions.at,
+              sort == TOP_SELF ? by_self : by_total);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct top_entry *entry = &top.entries.at[i];
+        const struct naive_function *expected = &naive->functions.at[i];
+        check_function(entry->function, &expected->label);
+        assert_int_equal(entry->self_samples, expected->self);
+        assert_int_equal(entry->total_samples, expected->total);
+        assert_int_equal(entry->self_on_cpu_ns, expected->self * WEIGHT_NS);
+        assert_int_equal(entry->total_on_cpu_ns, expected->total * WEIGHT_NS);
+    }
+    top_fini(&top);
+}
+
+// Writes the kept callees of `node`, best first, to `ret`; counts the others.
+static size_t kept_callees(const struct naive *naive, const struct flame_params *params,
+                           size_t node, size_t *ret, struct flame_node *cut)
+{
+    size_t n = 0;
+    double least = params->min_share * (double)naive->n_samples;
+    for (size_t i = 1; i < naive->nodes.n; i++) {
+        const struct naive_node *callee = &naive->nodes.at[i];
+        if (callee->caller != node) {
+            continue;
+        }
+        bool too_deep = params->max_depth != 0 && callee->depth > params->max_depth;
+        if (too_deep || (double)callee->total < least) {
+            cut->cut_children++;
+            cut->cut_samples += callee->total;
+            continue;
+        }
+        size_t at = n++;
+        for (; at > 0; at--) { // insertion sort
+            const struct naive_node *before = &naive->nodes.at[ret[at - 1]];
+            if (before->total > callee->total ||
+                (before->total == callee->total &&
+                 compare_labels(&before->label, &callee->label) < 0)) {
+                break;
+            }
+            ret[at] = ret[at - 1];
+        }
+        ret[at] = i;
+    }
+    return n;
+}
+
+// Compares a subtree, depth first. Returns the index after it.
+static size_t check_subtree(const struct flame *flame, const struct naive *naive,
+                            const struct flame_params *params, size_t at, size_t parent,
+                            size_t node)
+{
+    size_t *callees = NEW_ARRAY(size_t, naive->nodes.n);
+    struct flame_node cut = {0};
+    size_t n = kept_callees(naive, params, node, callees, &cut);
+    assert_true(at < flame->nodes.n);
+    const struct flame_node *got = &flame->nodes.at[at];
+    assert_int_equal(got->parent, parent);
+    assert_int_equal(got->self_samples, naive->nodes.at[node].self);
+    assert_int_equal(got->total_samples, naive->nodes.at[node].total);
+    assert_int_equal(got->cut_children, cut.cut_children);
+    assert_int_equal(got->cut_samples, cut.cut_samples);
+    if (node == 0) {
+        assert_null(got->function);
+    } else {
+        check_function(got->function, &naive->nodes.at[node].label);
+    }
+    size_t next = at + 1;
+    for (size_t i = 0; i < n; i++) {
+        next = check_subtree(flame, naive, params, next, at, callees[i]);
+    }
+    free(callees);
+    return next;
+}
+
+static int descending(const void *a, const void *b)
+{
+    uint64_t x;
+    uint64_t y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x > y ? -1 : x < y;
+}
+
+// The heaviest are kept, whichever of equally heavy ones; each below its caller; nothing vanishes.
+static void check_few_nodes(const struct flame *flame, const struct naive *naive, uint32_t max)
+{
+    size_t n = MIN((size_t)max, naive->nodes.n);
+    assert_int_equal(flame->nodes.n, n);
+    uint64_t *totals = NEW_ARRAY(uint64_t, naive->nodes.n);
+    for (size_t i = 0; i < naive->nodes.n; i++) {
+        totals[i] = naive->nodes.at[i].total;
+    }
+    qsort(totals, naive->nodes.n, sizeof *totals, descending);
+    uint64_t *got = NEW_ARRAY(uint64_t, n);
+    uint64_t *callees = NEW_ARRAY(uint64_t, n);
+    for (size_t i = 0; i < n; i++) {
+        const struct flame_node *node = &flame->nodes.at[i];
+        got[i] = node->total_samples;
+        assert_true(i == 0 || node->parent < i);
+        callees[node->parent] += i == 0 ? 0 : node->total_samples;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct flame_node *node = &flame->nodes.at[i];
+        assert_int_equal(node->self_samples + callees[i] + node->cut_samples, node->total_samples);
+    }
+    qsort(got, n, sizeof *got, descending);
+    assert_memory_equal(got, totals, n * sizeof *got);
+    free(callees);
+    free(got);
+    free(totals);
+}
+
+static void check_flame(struct world *w, const struct fold *fold, const struct naive *naive,
+                        struct flame_params params)
+{
+    struct flame flame;
+    flame_make(&flame, &w->tree, fold, w->store, &params);
+    check_health(w, &flame.health, &fold->view, naive);
+    assert_int_equal(flame.weight_ns, WEIGHT_NS);
+    assert_int_equal(flame.n_nodes, naive->nodes.n);
+    if (params.max_nodes == 0) {
+        assert_int_equal(check_subtree(&flame, naive, &params, 0, 0, 0), flame.nodes.n);
+    } else {
+        check_few_nodes(&flame, naive, params.max_nodes);
+    }
+    flame_fini(&flame);
+}
+
+static struct threads_entry naive_thread(const struct world *w, const struct view *view,
+                                         uint32_t thread)
+{
+    const struct truth *t = &w->truth;
+    struct threads_entry entry = {0};
+    for (size_t i = 0; i < t->n_wakeups; i++) {
+        entry.wakeups += t->wakeups[i].wakee == thread &&
+                         in_time(view, t->wakeups[i].time_ns - STARTED_NS);
+    }
+    for (size_t i = 0; i < t->n_intervals; i++) {
+        const struct interval *interval = &t->intervals[i];
+        if (!stack_counts(t, view, &t->samples[t->stack_of[i]])) {
+            continue;
+        }
+        uint64_t inside = 0; // nanosecond by nanosecond
+        for (uint64_t ns = 0; ns < interval->duration_ns; ns++) {
+            inside += in_time(view, interval->start_ns + ns - STARTED_NS);
+        }
+        if (interval->thread == thread && (interval->flags & INTERVAL_RUNNABLE) != 0) {
+            entry.runnable_ns += inside;
+        } else if (interval->thread == thread) {
+            entry.off_cpu.ns[interval->reason] += inside;
+        }
+    }
+    return entry;
+}
+
+static bool naive_listed(const struct world *w, const struct view *view, const struct naive *naive,
+                         uint32_t thread)
+{
+    const struct truth *t = &w->truth;
+    if (view->has_tid && t->tids[thread] != view->tid) {
+        return false;
+    }
+    bool early = view->has_time_range && t->ended_ns[thread] != 0 &&
+                 t->ended_ns[thread] <= view->start_ns;
+    bool late = view->has_time_range && t->started_ns[thread] >= view->end_ns;
+    return naive->by_thread[thread] > 0 || (!early && !late);
+}
+
+static void check_thread(const struct world *w, const struct threads_entry *got,
+                         const struct view *view, const struct naive *naive, uint32_t thread)
+{
+    const struct truth *t = &w->truth;
+    struct threads_entry expected = naive_thread(w, view, thread);
+    assert_int_equal(got->tid, t->tids[thread]);
+    assert_int_equal(got->pid, 99);
+    assert_int_equal(got->samples, naive->by_thread[thread]);
+    assert_int_equal(got->on_cpu_ns, naive->by_thread[thread] * WEIGHT_NS);
+    assert_int_equal(got->started_ns, t->started_ns[thread]);
+    assert_int_equal(got->ended_ns, t->ended_ns[thread]);
+    assert_int_equal(got->wakeups, expected.wakeups);
+    assert_int_equal(got->runnable_ns, expected.runnable_ns);
+    assert_memory_equal(&got->off_cpu, &expected.off_cpu, sizeof expected.off_cpu);
+}
+
+static void check_threads(struct world *w, const struct fold *fold, const struct naive *naive,
+                          size_t limit)
+{
+    struct threads_answer answer;
+    threads_make(&answer, fold, &w->tree, w->store, limit);
+    check_health(w, &answer.health, &fold->view, naive);
+    assert_int_equal(answer.total_on_cpu_ns, naive->n_samples * WEIGHT_NS);
+    size_t n_listed = 0;
+    for (uint32_t i = 0; i < N_THREADS; i++) {
+        n_listed += naive_listed(w, &fold->view, naive, i);
+    }
+    assert_int_equal(answer.n_threads, n_listed);
+    assert_int_equal(answer.entries.n, limit == 0 ? n_listed : MIN(limit, n_listed));
+    for (size_t i = 0; i < answer.entries.n; i++) {
+        const struct threads_entry *entry = &answer.entries.at[i];
+        uint32_t thread;
+        assert_int_equal(sscanf((const char *)entry->name.data, "worker %u", &thread), 1);
+        assert_true(naive_listed(w, &fold->view, naive, thread));
+        check_thread(w, entry, &fold->view, naive, thread);
+        if (i > 0) {
+            const struct threads_entry *before = &answer.entries.at[i - 1];
+            assert_true(before->samples > entry->samples ||
+                        (before->samples == entry->samples && before->tid <= entry->tid));
+        }
+    }
+    threads_fini(&answer);
+}
+
+static void check_total(struct world *w, const struct fold *fold, const struct naive *naive)
+{
+    struct total total;
+    total_make(&total, &w->tree, fold, w->store);
+    check_health(w, &total.health, &fold->view, naive);
+    assert_int_equal(total.total_on_cpu_ns, naive->n_samples * WEIGHT_NS);
+    assert_int_equal(fold->n_samples, naive->n_samples);
+}
+
+static void check_all(struct world *w, const struct fold *fold)
+{
+    struct naive naive = naive_of(&w->truth, &fold->view);
+    check_total(w, fold, &naive);
+    check_top(w, fold, &naive, TOP_SELF, dice(&w->truth, 10));
+    check_top(w, fold, &naive, TOP_TOTAL, 0);
+    check_flame(w, fold, &naive, (struct flame_params){0});
+    check_flame(w, fold, &naive,
+                (struct flame_params){.max_depth = (uint32_t)dice(&w->truth, MAX_DEPTH),
+                                      .min_share = (double)dice(&w->truth, 100) / 500});
+    check_flame(w, fold, &naive,
+                (struct flame_params){.max_nodes = 1 + (uint32_t)dice(&w->truth, 60)});
+    check_threads(w, fold, &naive, dice(&w->truth, N_THREADS + 1));
+    naive_fini(&naive);
+}
+
+// ---- The tests ---------------------------------------------------------------------------------
+
+static void random_exclude(struct world *w, struct view *view)
+{
+    struct truth *t = &w->truth;
+    struct truth_sample sample = random_sample(t, 0);
+    if (sample.depth == 0) {
+        return;
+    }
+    struct label label = label_of(t, sample.places[sample.depth - 1]);
+    bool any_binary = dice(t, 2) == 0;
+    vec_push(&view->exclude,
+             (struct view_symbol){
+                 .function_name = alloc_text(label.name, strlen(label.name)),
+                 .binary = any_binary ? NULL : alloc_text(label.binary, strlen(label.binary)),
+             });
+}
+
+static struct view random_view(struct world *w)
+{
+    struct truth *t = &w->truth;
+    struct view view = {0};
+    if (dice(t, 3) == 0) {
+        view.has_tid = true;
+        view.tid = 100 + (uint32_t)dice(t, N_THREADS); // one of them never existed
+    }
+    if (dice(t, 3) == 0) {
+        view.has_time_range = true;
+        view.start_ns = dice(t, 1500);
+        view.end_ns = view.start_ns + dice(t, 1000);
+    }
+    for (uint64_t n = dice(t, 4); n > 1; n--) {
+        random_exclude(w, &view);
+    }
+    return view;
+}
+
+static void catch_up(struct world *w, struct fold *fold, uint64_t slice)
+{
+    calltree_refresh(&w->tree);
+    while (!fold_advance(fold, w->store, &w->names, slice)) {
+    }
+}
+
+static void test_answers_agree_with_the_naive_ones(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        struct world *w = world_new(seed);
+        for (uint32_t i = 0; i < N_IMAGES; i++) {
+            if (dice(&w->truth, 4) != 0) {
+                publish(w, i);
+            }
+        }
+        add_samples(w, dice(&w->truth, MAX_SAMPLES));
+        if (w->truth.n_samples > 0 && dice(&w->truth, 4) != 0) {
+            add_waits(w);
+        }
+        struct view view = random_view(w);
+        struct fold fold;
+        fold_init(&fold, &view);
+        catch_up(w, &fold, 1 + dice(&w->truth, 200));
+        check_all(w, &fold);
+        fold_fini(&fold);
+        world_free(w);
+    }
+}
+
+// A recording that goes on, with folds that were there from the start, and names that come late.
+static void test_answers_keep_up(void **state)
+{
+    (void)state;
+    enum { N_FOLDS = 4, N_STEPS = 8 };
+    for (uint64_t seed = 1000; seed < 1030; seed++) {
+        struct world *w = world_new(seed);
+        struct fold folds[N_FOLDS];
+        for (size_t i = 0; i < N_FOLDS; i++) {
+            publish(w, i % 2 == 0 ? 0 : N_IMAGES - 1); // what some exclude is not named yet
+            struct view view = i == 0 ? (struct view){0} : random_view(w);
+            fold_init(&folds[i], &view);
+        }
+        for (size_t step = 0; step < N_STEPS; step++) {
+            add_samples(w, dice(&w->truth, MAX_SAMPLES / N_STEPS));
+            if (step == N_STEPS / 2) {
+                publish(w, 1);
+            }
+            for (size_t i = 0; i < N_FOLDS; i++) {
+                if (dice(&w->truth, 3) != 0) {
+                    catch_up(w, &folds[i], 1 + dice(&w->truth, 30));
+                    check_all(w, &folds[i]);
+                }
+            }
+        }
+        for (size_t i = 0; i < N_FOLDS; i++) {
+            fold_fini(&folds[i]);
+        }
+        world_free(w);
+    }
+}
+
+// Stacks and samples that appear after the tree was brought up to date wait for the next answer.
+static void test_what_is_newer_than_the_names_waits(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 2000; seed < 2020; seed++) {
+        struct world *w = world_new(seed);
+        publish(w, 0);
+        struct view view = {0};
+        while (view.exclude.n == 0) {
+            random_exclude(w, &view);
+        }
+        struct fold excluding;
+        struct fold everything;
+        fold_init(&excluding, &view);
+        fold_init(&everything, &view);
+        add_samples(w, 50);
+        calltree_refresh(&w->tree);
+        add_samples(w, 200);
+        assert_true(fold_advance(&excluding, w->store, &w->names, UINT64_MAX));
+        assert_true(fold_advance(&everything, w->store, &w->names, UINT64_MAX));
+        assert_true(excluding.cursor >= 50 && excluding.cursor < 250);
+        assert_int_equal(everything.n_samples, 250);
+        struct top top;
+        top_make(&top, &w->tree, &everything, w->store, TOP_SELF, 0);
+        assert_in_range(top.health.samples, 50, 249);
+        top_fini(&top);
+        catch_up(w, &excluding, UINT64_MAX);
+        check_all(w, &excluding);
+        check_all(w, &everything);
+        fold_fini(&excluding);
+        fold_fini(&everything);
+        world_free(w);
+    }
+}
+
+static void test_an_empty_run_has_empty_answers(void **state)
+{
+    (void)state;
+    struct world *w = world_new(7);
+    struct view view = {0};
+    struct fold fold;
+    fold_init(&fold, &view);
+    catch_up(w, &fold, 1000);
+    check_all(w, &fold);
+    struct image_reports reports;
+    image_reports_make(&reports, &w->tree, &fold, w->store);
+    assert_int_equal(reports.images.n, 0);
+    image_reports_fini(&reports);
+    fold_fini(&fold);
+    world_free(w);
+}
+
+static void test_health_hides_nothing_that_was_lost(void **state)
+{
+    (void)state;
+    struct world *w = world_new(8);
+    store_count(w->store, ACCOUNT_SAMPLES_LOST, 3);
+    store_count(w->store, ACCOUNT_SAMPLES_DROPPED, 40);
+    store_count(w->store, ACCOUNT_RECORDS_LOST, 5);
+    store_count(w->store, ACCOUNT_THROTTLES, 6);
+    store_count(w->store, ACCOUNT_STACKS_TRUNCATED, 7);
+    atomic_store(&w->store->ended_ns, STARTED_NS + 77);
+    struct fold fold = {0};
+    struct health health = health_make(&w->tree, &fold, w->store);
+    assert_int_equal(health.lost_samples, 43);
+    assert_int_equal(health.lost_records, 5);
+    assert_int_equal(health.throttled, 6);
+    assert_int_equal(health.truncated_samples, 7);
+    assert_int_equal(health.end_ns, 77);
+    assert_false(health.recording);
+    assert_true(health.estimated);
+    world_free(w);
+}
+
+static void test_images_report_how_they_stand(void **state)
+{
+    (void)state;
+    struct world *w = world_new(9);
+    publish(w, 0);
+    fake_library_fail(&w->library, 1, "/usr/lib/lib1.so: was replaced");
+    struct truth_sample samples[] = {
+        {.depth = 1, .places = {{.image = 0, .off = 0}}},
+        {.depth = 1, .places = {{.image = 0, .off = 0xd0}}},
+        {.depth = 2, .places = {{.image = 0, .off = 0}, {.image = 1, .off = 5}}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
+        add_sample(w, &samples[i]);
+    }
+    bool cut = false;
+    frame_id nowhere = stacks_frame(&w->store->stacks, &(struct frame_row){.off = 5});
+    for (int i = 0; i < 5; i++) {
+        store_add_sample(w->store, STARTED_NS, 0,
+                         stacks_push(&w->store->stacks, STACK_ROOT, nowhere, &cut));
+    }
+    struct view view = {0};
+    struct fold fold;
+    fold_init(&fold, &view);
+    catch_up(w, &fold, 1000);
+    struct image_reports reports;
+    image_reports_make(&reports, &w->tree, &fold, w->store);
+    static const struct {
+        const char *path;
+        const char *state;
+        const char *note;
+        uint64_t symbols;
+        uint64_t leaf_samples;
+        uint64_t unresolved_samples;
+    } rows[] = {
+        {"[unknown]", "anonymous", "nothing was mapped there", 0, 5, 5},
+        {"/usr/lib/lib0.so", "ready", "", N_SYMBOLS, 2, 1},
+        {"/usr/lib/lib1.so", "failed", "/usr/lib/lib1.so: was replaced", 0, 1, 1},
+    };
+    assert_int_equal(reports.images.n, ARRAY_LEN(rows));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct image_report *report = &reports.images.at[i];
+        assert_string_equal((const char *)report->path.data, rows[i].path);
+        assert_string_equal(report->state, rows[i].state);
+        assert_string_equal(report->note, rows[i].note);
+        assert_int_equal(report->symbols, rows[i].symbols);
+        assert_int_equal(report->leaf_samples, rows[i].leaf_samples);
+        assert_int_equal(report->unresolved_samples, rows[i].unresolved_samples);
+    }
+    image_reports_fini(&reports);
+    fold_fini(&fold);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answers_agree_with_the_naive_ones),
+        cmocka_unit_test(test_answers_keep_up),
+        cmocka_unit_test(test_what_is_newer_than_the_names_waits),
+        cmocka_unit_test(test_an_empty_run_has_empty_answers),
+        cmocka_unit_test(test_health_hides_nothing_that_was_lost),
+        cmocka_unit_test(test_images_report_how_they_stand),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

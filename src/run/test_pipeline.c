@@ -1,0 +1,385 @@
+// Small stories told as events, and what the store says afterwards.
+
+#include "run/pipeline.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { PID = 100, START_NS = 1000, WEIGHT_NS = 10 };
+
+struct story {
+    struct library library;
+    struct store *store;
+    struct pipeline *pipeline;
+    uint64_t now_ns;
+};
+
+static int begin(void **state)
+{
+    struct story *s = NEW(struct story);
+    library_init(&s->library, NULL, NULL);
+    s->store = store_new(START_NS, 5000, WEIGHT_NS);
+    s->pipeline = pipeline_new(s->store, &s->library);
+    s->now_ns = START_NS;
+    *state = s;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct story *s = *state;
+    pipeline_free(s->pipeline);
+    store_free(s->store);
+    library_fini(&s->library);
+    free(s);
+    return 0;
+}
+
+static void apply(struct story *s, struct event event)
+{
+    if (event.time_ns == 0) {
+        event.time_ns = ++s->now_ns;
+    }
+    pipeline_apply(s->pipeline, &event);
+}
+
+static void map_file(struct story *s, uint32_t pid, uint64_t addr, uint64_t off, const char *path)
+{
+    apply(s, (struct event){.kind = EVENT_IMAGE_MAPPED,
+                            .pid = pid,
+                            .tid = pid,
+                            .image_mapped = {.kind = EVENT_IMAGE_FILE,
+                                             .start_addr = addr,
+                                             .size_bytes = 0x1000,
+                                             .file_off = off,
+                                             .device = 1,
+                                             .inode = hash_bytes(path, strlen(path)),
+                                             .path = slice_of_text(path)}});
+}
+
+// A sample with a user stack, leaf first.
+static stack_id sample(struct story *s, uint32_t pid, uint32_t tid, const uint64_t *user,
+                       uint32_t n)
+{
+    apply(s,
+          (struct event){.kind = EVENT_SAMPLE,
+                         .pid = pid,
+                         .tid = tid,
+                         .sample = {.stack = {.user = user, .n_user = n}, .weight_ns = WEIGHT_NS}});
+    struct samples_span span;
+    uint64_t n_samples = atomic_load(&s->store->samples.n);
+    samples_pin(&s->store->samples, n_samples - 1, n_samples, &span);
+    stack_id stack = span.stack[0];
+    samples_unpin(&s->store->samples, &span);
+    return stack;
+}
+
+static const struct frame_row *frame_of(struct story *s, stack_id stack)
+{
+    return stacks_get_frame(&s->store->stacks, stacks_get(&s->store->stacks, stack)->frame);
+}
+
+static stack_id caller_of(struct story *s, stack_id stack)
+{
+    return stacks_get(&s->store->stacks, stack)->caller;
+}
+
+static const char *image_of(struct story *s, stack_id stack)
+{
+    const struct image_row *image = store_image(s->store, frame_of(s, stack)->image);
+    return (const char *)strings_get(&s->store->strings, image->path).data;
+}
+
+static const char *thread_name(struct story *s, thread_id thread)
+{
+    string_id name = atomic_load(&store_thread(s->store, thread)->name);
+    return (const char *)strings_get(&s->store->strings, name).data;
+}
+
+static void test_addresses_become_frames(void **state)
+{
+    struct story *s = *state;
+    map_file(s, PID, 0x10000, 0x400, "/bin/program");
+    map_file(s, PID, 0x20000, 0, "/lib/library.so");
+    const uint64_t user[] = {0x20010, 0x10105, 0x10205};
+    stack_id leaf = sample(s, PID, PID, user, 3);
+    assert_string_equal(image_of(s, leaf), "/lib/library.so");
+    assert_int_equal(frame_of(s, leaf)->off, 0x10);
+    assert_true(frame_of(s, leaf)->leaf);
+    stack_id middle = caller_of(s, leaf);
+    assert_string_equal(image_of(s, middle), "/bin/program");
+    assert_int_equal(frame_of(s, middle)->off, 0x504); // inside of the call before 0x10105
+    assert_false(frame_of(s, middle)->leaf);
+    assert_int_equal(caller_of(s, caller_of(s, middle)), STACK_ROOT);
+    // The same stack again is the same node; a new leaf is one more.
+    uint32_t n = atomic_load(&s->store->stacks.n_nodes);
+    assert_int_equal(sample(s, PID, PID, user, 3), leaf);
+    assert_int_equal(atomic_load(&s->store->stacks.n_nodes), n);
+    const uint64_t other[] = {0x20014, 0x10105, 0x10205};
+    assert_int_equal(caller_of(s, sample(s, PID, PID, other, 3)), middle);
+    assert_int_equal(atomic_load(&s->store->stacks.n_nodes), n + 1);
+}
+
+static void test_kernel_frames_stand_inside_of_user_frames(void **state)
+{
+    struct story *s = *state;
+    map_file(s, PID, 0x10000, 0, "/bin/program");
+    const uint64_t user[] = {0x10010};
+    const uint64_t kernel[] = {0xffffffff81000010, 0xffffffff81000105};
+    apply(s,
+          (struct event){
+              .kind = EVENT_SAMPLE,
+              .pid = PID,
+              .tid = PID,
+              .sample = {.stack = {.user = user, .n_user = 1, .kernel = kernel, .n_kernel = 2}}});
+    stack_id leaf = (stack_id)atomic_load(&s->store->stacks.n_nodes) - 1;
+    assert_string_equal(image_of(s, leaf), "[kernel]");
+    assert_int_equal(frame_of(s, leaf)->off, 0xffffffff81000010);
+    assert_int_equal(frame_of(s, caller_of(s, leaf))->off, 0xffffffff81000104);
+    stack_id user_leaf = caller_of(s, caller_of(s, leaf));
+    assert_string_equal(image_of(s, user_leaf), "/bin/program");
+    assert_int_equal(frame_of(s, user_leaf)->off, 0x10);
+}
+
+static void test_an_address_is_resolved_by_time(void **state)
+{
+    struct story *s = *state;
+    const uint64_t user[] = {0x10010};
+    stack_id before = sample(s, PID, PID, user, 1);
+    assert_int_equal(frame_of(s, before)->image, 0);
+    assert_int_equal(store_account(s->store, ACCOUNT_PLACES_UNMAPPED), 1);
+    map_file(s, PID, 0x10000, 0, "/lib/first.so");
+    stack_id first = sample(s, PID, PID, user, 1);
+    map_file(s, PID, 0x10000, 0, "/lib/second.so"); // dlclose and dlopen: the same place
+    stack_id second = sample(s, PID, PID, user, 1);
+    assert_string_equal(image_of(s, first), "/lib/first.so");
+    assert_string_equal(image_of(s, second), "/lib/second.so");
+    apply(s, (struct event){.kind = EVENT_IMAGE_UNMAPPED,
+                            .pid = PID,
+                            .tid = PID,
+                            .image_unmapped = {.start_addr = 0x10000, .size_bytes = 0x1000}});
+    assert_int_equal(sample(s, PID, PID, user, 1), before);
+}
+
+static void test_an_exec_replaces_everything(void **state)
+{
+    struct story *s = *state;
+    const uint64_t user[] = {0x10010};
+    map_file(s, PID, 0x10000, 0, "/bin/first");
+    assert_string_equal(image_of(s, sample(s, PID, PID, user, 1)), "/bin/first");
+    apply(s, (struct event){.kind = EVENT_EXEC,
+                            .pid = PID,
+                            .tid = PID,
+                            .exec = {.name = slice_of_text("second")}});
+    assert_int_equal(frame_of(s, sample(s, PID, PID, user, 1))->image, 0);
+    map_file(s, PID, 0x10000, 0, "/bin/second");
+    map_file(s, PID, 0x20000, 0, "/lib/ld.so");
+    assert_string_equal(image_of(s, sample(s, PID, PID, user, 1)), "/bin/second");
+    const struct process_row *process = store_process(s->store, 0);
+    image_id main_image = atomic_load(&process->main_image);
+    string_id path = store_image(s->store, main_image)->path;
+    assert_string_equal(strings_get(&s->store->strings, path).data, "/bin/second");
+    assert_string_equal(strings_get(&s->store->strings, atomic_load(&process->name)).data,
+                        "second");
+}
+
+static void test_a_fork_copies_and_then_lives_alone(void **state)
+{
+    struct story *s = *state;
+    const uint64_t user[] = {0x10010};
+    map_file(s, PID, 0x10000, 0, "/bin/program");
+    apply(s, (struct event){
+                 .kind = EVENT_PROCESS_FORKED,
+                 .pid = PID + 1,
+                 .tid = PID + 1,
+                 .process_forked = {.parent_pid = PID, .parent_tid = PID, .recorded = true}});
+    assert_string_equal(image_of(s, sample(s, PID + 1, PID + 1, user, 1)), "/bin/program");
+    map_file(s, PID + 1, 0x10000, 0, "/lib/child.so");
+    assert_string_equal(image_of(s, sample(s, PID + 1, PID + 1, user, 1)), "/lib/child.so");
+    assert_string_equal(image_of(s, sample(s, PID, PID, user, 1)), "/bin/program");
+    // One that is not recorded leaves no trace.
+    uint32_t n = atomic_load(&s->store->processes.n);
+    apply(s, (struct event){
+                 .kind = EVENT_PROCESS_FORKED,
+                 .pid = PID + 2,
+                 .tid = PID + 2,
+                 .process_forked = {.parent_pid = PID, .parent_tid = PID, .recorded = false}});
+    assert_int_equal(atomic_load(&s->store->processes.n), n);
+}
+
+static void test_a_tid_that_is_used_again_is_a_new_thread(void **state)
+{
+    struct story *s = *state;
+    struct event started = {.kind = EVENT_THREAD_STARTED,
+                            .pid = PID,
+                            .tid = PID + 5,
+                            .thread_started = {.parent_tid = PID}};
+    struct event named = {.kind = EVENT_THREAD_NAMED,
+                          .pid = PID,
+                          .tid = PID + 5,
+                          .thread_named = {.name = slice_of_text("worker")}};
+    apply(s, (struct event){.kind = EVENT_THREAD_NAMED,
+                            .pid = PID,
+                            .tid = PID,
+                            .thread_named = {.name = slice_of_text("main")}});
+    apply(s, started);
+    assert_string_equal(thread_name(s, 1), "main"); // inherited
+    apply(s, named);
+    assert_string_equal(thread_name(s, 1), "worker");
+    apply(s, (struct event){.kind = EVENT_THREAD_EXITED, .pid = PID, .tid = PID + 5});
+    assert_true(atomic_load(&store_thread(s->store, 1)->ended_ns) > 0);
+    apply(s, started);
+    assert_int_equal(atomic_load(&s->store->threads.n), 3);
+    assert_string_equal(thread_name(s, 2), "main");
+    assert_int_equal(atomic_load(&store_thread(s->store, 2)->ended_ns), 0);
+    assert_string_equal(thread_name(s, 0), "main");
+}
+
+static void test_memory_without_a_file_belongs_to_its_process(void **state)
+{
+    struct story *s = *state;
+    const uint64_t user[] = {0x70010};
+    image_id images[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        apply(s, (struct event){.kind = EVENT_IMAGE_MAPPED,
+                                .pid = PID + i,
+                                .tid = PID + i,
+                                .image_mapped = {.kind = EVENT_IMAGE_ANONYMOUS,
+                                                 .start_addr = 0x70000,
+                                                 .size_bytes = 0x1000,
+                                                 .path = slice_of_text("//anon")}});
+        stack_id stack = sample(s, PID + i, PID + i, user, 1);
+        assert_int_equal(frame_of(s, stack)->off, 0x70010);
+        images[i] = frame_of(s, stack)->image;
+    }
+    assert_int_not_equal(images[0], images[1]);
+}
+
+static struct event switch_out(bool preempted)
+{
+    return (struct event){.kind = EVENT_SWITCH_OUT,
+                          .pid = PID,
+                          .tid = PID,
+                          .switch_out = {.preempted = preempted,
+                                         .has_reason = !preempted,
+                                         .reason = EVENT_REASON_LOCK}};
+}
+
+static void test_switches_become_intervals(void **state)
+{
+    struct story *s = *state;
+    struct event out = switch_out(false);
+    out.time_ns = 2000;
+    struct event in = {.kind = EVENT_SWITCH_IN, .pid = PID, .tid = PID, .time_ns = 2500};
+    apply(s, out);
+    apply(s, in);
+    apply(s, in); // a second one closes nothing
+    out = switch_out(true);
+    out.time_ns = 3000;
+    apply(s, out);
+    pipeline_end(s->pipeline, 3400);
+    assert_int_equal(atomic_load(&s->store->intervals.n), 2);
+    struct interval wait = intervals_get(&s->store->intervals, 0);
+    assert_int_equal(wait.start_ns, 2000);
+    assert_int_equal(wait.duration_ns, 500);
+    assert_int_equal(wait.reason, EVENT_REASON_LOCK);
+    assert_int_equal(wait.flags, 0);
+    wait = intervals_get(&s->store->intervals, 1);
+    assert_int_equal(wait.duration_ns, 400);
+    assert_int_equal(wait.flags, INTERVAL_RUNNABLE | INTERVAL_ENDED_BY_RUN);
+}
+
+static void test_wakeups_know_both_sides(void **state)
+{
+    struct story *s = *state;
+    struct event wakeup = {.kind = EVENT_WAKEUP,
+                           .pid = PID,
+                           .tid = PID,
+                           .wakeup = {.wakee_pid = PID, .wakee_tid = PID + 1}};
+    apply(s, wakeup);
+    wakeup.wakeup.interrupt = true;
+    apply(s, wakeup);
+    assert_int_equal(atomic_load(&s->store->wakeups.n), 2);
+    struct wakeup first = wakeups_get(&s->store->wakeups, 0);
+    assert_int_equal(store_thread(s->store, first.wakee)->tid, PID + 1);
+    assert_int_equal(store_thread(s->store, first.waker)->tid, PID);
+    assert_int_equal(wakeups_get(&s->store->wakeups, 1).waker, THREAD_INTERRUPT);
+}
+
+static void test_jit_code_has_a_life(void **state)
+{
+    struct story *s = *state;
+    apply(s, (struct event){
+                 .kind = EVENT_CODE_LOADED,
+                 .pid = PID,
+                 .tid = PID,
+                 .code_loaded = {
+                     .addr = 0x5000, .size_bytes = 64, .index = 9, .name = slice_of_text("hot")}});
+    apply(s, (struct event){
+                 .kind = EVENT_CODE_MOVED,
+                 .pid = PID,
+                 .tid = PID,
+                 .code_moved = {
+                     .from_addr = 0x5000, .to_addr = 0x6000, .size_bytes = 64, .index = 9}});
+    assert_int_equal(atomic_load(&s->store->codes.n), 2);
+    assert_true(atomic_load(&store_code(s->store, 0)->ended_ns) > 0);
+    assert_int_equal(store_code(s->store, 1)->addr, 0x6000);
+    assert_int_equal(store_code(s->store, 1)->name, store_code(s->store, 0)->name);
+    assert_int_equal(atomic_load(&store_code(s->store, 1)->ended_ns), 0);
+}
+
+static void test_losses_are_counted(void **state)
+{
+    struct story *s = *state;
+    apply(s, (struct event){.kind = EVENT_LOST, .lost = {.n = 5, .samples = true}});
+    apply(s, (struct event){.kind = EVENT_LOST, .lost = {.n = 7}});
+    apply(s, (struct event){.kind = EVENT_THROTTLED});
+    apply(s, (struct event){.kind = EVENT_THROTTLED, .throttled = {.ended = true}});
+    assert_int_equal(store_account(s->store, ACCOUNT_SAMPLES_LOST), 5);
+    assert_int_equal(store_account(s->store, ACCOUNT_RECORDS_LOST), 7);
+    assert_int_equal(store_account(s->store, ACCOUNT_LOST_REPORTS), 2);
+    assert_int_equal(store_account(s->store, ACCOUNT_THROTTLES), 1);
+    assert_int_equal(store_account(s->store, ACCOUNT_UNTHROTTLES), 1);
+}
+
+static void test_time_never_runs_backwards(void **state)
+{
+    struct story *s = *state;
+    const uint64_t user[] = {0x10010};
+    s->now_ns = 9000;
+    sample(s, PID, PID, user, 1);
+    struct event late = {.kind = EVENT_SAMPLE,
+                         .pid = PID,
+                         .tid = PID,
+                         .time_ns = 8000,
+                         .sample = {.stack = {.user = user, .n_user = 1}}};
+    apply(s, late);
+    assert_int_equal(store_account(s->store, ACCOUNT_OUT_OF_ORDER), 1);
+    struct samples_span span;
+    samples_pin(&s->store->samples, 0, 2, &span);
+    assert_int_equal(span.time_ns[0], span.time_ns[1]);
+    samples_unpin(&s->store->samples, &span);
+}
+
+int main(void)
+{
+#define STORY(test) cmocka_unit_test_setup_teardown(test, begin, end)
+    const struct CMUnitTest tests[] = {
+        STORY(test_addresses_become_frames),
+        STORY(test_kernel_frames_stand_inside_of_user_frames),
+        STORY(test_an_address_is_resolved_by_time),
+        STORY(test_an_exec_replaces_everything),
+        STORY(test_a_fork_copies_and_then_lives_alone),
+        STORY(test_a_tid_that_is_used_again_is_a_new_thread),
+        STORY(test_memory_without_a_file_belongs_to_its_process),
+        STORY(test_switches_become_intervals),
+        STORY(test_wakeups_know_both_sides),
+        STORY(test_jit_code_has_a_life),
+        STORY(test_losses_are_counted),
+        STORY(test_time_never_runs_backwards),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,209 @@
+// stax-server: built in order, run, torn down in reverse.
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "rpc/client.h"
+#include "rpc/document.h"
+#include "server/options.h"
+#include "server/server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+void server_leave(struct server *server)
+{
+    server->leaving = true;
+    if (server->registry.active != NULL) {
+        run_request_stop(server->registry.active); // server_on_wake() goes on from there
+    } else {
+        loop_stop(&server->loop);
+    }
+}
+
+static void deliver_answers(struct server *server)
+{
+    for (struct question *q; (q = questions_take_answered(&server->questions)) != NULL;) {
+        if (q->subscription != 0) {
+            subscriptions_on_answer(&server->subscriptions, q);
+        } else if (q->kind == QUESTION_SYMBOL) {
+            waiters_on_symbol(&server->waiters, q->connection, q->ticket, q->look);
+        } else if (q->failed) {
+            connections_refuse(&server->connections, q->connection, q->ticket, q->error_kind,
+                               q->error.text);
+        } else {
+            connections_answer(&server->connections, q->connection, q->ticket, &q->result);
+        }
+        question_free(q);
+    }
+}
+
+void server_on_wake(void *context)
+{
+    struct server *server = context;
+    registry_check(&server->registry);
+    deliver_answers(server);
+    waiters_check(&server->waiters);
+    if (server->leaving && server->registry.active == NULL) {
+        loop_stop(&server->loop);
+    }
+}
+
+static void on_accept(void *context, int fd)
+{
+    connections_accept(&((struct server *)context)->connections, fd);
+}
+
+// ---- Signals ----------------------------------------------------------------------------------
+
+struct signals {
+    struct loop_fd io;
+    struct server *server;
+};
+
+static bool handle_signal(struct loop_fd *io)
+{
+    struct signals *signals = CONTAINER_OF(io, struct signals, io);
+    struct signalfd_siginfo info;
+    if (read(io->fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        log_info("stax-server", "%s: leaving", strsignal((int)info.ssi_signo));
+        server_leave(signals->server);
+    }
+    return true;
+}
+
+static void forget_signals(struct loop_fd *io)
+{
+    (void)io;
+}
+
+static int signals_init(struct signals *signals, struct server *server)
+{
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGTERM);
+    sigaddset(&wanted, SIGINT);
+    sigaddset(&wanted, SIGHUP);
+    sigprocmask(SIG_BLOCK, &wanted, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    *signals = (struct signals){
+        .server = server,
+        .io = {.fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK),
+               .on_readable = handle_signal,
+               .on_closed = forget_signals},
+    };
+    return signals->io.fd < 0 ? -errno : loop_add(&server->loop, &signals->io);
+}
+
+// ---- Main -------------------------------------------------------------------------------------
+
+static void start_replay(struct server *server, const struct options *options)
+{
+    struct run_params params = {
+        .backend = &capture_replay,
+        .label = alloc_text(options->replay_path, strlen(options->replay_path)),
+        .replay_path = alloc_text(options->replay_path, strlen(options->replay_path)),
+    };
+    registry_start(&server->registry, params, 0, 0);
+}
+
+static void say_ready(int fd)
+{
+    if (fd >= 0) {
+        if (fd_write_all(fd, "\n", 1) < 0) {
+            log_warning("--ready-fd %d cannot be written", fd);
+        }
+        close(fd);
+    }
+}
+
+static int print_and_leave(const struct options *options)
+{
+    CLEANUP(text_fini) struct text text = {0};
+    if (options->help) {
+        text_add(&text, options_help);
+    } else if (options->version) {
+        text_add(&text, "stax-server " STAX_VERSION "\n");
+    } else if (options->print_protocol == PRINT_OPENRPC) {
+        document_put_openrpc(&text);
+        text_add(&text, "\n");
+    } else if (options->print_protocol == PRINT_MARKDOWN) {
+        document_put_markdown(&text);
+    } else {
+        document_put_typescript(&text);
+    }
+    return fd_write_all(STDOUT_FILENO, text_get(&text), text.n) < 0 ? 1 : 0;
+}
+
+static int serve(const struct options *options)
+{
+    struct err error = {0};
+    CLEANUP(text_fini) struct text path = {0};
+    if (options->socket_path != NULL) {
+        text_add(&path, options->socket_path);
+    } else {
+        if (rpc_socket_path(&path, &error) < 0) {
+            log_error("%s", error.text);
+            return 1;
+        }
+    }
+    struct server *s = NEW(struct server);
+    struct signals signals;
+    s->started_unix_ns = clock_unix_ns();
+    int r = loop_init(&s->loop, server_on_wake, s);
+    if (r < 0) {
+        log_error("cannot set up the event loop: %s", strerror(-r));
+        free(s);
+        return 1;
+    }
+    library_init(&s->library, NULL, NULL);
+    registry_init(&s->registry, s);
+    questions_init(&s->questions, s);
+    connections_init(&s->connections, s);
+    waiters_init(&s->waiters, s);
+    subscriptions_init(&s->subscriptions, s);
+    r = signals_init(&signals, s);
+    if (r == 0) {
+        r = listener_open(&s->listener, &s->loop, text_get(&path), on_accept, s, &error);
+    }
+    if (r == 0) {
+        log_info("stax-server", "listening on %s", text_get(&path));
+        if (options->replay_path != NULL) {
+            start_replay(s, options);
+        }
+        say_ready(options->ready_fd);
+        loop_run(&s->loop);
+    } else {
+        log_error("%s", error.text[0] != 0 ? error.text : strerror(-r));
+    }
+    loop_fini(&s->loop); // closes the connections, which drop their waiters and subscriptions
+    listener_close(&s->listener);
+    subscriptions_fini(&s->subscriptions);
+    waiters_fini(&s->waiters);
+    connections_fini(&s->connections);
+    questions_fini(&s->questions);
+    registry_fini(&s->registry);
+    library_fini(&s->library);
+    free(s);
+    return r == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct err error = {0};
+    if (options_parse(argc, argv, &options, &error) < 0) {
+        log_error("%s", error.text);
+        return 1;
+    }
+    if (options.help || options.version || options.print_protocol != PRINT_NOTHING) {
+        return print_and_leave(&options);
+    }
+    return serve(&options);
+}

@@ -1,0 +1,106 @@
+#include "server/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char options_help[] =
+    "usage: stax-server [options]\n"
+    "\n"
+    "Records programs and answers questions about them while they run. The `stax` command talks to it.\n"
+    "\n"
+    "  --socket PATH           listen there (default: $STAX_SERVER_SOCKET,\n"
+    "                          else $XDG_RUNTIME_DIR/stax-server.sock,\n"
+    "                          else /tmp/stax-server-$UID.sock)\n"
+    "  --ready-fd N            write one byte to descriptor N once it listens, and close it\n"
+    "  --replay FILE           start with a run that is read from an event stream\n"
+    "  --tap FILE              also write every event of the replay or recording to FILE;\n"
+    "                          each recording starts the file anew\n"
+    "  --print-protocol WHAT   print the protocol as openrpc, md or ts, and exit\n"
+    "  -h, --help              this text\n"
+    "  -V, --version           the version\n";
+
+enum { OPTION_SOCKET = 1000, OPTION_READY_FD, OPTION_REPLAY, OPTION_TAP, OPTION_PROTOCOL };
+
+static int parse_descriptor(const char *text, int *ret, struct err *reterr)
+{
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (errno != 0 || *end != 0 || end == text || value < 0 || value > INT_MAX) {
+        return err_set(reterr, EINVAL, "--ready-fd takes the number of a descriptor, not '%s'",
+                       text);
+    }
+    *ret = (int)value;
+    return 0;
+}
+
+static int parse_protocol(const char *text, enum print_protocol *ret, struct err *reterr)
+{
+    if (strcmp(text, "openrpc") == 0) {
+        *ret = PRINT_OPENRPC;
+    } else if (strcmp(text, "md") == 0) {
+        *ret = PRINT_MARKDOWN;
+    } else if (strcmp(text, "ts") == 0) {
+        *ret = PRINT_TYPESCRIPT;
+    } else {
+        return err_set(reterr, EINVAL, "--print-protocol takes openrpc, md or ts, not '%s'", text);
+    }
+    return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *ret, struct err *reterr)
+{
+    static const struct option long_options[] = {
+        {"socket", required_argument, NULL, OPTION_SOCKET},
+        {"ready-fd", required_argument, NULL, OPTION_READY_FD},
+        {"replay", required_argument, NULL, OPTION_REPLAY},
+        {"tap", required_argument, NULL, OPTION_TAP},
+        {"print-protocol", required_argument, NULL, OPTION_PROTOCOL},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
+    };
+    *ret = (struct options){.ready_fd = -1};
+    opterr = 0;
+    int r = 0;
+    for (int option;
+         r == 0 && (option = getopt_long(argc, argv, ":hV", long_options, NULL)) != -1;) {
+        switch (option) {
+        case OPTION_SOCKET:
+            ret->socket_path = optarg;
+            break;
+        case OPTION_READY_FD:
+            r = parse_descriptor(optarg, &ret->ready_fd, reterr);
+            break;
+        case OPTION_REPLAY:
+            ret->replay_path = optarg;
+            break;
+        case OPTION_TAP:
+            ret->tap_path = optarg;
+            break;
+        case OPTION_PROTOCOL:
+            r = parse_protocol(optarg, &ret->print_protocol, reterr);
+            break;
+        case 'h':
+            ret->help = true;
+            break;
+        case 'V':
+            ret->version = true;
+            break;
+        case ':':
+            return err_set(reterr, EINVAL, "%s needs a value; see stax-server --help",
+                           argv[optind - 1]);
+        default:
+            return err_set(reterr, EINVAL, "unknown option %s; see stax-server --help",
+                           argv[optind - 1]);
+        }
+    }
+    if (r == 0 && optind < argc) {
+        return err_set(reterr, EINVAL, "stax-server takes no arguments, but got '%s'",
+                       argv[optind]);
+    }
+    return r;
+}

@@ -1,0 +1,40 @@
+#pragma once
+
+// The server: its parts in the order in which they are built. main.c is the composition root.
+//
+//     commands ──► listener ──► connections ──► handlers ─┬─► registry      runs: start, stop, keep
+//                                                         ├─► waiters       "tell me when …"
+//                                                         ├─► questions     the query thread
+//                                                         └─► subscriptions questions, again and
+//                                                         again
+//
+// Everything here belongs to the loop thread. News from other threads (a run has changed, a
+// question is answered) arrive through loop_wake() and are looked for in server_on_wake().
+
+#include "image/library.h"
+#include "server/connection.h"
+#include "server/listener.h"
+#include "server/loop.h"
+#include "server/questions.h"
+#include "server/registry.h"
+#include "server/subscriptions.h"
+#include "server/waiters.h"
+
+struct server {
+    uint64_t started_unix_ns;
+    struct loop loop;
+    struct library library;
+    struct registry registry;
+    struct questions questions;
+    struct connections connections;
+    struct waiters waiters;
+    struct subscriptions subscriptions;
+    struct listener listener;
+    bool leaving; // the active run is being stopped; then the loop is
+};
+
+// What the kernel lets this server see, found out once per call.
+void server_on_wake(void *server);
+
+// Ends the active run, then the loop.
+void server_leave(struct server *server);

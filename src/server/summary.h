@@ -1,0 +1,12 @@
+#pragma once
+
+// One run in a few words: the RunSummary of the protocol, and a line for the log.
+
+#include "rpc/json.h"
+#include "run/run.h"
+
+// `run` is not RUN_ARMING. An object.
+void summary_put(struct json *j, const struct run *run);
+
+// "run 3: stopped, target exited, 4.02 s, 7,213 samples, 0 lost"
+void summary_put_line(struct text *to, const struct run *run);

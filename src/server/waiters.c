@@ -1,0 +1,167 @@
+#include "server/waiters.h"
+
+#include "base/clock.h"
+#include "rpc/json.h"
+#include "server/server.h"
+#include "server/summary.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// How often the names of a run are searched for a symbol.
+enum { SYMBOL_PACE_NS = 50 * NS_PER_MS };
+
+static void handle_timer(struct loop_timer *timer)
+{
+    waiters_check(CONTAINER_OF(timer, struct waiters, timer));
+}
+
+void waiters_init(struct waiters *waiters, struct server *server)
+{
+    *waiters = (struct waiters){.server = server, .timer = {.on_time = handle_timer}};
+}
+
+void waiters_fini(struct waiters *waiters)
+{
+    ASSERT(waiters->all.n == 0); // they went with their connections
+    vec_fini(&waiters->all);
+}
+
+static void answer(struct waiters *waiters, const struct waiter *waiter, const char *outcome,
+                   const struct run *run)
+{
+    CLEANUP(text_fini) struct text result = {0};
+    struct json j;
+    json_init(&j, &result);
+    json_object_begin(&j);
+    if (waiter->kind != WAIT_STOP_SUMMARY) {
+        json_string_field(&j, "outcome", outcome);
+    }
+    if (run != NULL) {
+        json_key(&j, "summary");
+        summary_put(&j, run);
+    }
+    json_object_end(&j);
+    connections_answer(&waiters->server->connections, waiter->connection, waiter->ticket, &result);
+}
+
+// The outcome, or NULL: go on waiting.
+static const char *outcome_of(const struct waiter *waiter, const struct run *run, uint64_t now_ns)
+{
+    if (run == NULL || run_state(run) == RUN_FAILED) {
+        return "no_active_run"; // it was forgotten while we waited
+    }
+    bool stopped = run_state(run) == RUN_STOPPED;
+    bool met = false;
+    switch (waiter->kind) {
+    case WAIT_STOPPED:
+    case WAIT_STOP_SUMMARY:
+        break;
+    case WAIT_SAMPLES:
+        met = atomic_load(&run->store->samples.n) >= waiter->samples;
+        break;
+    case WAIT_SECONDS:
+        met = now_ns >= waiter->until_ns;
+        break;
+    case WAIT_SYMBOL:
+        met = waiter->symbol_look == SYMBOL_SEEN;
+        break;
+    }
+    if (met) {
+        return "condition_met";
+    }
+    // Names come later than samples: a run that is over may still turn out to have had the symbol.
+    if (stopped && (waiter->kind != WAIT_SYMBOL || waiter->symbol_look == SYMBOL_NEVER)) {
+        return "stopped";
+    }
+    return waiter->deadline_ns != 0 && now_ns >= waiter->deadline_ns ? "timed_out" : NULL;
+}
+
+static void ask_for_symbol(struct waiters *waiters, struct waiter *waiter, struct run *run,
+                           uint64_t now_ns)
+{
+    if (waiter->symbol_asked || now_ns < waiter->symbol_at_ns) {
+        return;
+    }
+    waiter->symbol_asked = true;
+    waiter->symbol_at_ns = now_ns + SYMBOL_PACE_NS;
+    struct question *question = question_new(QUESTION_SYMBOL, run);
+    question->connection = waiter->connection;
+    question->ticket = waiter->ticket;
+    question->symbol = alloc_text(waiter->symbol, strlen(waiter->symbol));
+    questions_ask(&waiters->server->questions, question);
+}
+
+static void set_timer(struct waiters *waiters, uint64_t now_ns)
+{
+    uint64_t next_ns = UINT64_MAX;
+    for (size_t i = 0; i < waiters->all.n; i++) {
+        const struct waiter *waiter = &waiters->all.at[i];
+        if (waiter->deadline_ns != 0) {
+            next_ns = MIN(next_ns, waiter->deadline_ns);
+        }
+        if (waiter->kind == WAIT_SECONDS) {
+            next_ns = MIN(next_ns, waiter->until_ns);
+        }
+        if (waiter->kind == WAIT_SYMBOL && !waiter->symbol_asked) {
+            next_ns = MIN(next_ns, waiter->symbol_at_ns);
+        }
+    }
+    loop_timer_cancel(&waiters->timer);
+    if (next_ns != UINT64_MAX) {
+        loop_timer_set(&waiters->server->loop, &waiters->timer, next_ns - MIN(next_ns, now_ns));
+    }
+}
+
+void waiters_check(struct waiters *waiters)
+{
+    uint64_t now_ns = clock_now_ns();
+    for (size_t i = 0; i < waiters->all.n;) {
+        struct run *run = registry_find(&waiters->server->registry, waiters->all.at[i].run);
+        const char *outcome = outcome_of(&waiters->all.at[i], run, now_ns);
+        struct waiter *waiter = &waiters->all.at[i];
+        if (outcome == NULL) {
+            if (waiter->kind == WAIT_SYMBOL) {
+                ask_for_symbol(waiters, waiter, run, now_ns);
+            }
+            i++;
+            continue;
+        }
+        struct waiter done = *waiter;
+        vec_remove_at(&waiters->all, i);
+        answer(waiters, &done, outcome, run);
+        free(done.symbol);
+    }
+    set_timer(waiters, now_ns);
+}
+
+void waiters_add(struct waiters *waiters, struct waiter waiter)
+{
+    vec_push(&waiters->all, waiter);
+    waiters_check(waiters);
+}
+
+void waiters_on_symbol(struct waiters *waiters, uint64_t connection, uint64_t ticket,
+                       enum symbol_look look)
+{
+    for (size_t i = 0; i < waiters->all.n; i++) {
+        struct waiter *waiter = &waiters->all.at[i];
+        if (waiter->connection == connection && waiter->ticket == ticket) {
+            waiter->symbol_asked = false;
+            waiter->symbol_look = look;
+        }
+    }
+    waiters_check(waiters);
+}
+
+void waiters_drop(struct waiters *waiters, uint64_t connection)
+{
+    for (size_t i = 0; i < waiters->all.n;) {
+        if (waiters->all.at[i].connection == connection) {
+            free(waiters->all.at[i].symbol);
+            vec_remove_at(&waiters->all, i);
+        } else {
+            i++;
+        }
+    }
+}
