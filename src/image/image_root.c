@@ -121,7 +121,7 @@ struct image_root_key image_root_key(const struct image_root *root)
 // A descriptor or a negative errno.
 static int open_inside(const struct image_root *root, const char *path, int flags)
 {
-    if (root->fd < 0) {
+    if (root == NULL || root->fd < 0) {
         int fd = open(path, flags);
         return fd < 0 ? -errno : fd;
     }
