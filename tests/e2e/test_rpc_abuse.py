@@ -196,6 +196,9 @@ def test_more_clients_than_there_is_room_for(recording):
     finally:
         for rpc in more:
             rpc.close()
+    for _ in range(1000):  # until the server has seen all of them leave
+        if inside.call("RunControl.diagnostics")["server"]["connections"] < 10:
+            break
     with recording.rpc() as rpc:
         assert rpc.call("RunControl.status")["active"]
     inside.close()
