@@ -153,33 +153,68 @@ static stack_id push_frame(struct pipeline *p, const struct process *process, st
     return stack;
 }
 
-// Adds a part of a stack, from its outermost address to its leaf. `process` NULL: the kernel's.
-static stack_id push_part(struct pipeline *p, const struct process *process, stack_id stack,
-                          const uint64_t *addrs, uint32_t n)
+// One step inwards. `addr` lies in the frame itself; `process` NULL: in the kernel.
+static inline stack_id step(struct pipeline *p, const struct process *process, stack_id stack,
+                            uint64_t addr, bool leaf)
 {
     uint64_t version = process == NULL ? KERNEL_VERSION : process->space.version;
-    for (uint32_t i = n; i-- > 0;) {
-        bool leaf = i == 0;
-        uint64_t addr = leaf ? addrs[i] : addrs[i] - 1; // into the call that will return there
-        uint64_t key = version * 2 + leaf;
-        struct edge *edge = edges_slot(&p->edges, stack, addr, key);
-        if (edge->addr != addr || edge->caller != stack || edge->version != key) {
-            stack_id pushed = push_frame(p, process, stack, addr, leaf);
-            *edge = (struct edge){.addr = addr, .version = key, .caller = stack, .stack = pushed};
-            p->edges.n_missed++;
-        }
-        stack = edge->stack;
+    uint64_t key = version * 2 + leaf;
+    struct edge *edge = edges_slot(&p->edges, stack, addr, key);
+    if (edge->addr != addr || edge->caller != stack || edge->version != key) {
+        stack_id pushed = push_frame(p, process, stack, addr, leaf);
+        *edge = (struct edge){.addr = addr, .version = key, .caller = stack, .stack = pushed};
+        p->edges.n_missed++;
     }
-    return stack;
+    return edge->stack;
 }
 
-static stack_id intern_stack(struct pipeline *p, const struct process *process,
+// The call that will return to `return_addr` ends just before it.
+static inline uint64_t call_addr(uint64_t return_addr)
+{
+    return return_addr - 1;
+}
+
+static stack_id push_user(struct pipeline *p, const struct process *process, uint32_t tid,
+                          const uint64_t *addrs, uint32_t n)
+{
+    if (n == 0) {
+        return STACK_ROOT;
+    }
+    struct walk *walk = edges_walk(&p->edges, tid, process->space.version);
+    uint32_t n_calls = n - 1;
+    uint32_t same = 0; // calls, from the outermost
+    while (same < walk->n && same < n_calls &&
+           walk->addrs[same] == call_addr(addrs[n_calls - same])) {
+        same++;
+    }
+    stack_id stack = same == 0 ? STACK_ROOT : walk->stacks[same - 1];
+    for (uint32_t i = same; i < n_calls; i++) {
+        uint64_t addr = call_addr(addrs[n_calls - i]);
+        stack = step(p, process, stack, addr, false);
+        if (i < WALK_DEPTH) {
+            walk->addrs[i] = addr;
+            walk->stacks[i] = stack;
+        }
+    }
+    walk->n = MIN(n_calls, (uint32_t)WALK_DEPTH);
+    return step(p, process, stack, addrs[0], true);
+}
+
+static stack_id push_kernel(struct pipeline *p, stack_id stack, const uint64_t *addrs, uint32_t n)
+{
+    for (uint32_t i = n; i-- > 1;) {
+        stack = step(p, NULL, stack, call_addr(addrs[i]), false);
+    }
+    return n == 0 ? stack : step(p, NULL, stack, addrs[0], true);
+}
+
+static stack_id intern_stack(struct pipeline *p, const struct process *process, uint32_t tid,
                              const struct event_stack *stack)
 {
     uint32_t n_user = MIN(stack->n_user, (uint32_t)LIMIT_STACK_DEPTH);
     uint32_t n_kernel = MIN(stack->n_kernel, (uint32_t)LIMIT_STACK_DEPTH);
-    stack_id id = push_part(p, process, STACK_ROOT, stack->user, n_user);
-    return push_part(p, NULL, id, stack->kernel, n_kernel);
+    stack_id id = push_user(p, process, tid, stack->user, n_user);
+    return push_kernel(p, id, stack->kernel, n_kernel);
 }
 
 // ---- Events -----------------------------------------------------------------------------------
@@ -202,7 +237,8 @@ static void on_sample(struct pipeline *p, const struct event *event)
         store_count(p->store, ACCOUNT_STACKS_TRUNCATED, 1);
     }
     uint64_t row = atomic_load_explicit(&p->store->samples.n, memory_order_relaxed);
-    bool added = store_add_sample(p->store, p->last_ns, thread, intern_stack(p, process, stack));
+    bool added = store_add_sample(p->store, p->last_ns, thread,
+                                  intern_stack(p, process, event->tid, stack));
     if (added && event->sample.counters.valid != 0) {
         struct counter_row counters = {.sample = row, .valid = event->sample.counters.valid};
         memcpy(counters.delta, event->sample.counters.delta, sizeof counters.delta);
@@ -226,7 +262,7 @@ static void on_switch_out(struct pipeline *p, const struct event *event)
         wait->reason = (uint8_t)event->switch_out.reason;
     }
     if (event->switch_out.has_stack) {
-        wait->stack = intern_stack(p, process, &event->switch_out.stack);
+        wait->stack = intern_stack(p, process, event->tid, &event->switch_out.stack);
     }
 }
 
@@ -269,12 +305,13 @@ static void on_wakeup(struct pipeline *p, const struct event *event)
     if (wakee == THREAD_NONE || waker == THREAD_NONE || process == NULL) {
         return;
     }
-    store_add_wakeup(p->store, &(struct wakeup){
-                                   .time_ns = p->last_ns,
-                                   .wakee = wakee,
-                                   .waker = waker,
-                                   .stack = intern_stack(p, process, &event->wakeup.stack),
-                               });
+    store_add_wakeup(p->store,
+                     &(struct wakeup){
+                         .time_ns = p->last_ns,
+                         .wakee = wakee,
+                         .waker = waker,
+                         .stack = intern_stack(p, process, event->tid, &event->wakeup.stack),
+                     });
 }
 
 static void on_image_unmapped(struct pipeline *p, const struct event *event)

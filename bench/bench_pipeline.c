@@ -1,0 +1,187 @@
+// From the bytes of the rings to rows of the store: ring -> merge -> parse -> pipeline -> store.
+// Names play no part in it. Prints one line.
+//
+// The stacks are those of an invented program: a random tree of calls, 30 deep, with 30,000
+// distinct stacks of 3,000 functions, drawn with the skew of real programs (Zipf: the k-th hottest
+// is taken in proportion to 1/k).
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "capture/linux/perf_merge.h"
+#include "run/pipeline.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    RINGS = 2,
+    RING_BYTES = 64 << 20,
+    FRAMES = 30,
+    STACKS = 30000,
+    FUNCTIONS = 3000,
+    FUNCTION_BYTES = 256,
+    SAMPLES = 10000000,
+    PID = 1000,
+};
+
+static const uint64_t TEXT_ADDR = 0x400000;
+
+struct bench {
+    struct perf_layouts layouts;
+    struct pipeline *pipeline;
+    uint64_t time_offset_ns;
+    uint64_t n_samples;
+};
+
+static uint64_t random_u64(uint64_t *state)
+{
+    *state += 0x9e3779b97f4a7c15ULL;
+    return hash_u64(*state);
+}
+
+static uint64_t random_addr(uint64_t *state)
+{
+    return TEXT_ADDR + random_u64(state) % FUNCTIONS * FUNCTION_BYTES +
+           random_u64(state) % (FUNCTION_BYTES / 16) * 16;
+}
+
+// Each stack is an earlier one that is left at some depth and goes on differently, leaf first.
+static uint64_t *make_stacks(uint64_t *state)
+{
+    uint64_t *stacks = NEW_ARRAY(uint64_t, (size_t)STACKS * FRAMES);
+    for (size_t i = 0; i < STACKS; i++) {
+        uint64_t *stack = stacks + i * FRAMES;
+        bool near = random_u64(state) % 8 != 0; // most differ in their last few calls
+        size_t apart = 1 + random_u64(state) % (near ? 8 : FRAMES - 4);
+        size_t shared = i == 0 ? 0 : FRAMES - apart;
+        const uint64_t *from = stacks + (i == 0 ? 0 : random_u64(state) % i) * FRAMES;
+        memcpy(stack + FRAMES - shared, from + FRAMES - shared, shared * sizeof *stack);
+        for (size_t k = 0; k < FRAMES - shared; k++) {
+            stack[k] = random_addr(state);
+        }
+    }
+    return stacks;
+}
+
+// The inverse of the distribution function of 1/k, by its integral.
+static size_t draw_stack(uint64_t *state)
+{
+    double u = (double)(random_u64(state) >> 11) / (double)(1ULL << 53);
+    return (size_t)pow((double)STACKS, u) - 1;
+}
+
+static size_t put_sample(uint8_t *to, uint64_t time_ns, uint32_t cpu, const uint64_t *stack)
+{
+    struct {
+        struct perf_event_header header;
+        uint64_t id, ip;
+        uint32_t pid, tid;
+        uint64_t time_ns;
+        uint32_t cpu, reserved;
+        uint64_t n, context;
+    } sample = {.header = {.type = PERF_RECORD_SAMPLE, .misc = PERF_RECORD_MISC_USER},
+                .id = cpu,
+                .pid = PID,
+                .tid = PID + cpu,
+                .time_ns = time_ns,
+                .cpu = cpu,
+                .n = FRAMES + 1,
+                .context = PERF_CONTEXT_USER};
+    size_t n = sizeof sample + FRAMES * sizeof(uint64_t);
+    sample.header.size = (uint16_t)n;
+    memcpy(to, &sample, sizeof sample);
+    memcpy(to + sizeof sample, stack, FRAMES * sizeof *stack);
+    return n;
+}
+
+static uint64_t fill(uint8_t *data, uint32_t cpu, const uint64_t *stacks, uint64_t *state,
+                     uint64_t *ret_last_ns)
+{
+    size_t at = 0;
+    uint64_t time_ns = cpu;
+    size_t sample_bytes = put_sample(data, 0, cpu, stacks);
+    for (; at + sample_bytes <= RING_BYTES; at += sample_bytes) {
+        time_ns += 1000;
+        put_sample(data + at, time_ns, cpu, stacks + draw_stack(state) * FRAMES);
+    }
+    *ret_last_ns = time_ns;
+    return at;
+}
+
+static void take(void *context, const struct perf_event_header *record, uint64_t time_ns)
+{
+    struct bench *bench = context;
+    struct event event;
+    const struct perf_layout *layout = perf_layouts_find(&bench->layouts, record);
+    if (perf_record_parse(layout, record, &event) != PERF_OK || event.kind != EVENT_SAMPLE) {
+        abort();
+    }
+    event.time_ns = time_ns + bench->time_offset_ns;
+    pipeline_apply(bench->pipeline, &event);
+    bench->n_samples++;
+}
+
+static void map_text(struct pipeline *pipeline)
+{
+    struct event event = {.kind = EVENT_IMAGE_MAPPED,
+                          .pid = PID,
+                          .tid = PID,
+                          .time_ns = 1,
+                          .image_mapped = {.kind = EVENT_IMAGE_FILE,
+                                           .start_addr = TEXT_ADDR,
+                                           .size_bytes = FUNCTIONS * FUNCTION_BYTES,
+                                           .inode = 1,
+                                           .path = slice_of_text("/no/such/program")}};
+    pipeline_apply(pipeline, &event);
+}
+
+int main(void)
+{
+    uint64_t state = 1;
+    uint64_t *stacks = make_stacks(&state);
+    struct perf_ring rings[RINGS] = {0};
+    struct perf_event_mmap_page *controls = NEW_ARRAY(struct perf_event_mmap_page, RINGS);
+    uint8_t *data = alloc_resize(NULL, RINGS, RING_BYTES);
+    uint64_t n_bytes = 0;
+    uint64_t last_ns = 0;
+    for (uint32_t i = 0; i < RINGS; i++) {
+        n_bytes = fill(data + (size_t)i * RING_BYTES, i, stacks, &state, &last_ns);
+        perf_ring_init(&rings[i], &controls[i], data + (size_t)i * RING_BYTES, RING_BYTES);
+    }
+    struct library library;
+    library_init(&library, NULL, NULL);
+    struct store *store = store_new(1, 1, 1000);
+    struct bench bench = {.layouts = {.n = 1}, .pipeline = pipeline_new(store, &library)};
+    bench.layouts.at[0] = (struct perf_layout){.callchain = true, .weight_ns = 1, .max_stack = 127};
+    struct perf_merge merge;
+    perf_merge_init(&merge, rings, RINGS);
+    map_text(bench.pipeline);
+    uint64_t start_ns = clock_thread_cpu_ns();
+    for (; bench.n_samples < SAMPLES; bench.time_offset_ns += last_ns + 1000) {
+        for (int i = 0; i < RINGS; i++) { // the same bytes over and over
+            rings[i].at = rings[i].next = rings[i].tail = 0;
+            controls[i].data_tail = 0;
+            controls[i].data_head = n_bytes;
+        }
+        perf_merge_drain(&merge, 0, true, take, &bench);
+    }
+    double seconds = (double)(clock_thread_cpu_ns() - start_ns) / NS_PER_S;
+    printf("pipeline: %.2f million samples/s, %.0f ns per sample (%d frames, %u stack nodes, "
+           "%.2f %% of edges not in the cache)\n",
+           (double)bench.n_samples / seconds / 1e6, seconds * 1e9 / (double)bench.n_samples, FRAMES,
+           atomic_load(&store->stacks.n_nodes),
+           100.0 * (double)bench.pipeline->edges.n_missed / ((double)bench.n_samples * FRAMES));
+    bool complete = atomic_load(&store->samples.n) == bench.n_samples;
+    perf_merge_fini(&merge);
+    for (int i = 0; i < RINGS; i++) {
+        perf_ring_fini(&rings[i]);
+    }
+    pipeline_free(bench.pipeline);
+    store_free(store);
+    library_fini(&library);
+    free(data);
+    free(controls);
+    free(stacks);
+    return complete ? 0 : 1;
+}
