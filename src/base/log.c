@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 // Made whole first and written with one call, so that lines of several threads do not mix.
-static void print_line(const char *prefix, const char *format, va_list args)
+static PRINTF_LIKE(2, 0) void print_line(const char *prefix, const char *format, va_list args)
 {
     char line[1024];
     vsnprintf(line, sizeof line, format, args);

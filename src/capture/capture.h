@@ -6,9 +6,12 @@
 // into `struct event`s. Nobody above this header knows which backend is running. A capture belongs
 // to one thread, which opens it, waits on it, drains it and closes it:
 //
-//     capture_open(&linux_backend, &request, &capture, &err)   armed: nothing that the target does
-//     is missed for (;;) { poll(capture->poll_fd or a timer); capture_drain(capture, now, sink,
-//     context); } capture_close(capture)
+//     backend->open(&request, &capture, &err)      armed: nothing that the target does is missed
+//     for (;;) {
+//         poll(capture->poll_fd, or a timer)       twenty times a second keeps answers fresh
+//         backend->drain(capture, …, sink)         CAPTURE_E_ENDED: the target is gone
+//     }
+//     backend->close(capture)
 //
 // Backends are whole folders: linux/ (perf_event_open), replay/ (a stream in a file), macos/.
 

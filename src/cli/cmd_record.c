@@ -338,8 +338,8 @@ static int watch(struct record *record)
     while (!is_over(record)) {
         watch_once(record);
     }
-    clear_live(record);
     if (!record->run_ended) {
+        clear_live(record);
         log_warning("run %lld has not ended yet; see: stax status", (long long)record->run);
     }
     if (record->launch.pid == 0) {

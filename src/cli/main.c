@@ -76,7 +76,12 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 
 static int choose(int argc, char **argv)
 {
-    const char *name = argc < 2 ? "help" : argv[1];
+    if (argc < 2) {
+        print_overview();
+        log_error("no command; see above, or run 'stax COMMAND --help'");
+        return 1;
+    }
+    const char *name = argv[1];
     if (strcmp(name, "help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0) {
         print_overview();
         return 0;

@@ -24,6 +24,7 @@ static struct event_stack full_stack(void)
         .user = user_part,
         .n_kernel = ARRAY_LEN(kernel_part),
         .n_user = ARRAY_LEN(user_part),
+        .chain_cut = true,
         .regs = &regs,
         .copy = {bytes, sizeof bytes},
         .copy_cut = true,
@@ -126,6 +127,7 @@ static void assert_same_stack(const struct event_stack *a, const struct event_st
     for (uint32_t i = 0; i < a->n_user; i++) {
         assert_int_equal(a->user[i], b->user[i]);
     }
+    assert_int_equal(a->chain_cut, b->chain_cut);
     assert_int_equal(a->regs == NULL, b->regs == NULL);
     if (a->regs != NULL) {
         assert_int_equal(a->regs->arch, b->regs->arch);
@@ -314,8 +316,8 @@ static void test_values_that_mean_nothing_are_bad(void **state)
         {"build-id length", EVENT_IMAGE_MAPPED, FIELDS_AT + 41, EVENT_BUILD_ID_MAX + 1},
         {"length of a name", EVENT_THREAD_NAMED, FIELDS_AT + 2, 1},
         {"length of an event", EVENT_THREAD_NAMED, 3, 0x7f},
-        {"architecture", EVENT_SAMPLE, FIELDS_AT + 8 + 5 * 8, EVENT_ARCH_AARCH64 + 1},
-        {"register", EVENT_SAMPLE, FIELDS_AT + 8 + 5 * 8 + 1 + 7, 1},
+        {"architecture", EVENT_SAMPLE, FIELDS_AT + 8 + 5 * 8 + 1, EVENT_ARCH_AARCH64 + 1},
+        {"register", EVENT_SAMPLE, FIELDS_AT + 8 + 5 * 8 + 2 + 7, 1},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         CLEANUP(text_fini) struct text stream = {0};
@@ -377,6 +379,7 @@ static void test_too_much_is_cut_and_still_parses(void **state)
     struct event got;
     assert_int_equal(wire_parse(&from, &scratch, &got), WIRE_OK);
     assert_int_equal(got.sample.stack.n_user, LIMIT_STACK_DEPTH);
+    assert_true(got.sample.stack.chain_cut);
     assert_int_equal(got.sample.stack.copy.n, WIRE_COPY_MAX_BYTES);
     assert_true(got.sample.stack.copy_cut);
     assert_int_equal(wire_parse(&from, &scratch, &got), WIRE_OK);

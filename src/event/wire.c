@@ -8,8 +8,9 @@
 
 // The two halves stand in the same order, kind by kind: what put_x() writes, parse_x() reads.
 //
-// A stack is: n_kernel, n_user (u32), their addresses, arch (u8), and unless that is NONE the
-// mask of valid registers (u64) and those registers, then the copy (bytes) and copy_cut (bool).
+// A stack is: n_kernel, n_user (u32), their addresses, chain_cut (bool), arch (u8), and unless that
+// is NONE the mask of valid registers (u64) and those registers, then the copy (bytes) and copy_cut
+// (bool).
 
 static const uint64_t magic = 0x0a77783a78617473; // "stax:xw\n" on a little-endian machine
 
@@ -66,6 +67,7 @@ static void put_stack(struct text *to, const struct event_stack *stack)
     put_u32(to, n_user);
     text_add_bytes(to, stack->kernel, n_kernel * sizeof *stack->kernel);
     text_add_bytes(to, stack->user, n_user * sizeof *stack->user);
+    put_bool(to, stack->chain_cut || n_kernel < stack->n_kernel || n_user < stack->n_user);
     put_regs(to, stack->regs);
     put_slice(to, stack->copy, WIRE_COPY_MAX_BYTES);
     put_bool(to, stack->copy_cut || stack->copy.n > WIRE_COPY_MAX_BYTES);
@@ -267,6 +269,7 @@ static void parse_stack(struct reader *from, struct wire_scratch *scratch, struc
         ret->n_kernel = n_kernel;
         ret->n_user = n_user;
     }
+    ret->chain_cut = parse_bool(from);
     ret->regs = parse_regs(from, &scratch->regs);
     ret->copy = parse_slice(from, WIRE_COPY_MAX_BYTES);
     ret->copy_cut = parse_bool(from);

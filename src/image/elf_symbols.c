@@ -77,15 +77,19 @@ static bool header_read(const struct source *source, struct header *ret)
            (!ret->is_64 || source_read(source, 0, ret->raw, sizeof(Elf64_Ehdr)));
 }
 
-// More than 65279 sections are counted in section 0 instead, and libelf believes that number.
-static bool has_sane_counts(const struct source *source, const struct header *header)
+// More than 65279 sections are counted in section 0 instead, and libelf believes that number. Of a
+// file that ends before its section headers libelf makes one without sections, which would look
+// like a stripped one.
+static int check_counts(const struct source *source, const struct header *header,
+                        struct err *reterr)
 {
     uint64_t section_off = MEMBER(header, header->raw, Ehdr, e_shoff);
-    uint8_t section[sizeof(Elf64_Shdr)] = {0};
-    size_t n = header->is_64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr);
-    if (section_off == 0 || !source_read(source, section_off, section, n)) {
-        return true; // libelf finds none either
+    if (section_off == 0) {
+        return 0; // no sections, and no more segments than fit into the header
     }
+    uint8_t section[sizeof(Elf64_Shdr)] = {0};
+    size_t each = header->is_64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr);
+    bool is_cut = !source_read(source, section_off, section, each);
     uint64_t n_sections = MEMBER(header, header->raw, Ehdr, e_shnum);
     if (n_sections == 0) {
         n_sections = MEMBER(header, section, Shdr, sh_size);
@@ -94,7 +98,13 @@ static bool has_sane_counts(const struct source *source, const struct header *he
     if (n_segments == PN_XNUM) {
         n_segments = MEMBER(header, section, Shdr, sh_info);
     }
-    return n_sections <= HEADERS_MAX && n_segments <= HEADERS_MAX;
+    if (n_sections > HEADERS_MAX || n_segments > HEADERS_MAX) {
+        return err_set(reterr, ENOEXEC, "has more than %d sections or segments", HEADERS_MAX);
+    }
+    if (is_cut || n_sections * each > source->size - section_off) {
+        return err_set(reterr, ENOEXEC, "is cut short: its section headers are missing");
+    }
+    return 0;
 }
 
 static int check_before_libelf(const struct source *source, struct err *reterr)
@@ -113,10 +123,7 @@ static int check_before_libelf(const struct source *source, struct err *reterr)
     if (type != ET_EXEC && type != ET_DYN) {
         return err_set(reterr, ENOEXEC, "is neither a program nor a shared library");
     }
-    if (!has_sane_counts(source, &header)) {
-        return err_set(reterr, ENOEXEC, "has more than %d sections or segments", HEADERS_MAX);
-    }
-    return 0;
+    return check_counts(source, &header, reterr);
 }
 
 // ---- Through libelf ----------------------------------------------------------------------------

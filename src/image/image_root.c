@@ -84,9 +84,11 @@ struct image_root *image_root_open_directory(const char *path)
 
 struct image_root *image_root_ref(struct image_root *root)
 {
-    pthread_mutex_lock(&roots_lock);
-    root->n_refs++;
-    pthread_mutex_unlock(&roots_lock);
+    if (root != NULL) {
+        pthread_mutex_lock(&roots_lock);
+        root->n_refs++;
+        pthread_mutex_unlock(&roots_lock);
+    }
     return root;
 }
 
@@ -113,13 +115,13 @@ void image_root_unref(struct image_root *root)
 
 struct image_root_key image_root_key(const struct image_root *root)
 {
-    return root->key;
+    return root == NULL ? (struct image_root_key){0} : root->key;
 }
 
 // A descriptor or a negative errno.
 static int open_inside(const struct image_root *root, const char *path, int flags)
 {
-    if (root->fd < 0) {
+    if (root == NULL || root->fd < 0) {
         int fd = open(path, flags);
         return fd < 0 ? -errno : fd;
     }

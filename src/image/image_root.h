@@ -2,7 +2,7 @@
 
 // The root directory of a process, open for as long as somebody needs it: the process may be gone
 // by the time its files are read. All processes with the same root share one descriptor. Reference
-// counted, thread-safe.
+// counted, thread-safe. NULL is fine for what has no files (the kernel); paths are then our own.
 
 #include "base/err.h"
 
@@ -25,8 +25,8 @@ struct image_root *image_root_open(uint32_t pid);
 // The same of a directory, for tests and tools. NULL when it can't be opened.
 struct image_root *image_root_open_directory(const char *path);
 
-struct image_root *image_root_ref(struct image_root *root);
-void image_root_unref(struct image_root *root); // accepts NULL
+struct image_root *image_root_ref(struct image_root *root); // returns it
+void image_root_unref(struct image_root *root);
 
 struct image_root_key image_root_key(const struct image_root *root);
 

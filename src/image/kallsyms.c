@@ -58,6 +58,9 @@ static bool parse_addr(struct slice word, uint64_t *ret)
 static bool parse_line(struct slice text, struct line *ret)
 {
     struct slice type;
+    if (memchr(text.data, 0, text.n) != NULL) { // would end a name in its middle
+        return false;
+    }
     if (!parse_addr(next_word(&text), &ret->addr) || (type = next_word(&text)).n != 1) {
         return false;
     }

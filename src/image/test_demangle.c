@@ -168,37 +168,63 @@ static void test_rust_that_explodes(void **state)
     assert_refused(text_get(&big));
 }
 
+static void assert_demangled(const char *mangled, const char *readable)
+{
+    enum symbol_lang lang;
+    CLEANUP(freep) char *got = demangle(mangled, &lang);
+    assert_string_equal(got, readable);
+}
+
 // The pieces that overflow are decoded identifiers, which libiberty holds on the heap meanwhile.
+static void punycode_that_explodes(struct text *name, int levels)
+{
+    text_add(name, "_RINvC1a1f");
+    size_t last = name->n - 2;
+    text_add(name, "NtC1au8gdel_5qa");
+    for (int i = 0; i < levels; i++) {
+        size_t here = name->n - 2;
+        text_add(name, "T");
+        add_back_reference(name, last);
+        add_back_reference(name, last);
+        text_add(name, "E");
+        last = here;
+    }
+    text_add(name, "E");
+}
+
 static void test_rust_that_explodes_with_punycode(void **state)
 {
     (void)state;
-    CLEANUP(text_fini) struct text name = {0};
-    text_add(&name, "_RINvC1a1f");
-    size_t last = name.n - 2;
-    text_add(&name, "NtC1au8gdel_5qa"); // a::gödel
-    for (int i = 0; i < 50; i++) {
-        size_t here = name.n - 2;
-        text_add(&name, "T");
-        add_back_reference(&name, last);
-        add_back_reference(&name, last);
-        text_add(&name, "E");
-        last = here;
-    }
-    text_add(&name, "E");
-    assert_refused(text_get(&name));
+    CLEANUP(text_fini) struct text small = {0};
+    punycode_that_explodes(&small, 1);
+    assert_demangled(text_get(&small), "a::f::<a::g\xc3\xb6"
+                                       "del, (a::g\xc3\xb6"
+                                       "del, a::g\xc3\xb6"
+                                       "del)>");
+    CLEANUP(text_fini) struct text big = {0};
+    punycode_that_explodes(&big, 50);
+    assert_refused(text_get(&big));
 }
 
 // Each associative array has the one before as its key and as its value.
+static void d_that_explodes(struct text *name, int levels)
+{
+    text_add(name, "_D8demangle4testFHii");
+    for (int i = 0; i < levels; i++) {
+        text_add(name, i == 0 ? "HQeQg" : "HQgQi");
+    }
+    text_add(name, "Zv");
+}
+
 static void test_d_that_explodes(void **state)
 {
     (void)state;
-    CLEANUP(text_fini) struct text name = {0};
-    text_add(&name, "_D8demangle4testFHii");
-    for (int i = 0; i < 40; i++) {
-        text_add(&name, i == 0 ? "HQdQf" : "HQfQh");
-    }
-    text_add(&name, "Zv");
-    assert_refused(text_get(&name));
+    CLEANUP(text_fini) struct text small = {0};
+    d_that_explodes(&small, 1);
+    assert_demangled(text_get(&small), "demangle.test(int[int], int[int][int[int]])");
+    CLEANUP(text_fini) struct text big = {0};
+    d_that_explodes(&big, 40);
+    assert_refused(text_get(&big));
 }
 
 static void test_very_long_names_stay(void **state)

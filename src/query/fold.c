@@ -189,8 +189,5 @@ bool fold_advance(struct fold *fold, const struct store *store, const struct nam
     }
     uint64_t left = end > fold->cursor ? end - fold->cursor : 0;
     bool named = count_rows(fold, &store->samples, fold->cursor + MIN(left, max_rows));
-    if (left <= max_rows && named) {
-        fold->cursor = n; // whatever lies beyond the range is done with
-    }
     return left <= max_rows || !named;
 }

@@ -26,6 +26,8 @@ static struct {
     bool ends;          // the target is gone after that
 } script;
 
+static const struct capture_backend script_backend;
+
 static int script_open(const struct capture_request *request, struct capture **ret,
                        struct err *reterr)
 {
@@ -33,6 +35,7 @@ static int script_open(const struct capture_request *request, struct capture **r
         return err_set(reterr, script.open_error, "no such luck");
     }
     struct capture *capture = NEW(struct capture);
+    capture->backend = &script_backend;
     capture->poll_fd = eventfd(1, EFD_CLOEXEC);
     capture->started_ns = clock_now_ns();
     capture->frequency_hz = request->frequency_hz;

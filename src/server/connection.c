@@ -74,7 +74,11 @@ static void handle_line(struct connection *c, struct slice line)
     struct rpc_request request = {0};
     struct rpc_error error = {0};
     if (!rpc_request_parse(line, &request, &error)) {
-        refuse_now(c, request.id, error.kind, error.text.text);
+        // A notification gets no answer, not even this one; what cannot be read at all does.
+        bool unreadable = error.kind == RPC_ERROR_PARSE || error.kind == RPC_ERROR_INVALID_REQUEST;
+        if (request.id != NULL || unreadable) {
+            refuse_now(c, request.id, error.kind, error.text.text);
+        }
         rpc_request_fini(&request);
         return;
     }

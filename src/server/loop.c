@@ -8,6 +8,32 @@
 // Beyond the clients: the listening socket, the signals, and what the library itself needs.
 enum { OWN_FDS = 16 };
 
+// The library forgets a wish to write that is made while on_writable() runs: it stops watching for
+// room when that returns. Such wishes are kept here and told to it afterwards.
+static bool handle_writable(struct loop_fd *fd)
+{
+    fd->in_writable = true;
+    bool keep = fd->on_writable(fd);
+    fd->in_writable = false;
+    return keep;
+}
+
+static void forget_again(struct loop_fd *fd)
+{
+    for (size_t i = fd->loop->again.n; i-- > 0;) {
+        if (fd->loop->again.at[i] == fd) {
+            vec_remove_at(&fd->loop->again, i);
+        }
+    }
+}
+
+static void tell_again(struct loop *loop)
+{
+    while (loop->again.n > 0) {
+        lws_callback_on_writable(vec_pop(&loop->again)->wsi);
+    }
+}
+
 static int handle_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                         size_t n)
 {
@@ -26,10 +52,11 @@ static int handle_event(struct lws *wsi, enum lws_callback_reasons reason, void 
     case LWS_CALLBACK_RAW_RX_FILE:
         return fd->on_readable(fd) ? 0 : -1;
     case LWS_CALLBACK_RAW_WRITEABLE_FILE:
-        return fd->on_writable(fd) ? 0 : -1;
+        return handle_writable(fd) ? 0 : -1;
     case LWS_CALLBACK_RAW_CLOSE_FILE:
         if (fd != NULL) {
             fd->wsi = NULL;
+            forget_again(fd);
             fd->fd = -1; // the library closes it
             fd->on_closed(fd);
         }
@@ -75,11 +102,13 @@ void loop_fini(struct loop *loop)
         struct lws_context *context = TAKE(loop->context);
         lws_context_destroy(context);
     }
+    vec_fini(&loop->again);
 }
 
 void loop_run(struct loop *loop)
 {
     while (!loop->stopping && lws_service(loop->context, 0) >= 0) {
+        tell_again(loop);
     }
 }
 
@@ -96,6 +125,7 @@ void loop_wake(struct loop *loop)
 
 int loop_add(struct loop *loop, struct loop_fd *fd)
 {
+    fd->loop = loop;
     lws_sock_file_fd_type descriptor = {.filefd = fd->fd};
     lws_adopt_desc_t info = {
         .vh = loop->vhost,
@@ -110,7 +140,12 @@ int loop_add(struct loop *loop, struct loop_fd *fd)
 
 void loop_want_write(struct loop_fd *fd)
 {
-    if (fd->wsi != NULL) {
+    if (fd->wsi == NULL) {
+        return;
+    }
+    if (fd->in_writable) {
+        vec_push(&fd->loop->again, fd);
+    } else {
         lws_callback_on_writable(fd->wsi);
     }
 }

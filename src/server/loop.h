@@ -6,7 +6,7 @@
 // libwebsockets, so that browsers' connections can be served by the same loop; nothing of that
 // shows here, except that a descriptor which is added belongs to the loop until it is closed.
 
-#include "base/base.h"
+#include "base/vec.h"
 
 #include <libwebsockets.h>
 #include <stdbool.h>
@@ -17,6 +17,7 @@ struct loop {
     void (*on_wake)(void *user); // on the loop thread, after loop_wake(); at times without cause
     void *user;
     bool stopping;
+    VEC(struct loop_fd *) again; // want to write, since their handler has run: see loop.c
 };
 
 // Embedded in its owner. Handlers return false to have the descriptor closed; on_closed() comes
@@ -24,6 +25,8 @@ struct loop {
 struct loop_fd {
     int fd;
     struct lws *wsi;
+    struct loop *loop;
+    bool in_writable; // its on_writable() is running
     bool (*on_readable)(struct loop_fd *fd);
     bool (*on_writable)(struct loop_fd *fd); // only after loop_want_write()
     void (*on_closed)(struct loop_fd *fd);

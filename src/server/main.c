@@ -17,44 +17,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-void server_leave(struct server *server)
-{
-    server->leaving = true;
-    if (server->registry.active != NULL) {
-        run_request_stop(server->registry.active); // server_on_wake() goes on from there
-    } else {
-        loop_stop(&server->loop);
-    }
-}
-
-static void deliver_answers(struct server *server)
-{
-    for (struct question *q; (q = questions_take_answered(&server->questions)) != NULL;) {
-        if (q->subscription != 0) {
-            subscriptions_on_answer(&server->subscriptions, q);
-        } else if (q->kind == QUESTION_SYMBOL) {
-            waiters_on_symbol(&server->waiters, q->connection, q->ticket, q->look);
-        } else if (q->failed) {
-            connections_refuse(&server->connections, q->connection, q->ticket, q->error_kind,
-                               q->error.text);
-        } else {
-            connections_answer(&server->connections, q->connection, q->ticket, &q->result);
-        }
-        question_free(q);
-    }
-}
-
-void server_on_wake(void *context)
-{
-    struct server *server = context;
-    registry_check(&server->registry);
-    deliver_answers(server);
-    waiters_check(&server->waiters);
-    if (server->leaving && server->registry.active == NULL) {
-        loop_stop(&server->loop);
-    }
-}
-
 static void on_accept(void *context, int fd)
 {
     connections_accept(&((struct server *)context)->connections, fd);
@@ -105,6 +67,9 @@ static int signals_init(struct signals *signals, struct server *server)
 
 static void start_replay(struct server *server, const struct options *options)
 {
+    if (options->replay_path == NULL) {
+        return;
+    }
     struct run_params params = {
         .backend = &capture_replay,
         .label = alloc_text(options->replay_path, strlen(options->replay_path)),
@@ -141,21 +106,18 @@ static int print_and_leave(const struct options *options)
     return fd_write_all(STDOUT_FILENO, text_get(&text), text.n) < 0 ? 1 : 0;
 }
 
-static int serve(const struct options *options)
+// Plain data first, then the loop that works on it, then the threads that wake the loop; torn down
+// the other way round, so that nobody is woken that is gone.
+static int serve(const struct options *options, const char *socket_path)
 {
     struct err error = {0};
-    CLEANUP(text_fini) struct text path = {0};
-    if (options->socket_path != NULL) {
-        text_add(&path, options->socket_path);
-    } else {
-        if (rpc_socket_path(&path, &error) < 0) {
-            log_error("%s", error.text);
-            return 1;
-        }
-    }
-    struct server *s = NEW(struct server);
     struct signals signals;
+    struct server *s = NEW(struct server);
     s->started_unix_ns = clock_unix_ns();
+    s->tap_path = options->tap_path;
+    connections_init(&s->connections, s);
+    waiters_init(&s->waiters, s);
+    subscriptions_init(&s->subscriptions, s);
     int r = loop_init(&s->loop, server_on_wake, s);
     if (r < 0) {
         log_error("cannot set up the event loop: %s", strerror(-r));
@@ -165,31 +127,26 @@ static int serve(const struct options *options)
     library_init(&s->library, NULL, NULL);
     registry_init(&s->registry, s);
     questions_init(&s->questions, s);
-    connections_init(&s->connections, s);
-    waiters_init(&s->waiters, s);
-    subscriptions_init(&s->subscriptions, s);
     r = signals_init(&signals, s);
     if (r == 0) {
-        r = listener_open(&s->listener, &s->loop, text_get(&path), on_accept, s, &error);
+        r = listener_open(&s->listener, &s->loop, socket_path, on_accept, s, &error);
     }
     if (r == 0) {
-        log_info("stax-server", "listening on %s", text_get(&path));
-        if (options->replay_path != NULL) {
-            start_replay(s, options);
-        }
+        log_info("stax-server", "listening on %s", socket_path);
+        start_replay(s, options);
         say_ready(options->ready_fd);
         loop_run(&s->loop);
     } else {
         log_error("%s", error.text[0] != 0 ? error.text : strerror(-r));
     }
-    loop_fini(&s->loop); // closes the connections, which drop their waiters and subscriptions
     listener_close(&s->listener);
-    subscriptions_fini(&s->subscriptions);
-    waiters_fini(&s->waiters);
-    connections_fini(&s->connections);
     questions_fini(&s->questions);
     registry_fini(&s->registry);
     library_fini(&s->library);
+    loop_fini(&s->loop); // closes the connections, which drop their waiters and subscriptions
+    subscriptions_fini(&s->subscriptions);
+    waiters_fini(&s->waiters);
+    connections_fini(&s->connections);
     free(s);
     return r == 0 ? 0 : 1;
 }
@@ -205,5 +162,12 @@ int main(int argc, char **argv)
     if (options.help || options.version || options.print_protocol != PRINT_NOTHING) {
         return print_and_leave(&options);
     }
-    return serve(&options);
+    CLEANUP(text_fini) struct text path = {0};
+    if (options.socket_path != NULL) {
+        text_add(&path, options.socket_path);
+    } else if (rpc_socket_path(&path, &error) < 0) {
+        log_error("%s", error.text);
+        return 1;
+    }
+    return serve(&options, text_get(&path));
 }

@@ -1,6 +1,7 @@
 #include "server/options.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -32,6 +33,9 @@ static int parse_descriptor(const char *text, int *ret, struct err *reterr)
     if (errno != 0 || *end != 0 || end == text || value < 0 || value > INT_MAX) {
         return err_set(reterr, EINVAL, "--ready-fd takes the number of a descriptor, not '%s'",
                        text);
+    }
+    if (fcntl((int)value, F_GETFD) < 0) {
+        return err_set(reterr, EBADF, "--ready-fd %ld is not an open descriptor", value);
     }
     *ret = (int)value;
     return 0;

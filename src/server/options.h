@@ -20,5 +20,5 @@ struct options {
 
 extern const char options_help[];
 
-// 0, or -EINVAL with the reason.
+// 0, or a negative errno with the reason.
 int options_parse(int argc, char **argv, struct options *ret, struct err *reterr);

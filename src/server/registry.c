@@ -60,6 +60,8 @@ struct run *registry_start(struct registry *registry, struct run_params params, 
     make_room(registry);
     params.on_change = on_change;
     params.context = registry->server;
+    const char *tap = registry->server->tap_path;
+    params.tap_path = tap == NULL ? NULL : alloc_text(tap, strlen(tap));
     registry->start_connection = connection;
     registry->start_ticket = ticket;
     registry->active = run_new(++registry->next_id, params, &registry->server->library);

@@ -22,18 +22,19 @@
 
 struct server {
     uint64_t started_unix_ns;
+    const char *tap_path; // where recordings also write their events; NULL: nowhere
+    bool leaving;         // the active run is being stopped; then the loop is
+    struct connections connections;
+    struct waiters waiters;
+    struct subscriptions subscriptions;
     struct loop loop;
     struct library library;
     struct registry registry;
     struct questions questions;
-    struct connections connections;
-    struct waiters waiters;
-    struct subscriptions subscriptions;
     struct listener listener;
-    bool leaving; // the active run is being stopped; then the loop is
 };
 
-// What the kernel lets this server see, found out once per call.
+// The loop's on_wake(): looks at the active run, delivers answers, tells those who wait.
 void server_on_wake(void *server);
 
 // Ends the active run, then the loop.

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { N_SAMPLES = 300000, N_READERS = 3, N_THREADS = 100 };
+enum { N_SAMPLES = 100000, N_READERS = 3, N_THREADS = 100 };
 
 static uint64_t next_random(uint64_t *random)
 {

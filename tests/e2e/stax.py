@@ -458,7 +458,7 @@ class Server:
 
     def live(self, command, *options, **more):
         """Begins to record a command; use it with `with`."""
-        live = Live(self, ["record", *options, "--", *map(str, command)], **more)
+        live = Live(self, ["record", *map(str, options), "--", *map(str, command)], **more)
         self.live_runs.append(live)
         return live
 
@@ -570,8 +570,8 @@ class Rpc:
     def __init__(self, path, timeout=TIMEOUT):
         self.timeout = timeout
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.connect(str(path))  # waits for room, where one with a time-out would give up
         self.socket.settimeout(timeout)
-        self.socket.connect(str(path))
         self.buffer = bytearray()
         self.next_id = 1
         self.notifications = []
@@ -591,7 +591,7 @@ class Rpc:
     def send_json(self, value):
         self.send(json.dumps(value).encode() + b"\n")
 
-    def request(self, method, **params):
+    def request(self, method, /, **params):
         """Sends a request and returns its id."""
         request_id = self.next_id
         self.next_id += 1
@@ -640,10 +640,10 @@ class Rpc:
                 raise RpcError(message["error"])
             return message["result"]
 
-    def call(self, method, **params):
+    def call(self, method, /, **params):
         return self.reply(self.request(method, **params))
 
-    def subscribe(self, method, interval_ms=100, **params):
+    def subscribe(self, method, /, interval_ms=100, **params):
         return self.call("Profiler.subscribe", method=method, params=params,
                          interval_ms=interval_ms)["subscription"]
 

@@ -1,5 +1,6 @@
 """Clients that misbehave. Afterwards the recording still goes on, and its numbers grow."""
 
+import contextlib
 import json
 import pathlib
 import resource
@@ -68,12 +69,10 @@ def test_line_just_below_and_above_the_limit(recording):
         rpc.send(padded(1000))
         assert "result" in rpc.read()
     with recording.rpc() as rpc:
-        try:
-            rpc.send(padded((1 << 20) + 4096))
-            line = rpc.read_line()
-            assert line is None or json.loads(line)["error"]["data"]["kind"] == "too_large"
-        except (BrokenPipeError, ConnectionResetError):
-            pass
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            rpc.send(padded(3 << 20))
+        assert json.loads(rpc.read_line())["error"]["data"]["kind"] == "too_large"
+        assert rpc.read_line() is None, "the connection is closed"
 
 
 def test_half_a_line_and_wait(recording):
@@ -91,7 +90,7 @@ def test_subscriber_that_never_reads(recording):
     with recording.rpc() as lazy, recording.rpc() as other:
         for i in range(16):
             lazy.send_json({"jsonrpc": "2.0", "id": i, "method": "Profiler.subscribe",
-                            "params": {"method": "Profiler.flamegraph", "interval_ms": 10}})
+                            "params": {"method": "Profiler.flamegraph", "interval_ms": 50}})
         start = other.call("Profiler.total_on_cpu_ns")["health"]["samples"]
         other.call("RunControl.wait_active", condition={"for_samples": start + 4000}, timeout_ms=30000)
         assert other.call("RunControl.status")["active"]
@@ -133,20 +132,24 @@ def test_disconnect_in_the_middle_of_an_answer(recording):
 
 
 def test_disconnect_while_waiting_and_subscribed(recording):
+    def counts(rpc):
+        report = rpc.call("RunControl.diagnostics")["server"]
+        return report["waiters"], report["subscriptions"], report["connections"]
+
+    with recording.rpc() as rpc:
+        before = counts(rpc)  # `stax record` is a client and waits, too
     for _ in range(50):
         rpc = recording.rpc()
         rpc.request("RunControl.wait_active")
         rpc.request("RunControl.wait_active", condition={"for_seconds": 0.05})
-        rpc.subscribe_request = rpc.request("Profiler.subscribe", method="Profiler.top", interval_ms=10)
+        rpc.request("Profiler.subscribe", method="Profiler.top", interval_ms=50)
         rpc.close()
     with recording.rpc() as rpc:
-        report = {}
         for _ in range(100):
-            report = rpc.call("RunControl.diagnostics")["server"]
-            if report["waiters"] == 0 and report["subscriptions"] == 0 and report["connections"] == 1:
+            if counts(rpc) == before:
                 break
             rpc.pause(0.05)
-        assert (report["waiters"], report["subscriptions"], report["connections"]) == (0, 0, 1), report
+        assert counts(rpc) == before
 
 
 def test_half_closed(recording):
@@ -177,12 +180,9 @@ def test_more_clients_than_there_is_room_for(recording):
     more = []
     try:
         for _ in range(600):
-            try:
-                more.append(Rpc(recording.socket, 5))
-            except OSError:
-                break
+            more.append(Rpc(recording.socket, 5))
         assert inside.call("RunControl.status")["active"]
-        assert_turned_away = 0
+        turned_away = 0
         for rpc in more[-20:]:
             try:
                 rpc.request("RunControl.status")
@@ -191,11 +191,14 @@ def test_more_clients_than_there_is_room_for(recording):
                 message = None
             except TimeoutError:
                 message = b"{}"
-            assert_turned_away += message is None or b'"result"' not in message
-        assert assert_turned_away > 0, "600 connections were all served: is there no limit?"
+            turned_away += message is None or b'"result"' not in message
+        assert turned_away > 0, "600 connections were all served: is there no limit?"
     finally:
         for rpc in more:
             rpc.close()
+    for _ in range(1000):  # until the server has seen all of them leave
+        if inside.call("RunControl.diagnostics")["server"]["connections"] < 10:
+            break
     with recording.rpc() as rpc:
         assert rpc.call("RunControl.status")["active"]
     inside.close()

@@ -34,8 +34,8 @@ def test_each_question(server, target, method, params):
 
 def test_unsubscribe(server, target):
     with server.live([target("forever")]), server.rpc() as rpc:
-        first = rpc.subscribe("Profiler.total_on_cpu_ns", interval_ms=20)
-        second = rpc.subscribe("Profiler.threads", interval_ms=20)
+        first = rpc.subscribe("Profiler.total_on_cpu_ns", interval_ms=50)
+        second = rpc.subscribe("Profiler.threads", interval_ms=50)
         assert first != second
         rpc.notification(first)
         rpc.notification(second)
@@ -51,7 +51,7 @@ def test_unsubscribe(server, target):
 def test_slow_reader_gets_the_latest(server, target):
     """Who reads late gets a newer answer, not a queue of old ones."""
     with server.live([target("forever")], "-F", "2000"), server.rpc() as rpc, server.rpc() as other:
-        subscription = rpc.subscribe("Profiler.flamegraph", interval_ms=10)
+        subscription = rpc.subscribe("Profiler.flamegraph", interval_ms=50)
         rpc.notification(subscription)
         now = other.call("Profiler.total_on_cpu_ns")["health"]["samples"]
         other.call("RunControl.wait_active", condition={"for_samples": now + 3000})
@@ -60,7 +60,7 @@ def test_slow_reader_gets_the_latest(server, target):
         while rpc.notification(subscription)["result"]["health"]["samples"] < now:
             n += 1
         # Some answers are in the socket's buffers, whose size is the kernel's.
-        assert n < 160, f"{n} old answers were kept for a slow reader"
+        assert n < 20, f"{n} old answers were kept for a slow reader"
 
 
 def test_interval_is_kept(server, target):

@@ -141,7 +141,7 @@ def test_flame_command_prints_the_tree(server, target):
     server.settle()
     text = server.ok("flame", "-d", "12", "--threshold-pct", "1").out
     indents = {}
-    for line in text.splitlines():
+    for line in (line for line in text.splitlines() if "%" in line.split()[0]):
         for name in ("left", "left_own", "right", "middle"):
             if name in line.split():
                 indents[name] = line.index(name)
@@ -231,7 +231,7 @@ def test_recursion_counts_once(server, target):
     assert_share(top.self_samples("pong"), n, 0, "pong, self")
     assert max(e["total_samples"] for e in top.entries) <= n
     assert flame.at("main", *["direct"] * 20) > 0 and flame.at(*["direct"] * 21) == 0
-    assert flame.at("main", *["ping", "pong"] * 19, "ping") > 0
+    assert flame.at("main", *["ping", "pong"] * 9, "ping") > 0
 
 
 # ---- Threads --------------------------------------------------------------------------------------------

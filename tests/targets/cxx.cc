@@ -1,7 +1,7 @@
 // Known: C++ functions whose names need demangling, each with the same time.
 //
-//     work::spin_typed<int>(unsigned long)                     template, two instances
-//     work::spin_typed<double>(unsigned long)
+//     unsigned long work::spin_typed<int>(unsigned long)       template, two instances
+//     unsigned long work::spin_typed<double>(unsigned long)
 //     work::(anonymous namespace)::hidden(unsigned long)       anonymous namespace
 //     work::Square::run(unsigned long)                         virtual, called through the base
 //     work::with_lambda(unsigned long)::{lambda(unsigned long)#1}::operator()(unsigned long) const
@@ -66,8 +66,10 @@ int main(int argc, char **argv)
     tell_ready();
     while (thread_cpu_ns() < total_ns) {
         work::Meter meter;
-        truth_add("work::spin_typed<int>(unsigned long)", work::spin_typed<int>(step_ns));
-        truth_add("work::spin_typed<double>(unsigned long)", work::spin_typed<double>(step_ns));
+        truth_add("unsigned long work::spin_typed<int>(unsigned long)",
+                  work::spin_typed<int>(step_ns));
+        truth_add("unsigned long work::spin_typed<double>(unsigned long)",
+                  work::spin_typed<double>(step_ns));
         truth_add("work::(anonymous namespace)::hidden(unsigned long)", work::hidden(step_ns));
         truth_add("work::Square::run(unsigned long)", shape->run(step_ns));
         truth_add("work::with_lambda(unsigned long)::{lambda(unsigned long)#1}::operator()("

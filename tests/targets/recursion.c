@@ -1,7 +1,7 @@
 // Known: recursion, where a function is on the stack many times and must be counted once.
 //
 //     main -> direct -> direct -> … (20 levels, each works)                       about one half
-//          -> ping -> pong -> ping -> pong -> … (20 levels; only ping works)      about one half
+//          -> ping -> pong -> ping -> pong -> … (20 levels; the ten pings work)     about one half
 //
 // `direct`: self = total. `ping`: self, and total = that. `pong`: no self, total = all but the
 // first ping's work. No total is above 100 %.

@@ -1,0 +1,429 @@
+// The perf backend: rings, events and /proc put together.
+//
+//     open   pidfd ─► who is it ─► features ─► rings ─► events for its threads ─► what exists
+//     drain  early events once ─► rings, merged by time ─► parse ─► wanted? ─► sink
+//
+// The target is never stopped: events are enabled while it runs, and what was there before is read
+// from /proc afterwards. Ends when the pidfd says so.
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "capture/capture.h"
+#include "capture/linux/attach.h"
+#include "capture/linux/children.h"
+#include "capture/linux/perf_merge.h"
+#include "capture/linux/perf_open.h"
+#include "capture/linux/proc.h"
+#include "event/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { SETTLE_NS = 10 * NS_PER_MS }; // no thread takes that long to be born
+
+struct linux_capture {
+    struct capture base;
+    struct capture_request request;
+    int pidfd;
+    struct perf_set set;
+    struct perf_merge merge;
+    struct attach attach;
+    struct children children;
+    struct text early;      // events that exist before any record does (event/wire.h)
+    uint64_t lost_reported; // by records
+    bool lost_settled;
+    event_sink_fn sink; // during a drain
+    void *context;
+};
+
+static struct linux_capture *linux_of(struct capture *capture)
+{
+    return CONTAINER_OF(capture, struct linux_capture, base);
+}
+
+// ---- What can be seen here ---------------------------------------------------------------------
+
+static void set_ability(struct capture_abilities *abilities, enum capture_ability ability,
+                        bool available, const char *reason)
+{
+    struct capture_ability_state *state = &abilities->at[ability];
+    *state = (struct capture_ability_state){.available = available};
+    if (!available) {
+        err_set(&state->reason, EACCES, "%s", reason);
+    }
+}
+
+// The first lines will do: addresses are shown either all or not at all (but for a few that are 0).
+static void probe_kernel_symbols(struct capture_abilities *abilities)
+{
+    CLEANUP(closep) int fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
+    char bytes[8192];
+    ssize_t n = fd < 0 ? 0 : read(fd, bytes, sizeof bytes);
+    bool line_begins = true;
+    bool shown = false;
+    for (ssize_t i = 0; i < n && !shown; i++) {
+        shown = line_begins && bytes[i] != '0';
+        line_begins = bytes[i] == '\n' || (line_begins && bytes[i] == '0');
+        shown = shown && bytes[i] != ' ';
+    }
+    set_ability(abilities, CAPTURE_KERNEL_SYMBOLS, shown,
+                n <= 0 ? "/proc/kallsyms can't be read"
+                       : "/proc/kallsyms shows no addresses: needs kernel.kptr_restrict 0 and "
+                         "perf_event_paranoid <= 1, or CAP_SYSLOG");
+}
+
+static void fill_abilities(const struct perf_features *features, struct capture_abilities *ret)
+{
+    static const enum capture_ability later[] = {CAPTURE_OFF_CPU, CAPTURE_OFF_CPU_STACKS,
+                                                 CAPTURE_WAKEUPS, CAPTURE_PMU};
+    struct err reason = {0};
+    err_set(&reason, EACCES,
+            "perf_event_paranoid is %ld: kernel frames need <= 1 or the staxd broker",
+            features->paranoid);
+    set_ability(ret, CAPTURE_KERNEL_STACKS, features->kernel, reason.text);
+    set_ability(ret, CAPTURE_BUILD_IDS, features->build_id,
+                "the kernel does not report build-ids with mappings");
+    set_ability(ret, CAPTURE_LOST_SAMPLES, features->lost,
+                "the kernel does not count lost samples by event");
+    for (size_t i = 0; i < ARRAY_LEN(later); i++) {
+        set_ability(ret, later[i], false, "not recorded yet by this version of stax");
+    }
+    probe_kernel_symbols(ret);
+    if (features->refused != 0) {
+        perf_features_explain(features, &reason);
+        set_ability(ret, CAPTURE_KERNEL_STACKS, false, reason.text);
+        set_ability(ret, CAPTURE_BUILD_IDS, false, reason.text);
+        set_ability(ret, CAPTURE_LOST_SAMPLES, false, reason.text);
+    }
+}
+
+static void linux_probe(struct capture_abilities *ret)
+{
+    struct perf_features features;
+    perf_features_probe(&features);
+    *ret = (struct capture_abilities){0};
+    fill_abilities(&features, ret);
+}
+
+// ---- Open --------------------------------------------------------------------------------------
+
+static int check_frequency(const struct capture_request *request,
+                           const struct perf_features *features, struct err *reterr)
+{
+    if (request->frequency_hz == 0) {
+        return err_set(reterr, EINVAL, "a frequency of 0 records nothing: use 1 to %u",
+                       features->max_rate_hz);
+    }
+    if (request->frequency_hz > features->max_rate_hz) {
+        return err_set(reterr, EINVAL,
+                       "frequency %u Hz is above the limit of %u Hz "
+                       "(/proc/sys/kernel/perf_event_max_sample_rate)",
+                       request->frequency_hz, features->max_rate_hz);
+    }
+    return 0;
+}
+
+// A leader that has ended stays a zombie as long as there are other threads: those can be recorded.
+static bool has_living_threads(uint32_t pid, const struct proc_stat *stat)
+{
+    if (stat->state != 'Z' && stat->state != 'X') {
+        return true;
+    }
+    struct proc_ids tids = {0};
+    proc_threads(pid, &tids);
+    bool more = tids.list.n > 1;
+    vec_fini(&tids.list);
+    return more;
+}
+
+static int check_target(uint32_t pid, struct err *reterr)
+{
+    struct proc_stat stat;
+    int r = proc_stat(pid, &stat);
+    if (r == -ESRCH) {
+        return err_set(reterr, ESRCH, "no process %u", pid);
+    }
+    if (r < 0) {
+        return err_set(reterr, -r, "cannot read /proc/%u/stat: %s", pid, strerror(-r));
+    }
+    if (stat.kernel_thread) {
+        return err_set(reterr, EINVAL,
+                       "process %u is a thread of the kernel: it has no program to record", pid);
+    }
+    if (!has_living_threads(pid, &stat)) {
+        return err_set(reterr, ESRCH, "process %u has exited already (its parent has not waited)",
+                       pid);
+    }
+    return 0;
+}
+
+// The number can't be given to another process while we hold this.
+static int open_pidfd(struct linux_capture *linux_capture, struct err *reterr)
+{
+    uint32_t pid = linux_capture->request.pid;
+    if (pid == 0 || pid > INT32_MAX) {
+        return err_set(reterr, ESRCH, "no process %u", pid);
+    }
+    long fd = syscall(SYS_pidfd_open, (pid_t)pid, 0);
+    int number = errno;
+    if (fd >= 0) {
+        linux_capture->pidfd = (int)fd;
+        return 0;
+    }
+    struct proc_stat stat;
+    if (number == ESRCH || proc_stat(pid, &stat) == -ESRCH) {
+        return err_set(reterr, ESRCH, "no process %u", pid);
+    }
+    if (number == EINVAL || number == ENOENT) {
+        return err_set(reterr, EINVAL, "%u is a thread: give the pid of its process", pid);
+    }
+    return err_set(reterr, number, "pidfd_open of process %u: %s; stax needs Linux 5.3 or newer",
+                   pid, strerror(number));
+}
+
+static int explain_refused_target(uint32_t pid, int number, struct err *reterr)
+{
+    uint32_t uid;
+    int r = proc_owner(pid, &uid);
+    if (r < 0) {
+        return err_set(reterr, ESRCH, "process %u has just ended", pid);
+    }
+    if (uid != geteuid() && geteuid() != 0) {
+        return err_set(reterr, number,
+                       "process %u belongs to uid %u and stax-server runs as uid %u: recording it "
+                       "needs root or CAP_PERFMON",
+                       pid, uid, geteuid());
+    }
+    return err_set(reterr, number,
+                   "process %u may not be recorded (%s): a set-uid or protected program needs a "
+                   "stax-server with CAP_PERFMON",
+                   pid, strerror(number));
+}
+
+static int watch(int epoll, int fd, struct err *reterr)
+{
+    // Edge-triggered: a ring that stays above its mark, or an ended thread, is told once.
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+        return err_set(reterr, errno, "epoll: %s", strerror(errno));
+    }
+    return 0;
+}
+
+static int open_poll(struct linux_capture *c, struct err *reterr)
+{
+    c->base.poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (c->base.poll_fd < 0) {
+        return err_set(reterr, errno, "epoll: %s", strerror(errno));
+    }
+    int r = watch(c->base.poll_fd, c->pidfd, reterr);
+    for (size_t i = 0; i < c->set.cpus.list.n && r == 0; i++) {
+        r = watch(c->base.poll_fd, c->set.ring_fds[i], reterr);
+    }
+    return r;
+}
+
+static int arm(struct linux_capture *c, struct err *reterr)
+{
+    const struct capture_request *request = &c->request;
+    children_init(&c->children, request->pid);
+    attach_init(&c->attach, &c->set, request->pid, request->follow);
+    // Before the first event can write: no record is older than what we tell from /proc.
+    c->base.started_ns = clock_now_ns();
+    c->merge.round_ns = c->base.started_ns;
+    int r = request->launched ? attach_launched(&c->attach, c->base.started_ns, &c->early, reterr)
+                              : attach_all(&c->attach, c->base.started_ns, &c->early, reterr);
+    return r == -EACCES || r == -EPERM ? explain_refused_target(request->pid, -r, reterr) : r;
+}
+
+static int open_all(struct linux_capture *c, struct err *reterr)
+{
+    struct perf_features features;
+    perf_features_probe(&features);
+    fill_abilities(&features, &c->base.abilities);
+    int r = check_frequency(&c->request, &features, reterr);
+    r = r < 0 ? r : open_pidfd(c, reterr);
+    r = r < 0 ? r : check_target(c->request.pid, reterr);
+    if (r == 0 && features.refused != 0) {
+        r = perf_features_explain(&features, reterr);
+    }
+    if (r < 0) {
+        return r;
+    }
+    struct perf_options options = {.frequency_hz = c->request.frequency_hz,
+                                   .on_exec = c->request.launched,
+                                   .follow = c->request.follow};
+    r = perf_set_open(&c->set, &features, &options, &c->base.note, reterr);
+    if (r < 0) {
+        return r;
+    }
+    perf_merge_init(&c->merge, c->set.rings, (uint32_t)c->set.cpus.list.n);
+    c->base.frequency_hz = options.frequency_hz;
+    c->base.n_rings = (uint32_t)c->set.cpus.list.n;
+    c->base.ring_bytes = c->set.ring_bytes * c->base.n_rings;
+    r = open_poll(c, reterr);
+    return r < 0 ? r : arm(c, reterr);
+}
+
+static void linux_close(struct capture *capture)
+{
+    if (capture == NULL) {
+        return;
+    }
+    struct linux_capture *c = linux_of(capture);
+    closep(&c->base.poll_fd);
+    attach_fini(&c->attach);
+    perf_merge_fini(&c->merge);
+    perf_set_close(&c->set);
+    closep(&c->pidfd);
+    text_fini(&c->early);
+    free(c);
+}
+
+static int linux_open(const struct capture_request *request, struct capture **ret,
+                      struct err *reterr)
+{
+    struct linux_capture *c = NEW(struct linux_capture);
+    c->base.backend = &capture_linux;
+    c->base.poll_fd = -1;
+    c->pidfd = -1;
+    c->request = *request;
+    int r = open_all(c, reterr);
+    if (r < 0) {
+        linux_close(&c->base);
+        return r;
+    }
+    *ret = &c->base;
+    return 0;
+}
+
+// ---- Drain -------------------------------------------------------------------------------------
+
+static void deliver_lost(struct linux_capture *c, uint64_t n, uint64_t time_ns)
+{
+    struct event event = {.kind = EVENT_LOST, .time_ns = time_ns, .lost.n = n};
+    c->sink(c->context, &event);
+}
+
+// Whose event it is. Child processes are announced in any case, by the parent that made them.
+static bool is_ours(struct linux_capture *c, struct event *event)
+{
+    uint32_t pid = c->request.pid;
+    if (event->kind == EVENT_LOST) {
+        c->lost_reported += event->lost.n;
+        return true;
+    }
+    if (event->pid == UINT32_MAX) { // a thread on its way out: no number left
+        return false;
+    }
+    if (event->kind == EVENT_PROCESS_FORKED) {
+        bool by_target = event->process_forked.parent_pid == pid;
+        event->process_forked.recorded = c->request.follow;
+        c->children.any = c->children.any || by_target;
+        return by_target || c->request.follow;
+    }
+    return c->request.follow || event->pid == pid;
+}
+
+static void on_record(void *context, const struct perf_event_header *record, uint64_t time_ns)
+{
+    struct linux_capture *c = context;
+    const struct perf_layout *layout = perf_layouts_find(&c->set.layouts, record);
+    struct event event;
+    enum perf_outcome outcome = layout == NULL ? PERF_E_BAD
+                                               : perf_record_parse(layout, record, &event);
+    if (outcome == PERF_E_BAD) {
+        deliver_lost(c, 1, time_ns);
+        return;
+    }
+    event.time_ns = time_ns;
+    if (outcome == PERF_OK && is_ours(c, &event) && attach_wants(&c->attach, record, &event)) {
+        c->sink(c->context, &event);
+    }
+}
+
+static void deliver_early(struct linux_capture *c)
+{
+    if (c->early.n == 0) {
+        return;
+    }
+    CLEANUP(wire_scratch_fini) struct wire_scratch scratch = {0};
+    struct reader from = reader_of((struct slice){(const uint8_t *)c->early.at, c->early.n});
+    struct event event;
+    while (wire_parse(&from, &scratch, &event) == WIRE_OK) {
+        c->sink(c->context, &event);
+    }
+    text_fini(&c->early);
+}
+
+// Records tell of a loss when there is room again, which the last ones of a run never see.
+static void deliver_untold_losses(struct linux_capture *c, uint64_t time_ns)
+{
+    uint64_t lost = perf_set_lost(&c->set);
+    for (size_t i = 0; i < c->set.cpus.list.n; i++) {
+        lost += c->set.rings[i].n_bad;
+    }
+    if (!c->lost_settled && lost > c->lost_reported) {
+        deliver_lost(c, lost - c->lost_reported, time_ns);
+    }
+    c->lost_settled = true;
+}
+
+static bool is_gone(const struct linux_capture *c)
+{
+    struct pollfd target = {.fd = c->pidfd, .events = POLLIN};
+    return poll(&target, 1, 0) > 0 && target.revents != 0;
+}
+
+// Takes the wake-ups that led here. Before the rings are looked at: what comes later wakes again.
+static void clear_poll(const struct linux_capture *c)
+{
+    struct epoll_event events[64];
+    while (epoll_wait(c->base.poll_fd, events, ARRAY_LEN(events), 0) == ARRAY_LEN(events)) {
+    }
+}
+
+static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, void *context)
+{
+    struct linux_capture *c = linux_of(capture);
+    bool gone = is_gone(c); // before the clock: what it did last is in the rings by then
+    uint64_t now_ns = clock_now_ns();
+    c->sink = sink;
+    c->context = context;
+    if (!c->attach.settled && !gone && !final && now_ns - c->base.started_ns >= SETTLE_NS) {
+        attach_settle(&c->attach, MAX(c->base.started_ns, c->merge.until_ns), &c->early);
+    }
+    deliver_early(c);
+    clear_poll(c);
+    perf_merge_drain(&c->merge, now_ns, final || gone, on_record, c);
+    if (final || gone) {
+        c->attach.settled = true;
+        deliver_untold_losses(c, now_ns);
+    }
+    if (!c->request.follow) {
+        children_update(&c->children, now_ns, final || gone);
+        c->base.unrecorded_cpu_ns = c->children.used_ns;
+    }
+    return gone ? CAPTURE_E_ENDED : CAPTURE_OK;
+}
+
+static void linux_stop(struct capture *capture)
+{
+    perf_set_disable(&linux_of(capture)->set);
+}
+
+const struct capture_backend capture_linux = {
+    .name = "perf_event_open in-process",
+    .probe = linux_probe,
+    .open = linux_open,
+    .drain = linux_drain,
+    .stop = linux_stop,
+    .close = linux_close,
+};

@@ -1,0 +1,421 @@
+#include "capture/linux/perf_open.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/limits.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    RING_ROOT_BYTES = 2 << 20,
+    RING_USER_BYTES = 512 << 10, // what perf_event_mlock_kb gives to everybody, less a page
+    RING_MIN_PAGES = 8,
+    RING_SMALL_BYTES = 128 << 10, // below that a busy target may lose records: worth a note
+};
+
+// Bits of struct perf_event_attr that a kernel header may not know yet are not used here: the
+// features that we ask for are all in the headers of Linux 6.1.
+
+static int sys_perf_event_open(struct perf_event_attr *attr, pid_t pid, int cpu)
+{
+    attr->size = sizeof *attr;
+    long fd = syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+    return fd < 0 ? -errno : (int)fd;
+}
+
+// ---- Attributes --------------------------------------------------------------------------------
+
+// What all events share that may write into one ring: the same clock, the same prefix.
+static struct perf_event_attr common_attr(void)
+{
+    return (struct perf_event_attr){
+        .type = PERF_TYPE_SOFTWARE,
+        .config = PERF_COUNT_SW_DUMMY,
+        .sample_type = PERF_PREFIX,
+        .sample_id_all = 1,
+        .disabled = 1,
+        .exclude_kernel = 1,
+        .exclude_hv = 1,
+        .use_clockid = 1,
+        .clockid = CLOCK_MONOTONIC,
+    };
+}
+
+// Samples by a timer of the thread's CPU time, and everything that happens to its code and life.
+static struct perf_event_attr sampling_attr(const struct perf_set *set)
+{
+    const struct perf_features *features = &set->features;
+    struct perf_event_attr attr = common_attr();
+    attr.config = PERF_COUNT_SW_CPU_CLOCK;
+    attr.freq = 1;
+    attr.sample_freq = set->options.frequency_hz;
+    attr.sample_type |= PERF_SAMPLE_CALLCHAIN;
+    attr.sample_max_stack = (uint16_t)features->max_stack;
+    attr.read_format = features->lost ? PERF_FORMAT_LOST : 0;
+    attr.exclude_kernel = !features->kernel;
+    attr.exclude_callchain_kernel = !features->kernel;
+    attr.mmap = attr.mmap2 = 1;
+    attr.build_id = features->build_id;
+    attr.comm = attr.comm_exec = 1;
+    attr.task = 1;
+    attr.inherit = 1;
+    attr.inherit_thread = features->inherit_thread && !set->options.follow;
+    attr.enable_on_exec = set->options.on_exec;
+    attr.watermark = 1;
+    attr.wakeup_watermark = (uint32_t)(set->ring_bytes / 4);
+    return attr;
+}
+
+// ---- Features ----------------------------------------------------------------------------------
+
+// What perf_event_open says to these attributes, without opening anything: the kernel checks
+// attributes and permissions before it looks for the process, which can't exist (pid_max is lower).
+// A real event would cost 20 ms now and then: the first one of a machine patches the scheduler.
+static int ask(struct perf_event_attr attr)
+{
+    int fd = sys_perf_event_open(&attr, INT32_MAX, -1);
+    if (fd >= 0) {
+        close(fd);
+        return 0;
+    }
+    return fd == -ESRCH ? 0 : fd;
+}
+
+static uint32_t read_setting(const char *path, uint32_t otherwise, uint32_t limit)
+{
+    long value;
+    if (file_read_integer(path, &value) < 0 || value <= 0) {
+        return otherwise;
+    }
+    return (uint32_t)MIN(value, (long)limit);
+}
+
+void perf_features_probe(struct perf_features *ret)
+{
+    *ret = (struct perf_features){.paranoid = -1};
+    file_read_integer("/proc/sys/kernel/perf_event_paranoid", &ret->paranoid);
+    ret->max_stack = read_setting("/proc/sys/kernel/perf_event_max_stack", 127, LIMIT_STACK_DEPTH);
+    ret->max_rate_hz = read_setting("/proc/sys/kernel/perf_event_max_sample_rate",
+                                    LIMIT_FREQUENCY_HZ, LIMIT_FREQUENCY_HZ);
+    ret->refused = -ask(common_attr());
+    struct perf_event_attr attr = common_attr();
+    attr.exclude_kernel = 0;
+    ret->kernel = ask(attr) == 0;
+    attr = common_attr();
+    attr.mmap = attr.mmap2 = attr.build_id = 1;
+    ret->build_id = ask(attr) == 0;
+    attr = common_attr();
+    attr.inherit = attr.inherit_thread = 1;
+    ret->inherit_thread = ask(attr) == 0;
+    attr = common_attr();
+    attr.read_format = PERF_FORMAT_LOST;
+    ret->lost = ask(attr) == 0;
+}
+
+int perf_features_explain(const struct perf_features *features, struct err *reterr)
+{
+    int number = features->refused;
+    if ((number == EACCES || number == EPERM) && features->paranoid > 2) {
+        return err_set(reterr, number,
+                       "perf_event_open is forbidden: perf_event_paranoid is %ld; run stax-server "
+                       "as root, or: sysctl kernel.perf_event_paranoid=2",
+                       features->paranoid);
+    }
+    if (number == ENOSYS || number == ENOENT) {
+        return err_set(reterr, number,
+                       "perf_event_open is not there: the kernel has no perf events, or a "
+                       "container's seccomp filter hides them");
+    }
+    return err_set(reterr, number,
+                   "perf_event_open is forbidden (%s), most likely by the seccomp filter of a "
+                   "container: allow perf_event_open there, or run stax-server outside",
+                   strerror(number));
+}
+
+// ---- Rings -------------------------------------------------------------------------------------
+
+bool perf_cpus_parse(struct slice list, struct perf_cpus *cpus)
+{
+    const uint8_t *at = list.data;
+    const uint8_t *end = list.data + list.n;
+    uint32_t first = 0;
+    bool in_range = false;
+    while (at < end) {
+        uint32_t cpu = 0;
+        const uint8_t *digits = at;
+        while (at < end && *at >= '0' && *at <= '9' && cpu < PERF_CPUS_MAX) {
+            cpu = cpu * 10 + (uint32_t)(*at++ - '0');
+        }
+        if (at == digits || cpu >= PERF_CPUS_MAX || (in_range && cpu < first)) {
+            return false;
+        }
+        uint8_t separator = at < end ? *at++ : '\n';
+        if (separator == '-' && !in_range) {
+            first = cpu;
+            in_range = true;
+            continue;
+        }
+        for (uint32_t i = in_range ? first : cpu; i <= cpu; i++) {
+            vec_push(&cpus->list, i);
+        }
+        in_range = false;
+        if (separator == '\n') {
+            return at == end;
+        }
+        if (separator != ',') {
+            return false;
+        }
+    }
+    return false;
+}
+
+static int find_cpus(struct perf_cpus *cpus, struct err *reterr)
+{
+    static const char path[] = "/sys/devices/system/cpu/online";
+    CLEANUP(text_fini) struct text text = {0};
+    int r = file_read(path, 1 << 16, &text);
+    if (r == 0 && perf_cpus_parse(slice_of_text(text_get(&text)), cpus)) {
+        return 0;
+    }
+    if (r < 0) {
+        return err_set(reterr, -r, "cannot read %s: %s", path, strerror(-r));
+    }
+    return err_set(reterr, EINVAL, "%s is no list of CPUs", path);
+}
+
+static int explain_open(int number, struct err *reterr)
+{
+    struct rlimit limit;
+    if (number == EMFILE && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        return err_set(reterr, number,
+                       "out of file descriptors: a thread needs one per CPU and RLIMIT_NOFILE is "
+                       "%llu; raise it (ulimit -Hn, LimitNOFILE=) and start stax-server again",
+                       (unsigned long long)limit.rlim_cur);
+    }
+    return err_set(reterr, number, "perf_event_open failed: %s", strerror(number));
+}
+
+// The events that own the rings. A CPU that has just gone offline is left out.
+static int open_ring_events(struct perf_set *set, struct err *reterr)
+{
+    struct perf_event_attr attr = common_attr();
+    attr.watermark = 1;
+    size_t n = 0;
+    for (size_t i = 0; i < set->cpus.list.n; i++) {
+        uint32_t cpu = set->cpus.list.at[i];
+        attr.wakeup_watermark = (uint32_t)(set->ring_bytes / 4);
+        int fd = sys_perf_event_open(&attr, 0, (int)cpu);
+        if (fd == -ENODEV) {
+            continue;
+        }
+        if (fd < 0) {
+            return explain_open(-fd, reterr);
+        }
+        set->ring_fds[n] = fd;
+        set->cpus.list.at[n++] = cpu;
+    }
+    set->cpus.list.n = n;
+    return 0;
+}
+
+static void unmap_rings(struct perf_set *set)
+{
+    for (size_t i = 0; i < set->cpus.list.n; i++) {
+        perf_ring_fini(&set->rings[i]);
+    }
+}
+
+static int map_rings(struct perf_set *set, size_t n_pages)
+{
+    for (size_t i = 0; i < set->cpus.list.n; i++) {
+        int r = perf_ring_map(&set->rings[i], set->ring_fds[i], n_pages);
+        if (r < 0) {
+            unmap_rings(set);
+            return r;
+        }
+    }
+    return 0;
+}
+
+static void close_ring_events(struct perf_set *set)
+{
+    for (size_t i = 0; i < set->cpus.list.n; i++) {
+        closep(&set->ring_fds[i]);
+    }
+}
+
+// When a ring wakes us up is set by the event that it is mapped from, so a smaller ring takes new
+// events. All rings have the same size: the largest that the kernel grants for all of them.
+static int open_rings(struct perf_set *set, struct err *note, struct err *reterr)
+{
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t wanted_bytes = geteuid() == 0 ? RING_ROOT_BYTES : RING_USER_BYTES;
+    int r = 0;
+    for (set->ring_bytes = wanted_bytes; set->ring_bytes >= RING_MIN_PAGES * page_bytes;
+         set->ring_bytes /= 2) {
+        close_ring_events(set);
+        r = open_ring_events(set, reterr);
+        if (r < 0) {
+            return r;
+        }
+        r = map_rings(set, set->ring_bytes / page_bytes);
+        if (r == 0) {
+            if (set->ring_bytes < RING_SMALL_BYTES) {
+                err_set(note, ENOMEM,
+                        "rings have only %llu KiB per CPU: raise RLIMIT_MEMLOCK or "
+                        "kernel.perf_event_mlock_kb if records are lost",
+                        (unsigned long long)(set->ring_bytes >> 10));
+            }
+            return 0;
+        }
+        if (r != -EPERM && r != -ENOMEM) {
+            break;
+        }
+    }
+    return err_set(reterr, -r,
+                   "no memory for perf rings: %s; raise RLIMIT_MEMLOCK or "
+                   "kernel.perf_event_mlock_kb, or end other profilers",
+                   strerror(-r));
+}
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int perf_set_open(struct perf_set *set, const struct perf_features *features,
+                  const struct perf_options *options, struct err *note, struct err *reterr)
+{
+    *set = (struct perf_set){.features = *features, .options = *options};
+    raise_descriptor_limit();
+    int r = find_cpus(&set->cpus, reterr);
+    if (r < 0) {
+        return r;
+    }
+    set->rings = NEW_ARRAY(struct perf_ring, set->cpus.list.n);
+    set->ring_fds = NEW_ARRAY(int, set->cpus.list.n);
+    for (size_t i = 0; i < set->cpus.list.n; i++) {
+        set->ring_fds[i] = -1;
+    }
+    set->layouts.n = 1;
+    set->layouts.at[0] = (struct perf_layout){
+        .callchain = true,
+        .weight_ns = NS_PER_S / options->frequency_hz,
+        .max_stack = features->max_stack,
+    };
+    return open_rings(set, note, reterr);
+}
+
+void perf_set_close(struct perf_set *set)
+{
+    for (size_t i = 0; i < set->events.n; i++) {
+        closep(&set->events.at[i].fd);
+    }
+    vec_fini(&set->events);
+    if (set->rings != NULL) {
+        unmap_rings(set);
+        close_ring_events(set);
+    }
+    freep(&set->rings);
+    freep(&set->ring_fds);
+    vec_fini(&set->cpus.list);
+    perf_layouts_fini(&set->layouts);
+    *set = (struct perf_set){0};
+}
+
+// ---- Threads -----------------------------------------------------------------------------------
+
+static int add_event(struct perf_set *set, struct perf_event_attr *attr, uint32_t tid, size_t ring,
+                     struct err *reterr)
+{
+    CLEANUP(closep)
+    int fd = sys_perf_event_open(attr, (pid_t)tid, (int)set->cpus.list.at[ring]);
+    if (fd == -ESRCH) {
+        return PERF_SET_E_GONE;
+    }
+    if (fd == -EACCES || fd == -EPERM) {
+        return fd;
+    }
+    if (fd < 0) {
+        return explain_open(-fd, reterr);
+    }
+    uint64_t id = 0;
+    if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, set->ring_fds[ring]) < 0 ||
+        ioctl(fd, PERF_EVENT_IOC_ID, &id) < 0) {
+        return err_set(reterr, errno, "cannot direct a perf event into its ring: %s",
+                       strerror(errno));
+    }
+    vec_push(&set->events, (struct perf_event_fd){.fd = take_fd(&fd), .tid = tid, .id = id});
+    return 0;
+}
+
+// An event starts only when it has its ring: what it would record before has nowhere to go. A
+// thread that is born in between inherits it disabled, and is enabled along with it.
+int perf_set_add_thread(struct perf_set *set, uint32_t tid, struct err *reterr)
+{
+    struct perf_event_attr attr = sampling_attr(set);
+    size_t n_before = set->events.n;
+    for (size_t i = 0; i < set->cpus.list.n; i++) {
+        int r = add_event(set, &attr, tid, i, reterr);
+        if (r != 0) {
+            while (set->events.n > n_before) {
+                closep(&vec_pop(&set->events).fd);
+            }
+            return r;
+        }
+    }
+    for (size_t i = n_before; i < set->events.n && !set->options.on_exec; i++) {
+        ioctl(set->events.at[i].fd, PERF_EVENT_IOC_ENABLE, 0);
+    }
+    return PERF_SET_OK;
+}
+
+static uint64_t read_lost(int fd)
+{
+    struct {
+        uint64_t value;
+        uint64_t lost;
+    } counts = {0};
+    return read(fd, &counts, sizeof counts) == (ssize_t)sizeof counts ? counts.lost : 0;
+}
+
+void perf_set_remove_thread(struct perf_set *set, uint32_t tid)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < set->events.n; i++) {
+        struct perf_event_fd *event = &set->events.at[i];
+        if (event->tid != tid) {
+            set->events.at[kept++] = *event;
+            continue;
+        }
+        set->lost_before += set->features.lost ? read_lost(event->fd) : 0;
+        closep(&event->fd);
+    }
+    set->events.n = kept;
+}
+
+void perf_set_disable(struct perf_set *set)
+{
+    for (size_t i = 0; i < set->events.n; i++) {
+        ioctl(set->events.at[i].fd, PERF_EVENT_IOC_DISABLE, 0);
+    }
+}
+
+uint64_t perf_set_lost(const struct perf_set *set)
+{
+    uint64_t lost = set->lost_before;
+    for (size_t i = 0; i < set->events.n && set->features.lost; i++) {
+        lost += read_lost(set->events.at[i].fd);
+    }
+    return lost;
+}

@@ -1,0 +1,94 @@
+#pragma once
+
+// The perf events of one capture, and the rings that they write into.
+//
+//     thread × CPU ─► event ─┐ PERF_EVENT_IOC_SET_OUTPUT
+//     thread × CPU ─► event ─┴──► ring of that CPU
+//
+// An event that is inherited by new threads can only have a ring when it is bound to one CPU, hence
+// one event per thread and CPU. The ring itself belongs to an event of our own thread that never
+// counts anything: threads of the target come and go, the rings stay.
+//
+// Owned by the capture thread.
+
+#include "base/vec.h"
+#include "capture/linux/perf_record.h"
+#include "capture/linux/perf_ring.h"
+
+#include <stdbool.h>
+
+// What the kernel can do, and lets us do. Found out by asking, not by version.
+struct perf_features {
+    int refused;          // 0, or the errno with which perf_event_open refuses everything
+    bool kernel;          // kernel frames
+    bool build_id;        // in MMAP2
+    bool inherit_thread;  // by threads, but not by child processes
+    bool lost;            // PERF_FORMAT_LOST
+    long paranoid;        // perf_event_paranoid; -1 when it can't be read, too
+    uint32_t max_stack;   // where the kernel's walk of a stack ends
+    uint32_t max_rate_hz; // perf_event_max_sample_rate
+};
+
+// Opens nothing. Some 100 microseconds.
+void perf_features_probe(struct perf_features *ret);
+
+// Why everything is refused: with `refused` != 0.
+int perf_features_explain(const struct perf_features *features, struct err *reterr);
+
+enum { PERF_CPUS_MAX = 8192 }; // the largest NR_CPUS of a kernel
+
+struct perf_cpus {
+    VEC(uint32_t) list;
+};
+
+struct perf_event_fd {
+    int fd;
+    uint32_t tid;
+    uint64_t id; // stands in its records, and in those of the threads that inherited it
+};
+
+struct perf_options {
+    uint32_t frequency_hz;
+    bool on_exec; // begin with the next exec of the thread, rather than at once
+    bool follow;  // child processes inherit, too
+};
+
+struct perf_set {
+    struct perf_features features;
+    struct perf_options options;
+    struct perf_cpus cpus;
+    int *ring_fds; // by position in cpus
+    struct perf_ring *rings;
+    uint64_t ring_bytes; // of one
+    VEC(struct perf_event_fd) events;
+    struct perf_layouts layouts;
+    uint64_t lost_before; // by events that are closed by now
+};
+
+enum perf_set_outcome {
+    PERF_SET_OK = 0,
+    PERF_SET_E_GONE = 1, // there is no such thread any more
+};
+
+// The rings; `note` gets a line when they are smaller than they should be.
+int perf_set_open(struct perf_set *set, const struct perf_features *features,
+                  const struct perf_options *options, struct err *note, struct err *reterr);
+void perf_set_close(struct perf_set *set); // accepts a zeroed one
+
+// Records a thread and whatever inherits from it, from now on or from its exec on. PERF_SET_OK,
+// PERF_SET_E_GONE or a negative errno: -EACCES (without a text: the caller knows whose it is),
+// -EMFILE …
+int perf_set_add_thread(struct perf_set *set, uint32_t tid, struct err *reterr);
+
+// Ends the recording by the events that were opened for a thread, inherited ones included.
+void perf_set_remove_thread(struct perf_set *set, uint32_t tid);
+
+// Nothing is recorded any more; the rings can still be read.
+void perf_set_disable(struct perf_set *set);
+
+// How many records did not find room so far, as the kernel counts them; 0 without features.lost.
+uint64_t perf_set_lost(const struct perf_set *set);
+
+// Adds the numbers of a list of CPUs as the kernel writes it ("0-3,8,10-11\n"). False when it is
+// not one. Pure.
+bool perf_cpus_parse(struct slice list, struct perf_cpus *cpus);

@@ -1,0 +1,71 @@
+#pragma once
+
+// From the bytes of one PERF_RECORD_* to one `struct event`. Pure; nothing is copied: stacks and
+// names of the event point into the record.
+//
+// Every event that we open samples the same things first (PERF_PREFIX), so that a record tells its
+// time, its thread and the event that wrote it, whatever else is in it:
+//
+//     PERF_RECORD_SAMPLE   header | id ip pid tid time cpu | what the event's layout adds
+//     all others           header | fields of the type     | pid tid time cpu id      (sample_id)
+//
+// What an event adds to its samples is its layout; the id says which event it was. Formats:
+// linux/perf_event.h, enum perf_event_type.
+
+#include "base/map.h"
+#include "event/event.h"
+
+#include <linux/perf_event.h>
+
+enum { PERF_LAYOUTS_MAX = 8 };
+
+#define PERF_PREFIX                                                                                \
+    ((uint64_t)(PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME |     \
+                PERF_SAMPLE_CPU))
+
+// What samples of an event hold after the prefix, and what they mean.
+struct perf_layout {
+    bool callchain;     // PERF_SAMPLE_CALLCHAIN
+    uint64_t weight_ns; // CPU time that a sample stands for
+    uint32_t max_stack; // where the kernel's walk ends, kernel and user part together
+};
+
+// Which layout the event with some id has. As long as there is only one, nobody needs to be added.
+struct perf_layouts {
+    struct perf_layout at[PERF_LAYOUTS_MAX];
+    uint32_t n;
+    struct map by_id;
+};
+
+void perf_layouts_fini(struct perf_layouts *layouts);
+
+// The layout of the event that wrote the record; NULL when nobody knows such an event.
+const struct perf_layout *perf_layouts_find(const struct perf_layouts *layouts,
+                                            const struct perf_event_header *record);
+
+// Who wrote a record and when.
+struct perf_stamp {
+    uint64_t id;
+    uint32_t pid; // the thread that was running
+    uint32_t tid;
+    uint32_t cpu;
+    uint64_t time_ns;
+};
+
+// False when the record is too short to have one; *ret is zeroed then.
+bool perf_record_stamp(const struct perf_event_header *record, struct perf_stamp *ret);
+
+enum perf_outcome {
+    PERF_OK = 0,
+    PERF_E_IGNORED = 1, // sound, and nothing that an event tells
+    PERF_E_BAD = 2,     // makes no sense
+};
+
+// All `record->size` bytes of the record are there, aligned to 8 bytes. The event borrows from it.
+//
+// PROCESS_FORKED comes with recorded = false: whether it is depends on what was opened.
+enum perf_outcome perf_record_parse(const struct perf_layout *layout,
+                                    const struct perf_event_header *record, struct event *ret);
+
+// What kind of memory is mapped under this name, which is the kernel's (as in /proc/PID/maps).
+enum event_image_kind perf_image_kind(struct slice path);

@@ -1,0 +1,790 @@
+// Records real programs: this one, forked. What the children do is known; the recording has to say
+// the same.
+
+#include "capture/capture.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/vec.h"
+#include "capture/linux/perf_open.h"
+#include "capture/linux/proc.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { FREQUENCY_HZ = 2000, DEADLINE_S = 60 };
+
+// ---- Targets -----------------------------------------------------------------------------------
+
+// Burns CPU time of the calling thread; its code is what samples have to fall into.
+__attribute__((noinline)) static void spin(uint64_t cpu_ns)
+{
+    volatile uint64_t x = 0;
+    uint64_t end_ns = clock_thread_cpu_ns() + cpu_ns;
+    do {
+        for (int i = 0; i < 100000; i++) {
+            x = x * 3 + 1;
+        }
+    } while (clock_thread_cpu_ns() < end_ns);
+}
+
+static void *spin_in_thread(void *cpu_ms)
+{
+    prctl(PR_SET_NAME, "second");
+    spin((uint64_t)(uintptr_t)cpu_ms * NS_PER_MS);
+    return NULL;
+}
+
+static void spin_in_two_threads(uint64_t cpu_ms)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, spin_in_thread, (void *)(uintptr_t)cpu_ms);
+    spin(cpu_ms * NS_PER_MS);
+    pthread_join(thread, NULL);
+}
+
+// Threads that come and go until the parent closes the pipe.
+static void breed_threads(int stop_fd)
+{
+    struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
+    while (poll(&stop, 1, 0) == 0) {
+        pthread_t threads[4];
+        for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+            pthread_create(&threads[i], NULL, spin_in_thread, (void *)(uintptr_t)1);
+        }
+        for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+            pthread_join(threads[i], NULL);
+        }
+    }
+}
+
+// What the program is when a test has launched it: `test_linux target WHAT`.
+static _Noreturn void run_as_target(const char *what)
+{
+    if (strcmp(what, "two-threads") == 0) {
+        spin_in_two_threads(300);
+    } else if (strcmp(what, "child") == 0) {
+        pid_t child = fork();
+        if (child == 0) {
+            spin(400 * (uint64_t)NS_PER_MS);
+            _exit(0);
+        }
+        waitpid(child, NULL, 0);
+        spin(150 * (uint64_t)NS_PER_MS); // so that its account is looked at once more
+    } else if (strcmp(what, "long") == 0) {
+        spin_in_two_threads(1000);
+    } else if (strcmp(what, "short") == 0) {
+        spin(3 * (uint64_t)NS_PER_MS);
+    }
+    _exit(0); // a sanitizer would start a process at the end to look for leaks
+}
+
+// A child with pipes both ways: it waits for a byte from us before it goes on.
+struct child {
+    pid_t pid;
+    int to_fd;
+    int from_fd;
+};
+
+static struct child fork_child(void (*run)(int from_fd, int to_fd, const char *what),
+                               const char *what)
+{
+    int to[2];
+    int from[2];
+    assert_int_equal(pipe(to), 0);
+    assert_int_equal(pipe(from), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(to[1]);
+        close(from[0]);
+        run(to[0], from[1], what);
+        _exit(0);
+    }
+    close(to[0]);
+    close(from[1]);
+    return (struct child){.pid = pid, .to_fd = to[1], .from_fd = from[0]};
+}
+
+static void go(struct child *child)
+{
+    assert_int_equal(write(child->to_fd, "x", 1), 1);
+}
+
+static void wait_until_ready(struct child *child)
+{
+    char byte;
+    assert_int_equal(read(child->from_fd, &byte, 1), 1);
+}
+
+static void end_child(struct child *child)
+{
+    kill(child->pid, SIGKILL);
+    waitpid(child->pid, NULL, 0);
+    close(child->to_fd);
+    close(child->from_fd);
+}
+
+static void wait_for_byte(int fd)
+{
+    char byte;
+    if (read(fd, &byte, 1) != 1) {
+        _exit(1);
+    }
+}
+
+// As the CLI does it: waits to be armed, then becomes the program.
+static void launch(int from_fd, int to_fd, const char *what)
+{
+    (void)to_fd;
+    wait_for_byte(from_fd);
+    execl("/proc/self/exe", "test_linux", "target", what, NULL);
+    _exit(127);
+}
+
+static void run_threads(int from_fd, int to_fd, const char *what)
+{
+    (void)what;
+    pthread_t thread;
+    pthread_create(&thread, NULL, spin_in_thread, (void *)(uintptr_t)60000);
+    if (write(to_fd, "x", 1) == 1) {
+        wait_for_byte(from_fd);
+    }
+    spin(60 * (uint64_t)NS_PER_S);
+}
+
+static void run_breeder(int from_fd, int to_fd, const char *what)
+{
+    (void)what;
+    if (write(to_fd, "x", 1) == 1) {
+        breed_threads(from_fd);
+    }
+}
+
+static void run_idle(int from_fd, int to_fd, const char *what)
+{
+    (void)what;
+    if (write(to_fd, "x", 1) == 1) {
+        wait_for_byte(from_fd);
+    }
+}
+
+// Has a child that runs already, and makes another one when told to.
+static void run_family(int from_fd, int to_fd, const char *what)
+{
+    (void)what;
+    if (fork() == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        prctl(PR_SET_NAME, "first child");
+        spin(60 * (uint64_t)NS_PER_S);
+    }
+    if (write(to_fd, "x", 1) == 1) {
+        wait_for_byte(from_fd);
+    }
+    if (fork() == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        spin(60 * (uint64_t)NS_PER_S);
+    }
+    spin(60 * (uint64_t)NS_PER_S);
+}
+
+// ---- What was recorded -------------------------------------------------------------------------
+
+struct seen_thread {
+    uint32_t tid;
+    uint32_t n_started;
+    uint32_t n_samples;
+    uint32_t n_exited;
+};
+
+struct seen {
+    uint32_t pid;
+    uint64_t n[EVENT_KIND_COUNT];
+    uint64_t last_ns;
+    uint64_t n_unsorted;
+    uint64_t n_foreign;    // events of other processes
+    uint64_t n_in_spin;    // samples with their leaf in spin()
+    uint64_t n_kernel;     // samples with kernel frames
+    uint64_t n_before_map; // samples before the program itself is mapped
+    uint64_t n_recorded_children;
+    uint64_t n_lost;
+    bool has_own_image;
+    uint64_t spin_addr; // where spin() is in the target
+    char exec_name[32];
+    bool saw_second; // a thread of that name
+    VEC(struct seen_thread) threads;
+    VEC(uint32_t) sampled_pids;
+};
+
+// spin() and clock functions that it calls: the leaf or its caller is in spin().
+static uint64_t spin_off(void)
+{
+    return (uint64_t)(uintptr_t)&spin;
+}
+
+enum { SPIN_BYTES = 512 };
+
+static struct seen_thread *seen_thread(struct seen *seen, uint32_t tid)
+{
+    for (size_t i = 0; i < seen->threads.n; i++) {
+        if (seen->threads.at[i].tid == tid) {
+            return &seen->threads.at[i];
+        }
+    }
+    vec_push(&seen->threads, (struct seen_thread){.tid = tid});
+    return vec_last(&seen->threads);
+}
+
+// Where this program's code begins in its file, and in our memory: spin() is as far behind it in
+// the target's.
+static bool own_text(uint64_t addr, uint64_t *ret_start, uint64_t *ret_off)
+{
+    CLEANUP(text_fini) struct text maps = {0};
+    assert_int_equal(file_read("/proc/self/maps", 1 << 20, &maps), 0);
+    for (const char *line = text_get(&maps); line != NULL && *line != 0;) {
+        unsigned long long start;
+        unsigned long long end;
+        unsigned long long off;
+        if (sscanf(line, "%llx-%llx %*s %llx", &start, &end, &off) == 3 && start <= addr &&
+            addr < end) {
+            *ret_start = start;
+            *ret_off = off;
+            return true;
+        }
+        line = strchr(line, '\n');
+        line = line == NULL ? NULL : line + 1;
+    }
+    return false;
+}
+
+static void see_sample(struct seen *seen, const struct event *event)
+{
+    const struct event_stack *stack = &event->sample.stack;
+    seen_thread(seen, event->tid)->n_samples++;
+    seen->n_kernel += stack->n_kernel > 0;
+    seen->n_before_map += !seen->has_own_image;
+    for (uint32_t i = 0; i < MIN(stack->n_user, 2u); i++) {
+        if (stack->user[i] - seen->spin_addr < SPIN_BYTES) {
+            seen->n_in_spin++;
+            break;
+        }
+    }
+    for (size_t i = 0; i < seen->sampled_pids.n; i++) {
+        if (seen->sampled_pids.at[i] == event->pid) {
+            return;
+        }
+    }
+    vec_push(&seen->sampled_pids, event->pid);
+}
+
+static void see_mapping(struct seen *seen, const struct event *event)
+{
+    static const char own[] = "test_linux";
+    struct slice path = event->image_mapped.path;
+    if (path.n < sizeof own - 1 ||
+        memcmp(path.data + path.n - (sizeof own - 1), own, sizeof own - 1) != 0) {
+        return;
+    }
+    uint64_t start = 0;
+    uint64_t off = 0;
+    assert_true(own_text(spin_off(), &start, &off));
+    if (event->image_mapped.file_off == off) {
+        seen->has_own_image = true;
+        seen->spin_addr = event->image_mapped.start_addr + (spin_off() - start);
+    }
+}
+
+static void see(void *context, const struct event *event)
+{
+    struct seen *seen = context;
+    seen->n[event->kind]++;
+    seen->n_unsorted += event->time_ns < seen->last_ns;
+    seen->last_ns = MAX(seen->last_ns, event->time_ns);
+    seen->n_foreign += event->pid != seen->pid && event->kind != EVENT_PROCESS_FORKED &&
+                       event->kind != EVENT_LOST;
+    if (event->kind == EVENT_SAMPLE) {
+        see_sample(seen, event);
+    } else if (event->kind == EVENT_LOST) {
+        seen->n_lost += event->lost.n;
+    } else if (event->kind == EVENT_IMAGE_MAPPED) {
+        see_mapping(seen, event);
+    } else if (event->kind == EVENT_THREAD_STARTED) {
+        seen_thread(seen, event->tid)->n_started++;
+    } else if (event->kind == EVENT_THREAD_EXITED) {
+        seen_thread(seen, event->tid)->n_exited++;
+    } else if (event->kind == EVENT_PROCESS_FORKED) {
+        seen->n_recorded_children += event->process_forked.recorded;
+    } else if (event->kind == EVENT_THREAD_NAMED) {
+        seen->saw_second |= slice_equal(event->thread_named.name, slice_of_text("second"));
+    } else if (event->kind == EVENT_EXEC) {
+        snprintf(seen->exec_name, sizeof seen->exec_name, "%.*s", (int)event->exec.name.n,
+                 (const char *)event->exec.name.data);
+    }
+}
+
+static void seen_fini(struct seen *seen)
+{
+    vec_fini(&seen->threads);
+    vec_fini(&seen->sampled_pids);
+}
+
+// ---- Recording ---------------------------------------------------------------------------------
+
+static struct capture *open_request(const struct capture_request *request)
+{
+    struct capture *capture = NULL;
+    struct err err = {0};
+    if (capture_linux.open(request, &capture, &err) != 0) {
+        fail_msg("%s", err.text);
+    }
+    return capture;
+}
+
+static struct capture *open_capture(pid_t pid, bool launched, bool follow)
+{
+    return open_request(&(struct capture_request){.pid = (uint32_t)pid,
+                                                  .frequency_hz = FREQUENCY_HZ,
+                                                  .launched = launched,
+                                                  .follow = follow});
+}
+
+// Drains until the capture ends or `enough` says so.
+static int drain_until(struct capture *capture, struct seen *seen,
+                       bool (*enough)(const struct seen *seen))
+{
+    uint64_t deadline_ns = clock_now_ns() + DEADLINE_S * (uint64_t)NS_PER_S;
+    int r = CAPTURE_OK;
+    while (r == CAPTURE_OK && !(enough != NULL && enough(seen))) {
+        if (clock_now_ns() > deadline_ns) {
+            fail_msg("nothing more after %d s", DEADLINE_S);
+        }
+        struct pollfd fd = {.fd = capture->poll_fd, .events = POLLIN};
+        poll(&fd, 1, 20);
+        r = capture_linux.drain(capture, false, see, seen);
+    }
+    return r;
+}
+
+static bool has_500_samples(const struct seen *seen)
+{
+    return seen->n[EVENT_SAMPLE] >= 500;
+}
+
+static void assert_mostly_in_spin(const struct seen *seen)
+{
+    // All that the target does is spin; the start of a program and its threads is the rest.
+    assert_true(seen->n[EVENT_SAMPLE] > 0);
+    if (seen->n_in_spin < seen->n[EVENT_SAMPLE] * 8 / 10) {
+        fail_msg("%llu of %llu samples are in spin()", (unsigned long long)seen->n_in_spin,
+                 (unsigned long long)seen->n[EVENT_SAMPLE]);
+    }
+}
+
+static bool forbidden(void)
+{
+    struct perf_features features;
+    perf_features_probe(&features);
+    if (features.refused != 0) {
+        struct err err;
+        perf_features_explain(&features, &err);
+        print_message("skipped: %s\n", err.text);
+        return true;
+    }
+    return false;
+}
+
+// ---- Tests -------------------------------------------------------------------------------------
+
+static void test_launch_records_all_from_the_exec_on(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct child child = fork_child(launch, "two-threads");
+    struct capture *capture = open_capture(child.pid, true, false);
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    go(&child);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+
+    assert_int_equal(seen.n[EVENT_EXEC], 1);
+    assert_string_equal(seen.exec_name, "exe"); // execl of /proc/self/exe
+    assert_int_equal(seen.n_foreign, 0);
+    assert_int_equal(seen.n_unsorted, 0);
+    assert_int_equal(seen.n[EVENT_LOST], 0);
+    assert_int_equal(seen.threads.n, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(seen.threads.at[i].n_started, 1);
+        assert_int_equal(seen.threads.at[i].n_exited, 1);
+        // 300 ms each at 2000 Hz make 600; CPU time in the kernel is not seen by everybody.
+        assert_in_range(seen.threads.at[i].n_samples, 450, 900);
+    }
+    assert_true(seen.saw_second);
+    assert_true(seen.has_own_image);
+    assert_mostly_in_spin(&seen);
+    assert_int_equal(capture->unrecorded_cpu_ns, 0);
+    // Asking again is harmless and brings nothing.
+    uint64_t n = seen.n[EVENT_SAMPLE];
+    assert_int_equal(capture_linux.drain(capture, true, see, &seen), CAPTURE_E_ENDED);
+    assert_int_equal(seen.n[EVENT_SAMPLE], n);
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+static void test_a_target_that_lives_for_milliseconds(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct child child = fork_child(launch, "short");
+    struct capture *capture = open_capture(child.pid, true, false);
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    go(&child);
+    waitpid(child.pid, NULL, 0); // gone, and waited for, before anybody looks
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    assert_int_equal(seen.n[EVENT_EXEC], 1);
+    assert_true(seen.has_own_image);
+    assert_true(seen.n[EVENT_SAMPLE] > 0);
+    assert_int_equal(seen.n[EVENT_THREAD_EXITED], 1);
+    assert_int_equal(seen.n_unsorted, 0);
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+static void test_a_launch_that_never_execs_just_ends(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct child child = fork_child(launch, "two-threads");
+    struct capture *capture = open_capture(child.pid, true, false);
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    kill(child.pid, SIGKILL);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    assert_int_equal(seen.n[EVENT_SAMPLE], 0);
+    assert_int_equal(seen.n[EVENT_EXEC], 0);
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+static void test_children_are_told_and_counted_but_not_recorded(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct child child = fork_child(launch, "child");
+    struct capture *capture = open_capture(child.pid, true, false);
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    go(&child);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    assert_int_equal(seen.n[EVENT_PROCESS_FORKED], 1);
+    assert_int_equal(seen.n_recorded_children, 0);
+    assert_int_equal(seen.n_foreign, 0);
+    assert_int_equal(seen.sampled_pids.n, 1);
+    // The child spun for 400 ms; its account counts in steps of 10 ms.
+    assert_in_range(capture->unrecorded_cpu_ns, 350 * NS_PER_MS, 700 * NS_PER_MS);
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+static void test_follow_records_children(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct child child = fork_child(launch, "child");
+    struct capture *capture = open_capture(child.pid, true, true);
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    go(&child);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    assert_int_equal(seen.n[EVENT_PROCESS_FORKED], 1);
+    assert_int_equal(seen.n_recorded_children, 1);
+    assert_int_equal(seen.sampled_pids.n, 2);
+    assert_int_equal(seen.n_unsorted, 0);
+    assert_mostly_in_spin(&seen);
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+// Nobody drains until the target has ended, and its samples do not fit. The kernel drops the new
+// ones, so that no record can tell of the loss: the counts of the events do.
+static void test_what_did_not_fit_is_counted(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct perf_features features;
+    perf_features_probe(&features);
+    if (!features.lost || features.max_rate_hz < 100000) {
+        print_message("skipped: lost samples are not counted, or not to be had, here\n");
+        return;
+    }
+    struct child child = fork_child(launch, "long");
+    struct capture *capture = open_request(&(struct capture_request){
+        .pid = (uint32_t)child.pid, .frequency_hz = features.max_rate_hz, .launched = true});
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    siginfo_t info;
+    go(&child);
+    waitid(P_PID, (id_t)child.pid, &info, WEXITED | WNOWAIT);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    assert_true(seen.n_lost > 1000);
+    // Two seconds of CPU time; the kernel's timer does not hold such a rate to the last.
+    assert_in_range(seen.n_lost + seen.n[EVENT_SAMPLE], features.max_rate_hz,
+                    features.max_rate_hz * 5 / 2);
+    assert_int_equal(seen.n_unsorted, 0);
+    uint64_t n_lost = seen.n_lost;
+    assert_int_equal(capture_linux.drain(capture, true, see, &seen), CAPTURE_E_ENDED);
+    assert_int_equal(seen.n_lost, n_lost); // once is enough
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+static void test_attach_finds_threads_names_and_code(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct child child = fork_child(run_threads, NULL);
+    wait_until_ready(&child);
+    struct capture *capture = open_capture(child.pid, false, false);
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    go(&child);
+    assert_int_equal(drain_until(capture, &seen, has_500_samples), CAPTURE_OK);
+    assert_int_equal(seen.n_before_map, 0); // what exists comes first
+    assert_int_equal(seen.n_foreign, 0);
+    assert_int_equal(seen.n_unsorted, 0);
+    assert_int_equal(seen.threads.n, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(seen.threads.at[i].n_started, 1);
+        assert_true(seen.threads.at[i].n_samples > 0);
+    }
+    assert_true(seen.saw_second);
+    assert_true(seen.has_own_image);
+    assert_mostly_in_spin(&seen);
+
+    // Stopped: what is in the rings still comes, then nothing more.
+    capture_linux.stop(capture);
+    assert_int_equal(capture_linux.drain(capture, true, see, &seen), CAPTURE_OK);
+    uint64_t n = seen.n[EVENT_SAMPLE];
+    assert_int_equal(capture_linux.drain(capture, true, see, &seen), CAPTURE_OK);
+    assert_int_equal(seen.n[EVENT_SAMPLE], n);
+    assert_int_equal(kill(child.pid, 0), 0); // and it lives on
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+static void test_attach_while_threads_come_and_go(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    for (int round = 0; round < 10; round++) {
+        struct child child = fork_child(run_breeder, NULL);
+        wait_until_ready(&child);
+        struct capture *capture = open_capture(child.pid, false, false);
+        struct seen seen = {.pid = (uint32_t)child.pid};
+        assert_int_equal(drain_until(capture, &seen, has_500_samples), CAPTURE_OK);
+        go(&child);
+        assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+        assert_int_equal(seen.n_foreign, 0);
+        assert_int_equal(seen.n_unsorted, 0);
+        size_t n_twice = 0;
+        for (size_t i = 0; i < seen.threads.n; i++) {
+            if (seen.threads.at[i].n_started != 1) {
+                fail_msg("thread %u started %u times", seen.threads.at[i].tid,
+                         seen.threads.at[i].n_started);
+            }
+            // 1 ms of CPU time at 2000 Hz, or the main thread.
+            n_twice += seen.threads.at[i].tid != (uint32_t)child.pid &&
+                       seen.threads.at[i].n_samples > 10;
+        }
+        assert_int_equal(n_twice, 0);
+        assert_true(seen.threads.n > 50);
+        capture_linux.close(capture);
+        end_child(&child);
+        seen_fini(&seen);
+    }
+}
+
+static void test_attach_with_follow_takes_the_family(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct child child = fork_child(run_family, NULL);
+    wait_until_ready(&child);
+    struct capture *capture = open_capture(child.pid, false, true);
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    go(&child);
+    assert_int_equal(drain_until(capture, &seen, has_500_samples), CAPTURE_OK);
+    assert_int_equal(seen.n[EVENT_PROCESS_FORKED], 2);
+    assert_int_equal(seen.n_recorded_children, 2);
+    assert_int_equal(seen.sampled_pids.n, 3);
+    assert_int_equal(seen.n_unsorted, 0);
+    kill(child.pid, SIGKILL);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+static void test_wakes_up_at_the_end_and_does_not_spin(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct child child = fork_child(run_idle, NULL);
+    wait_until_ready(&child);
+    struct capture *capture = open_capture(child.pid, false, false);
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    assert_int_equal(capture_linux.drain(capture, false, see, &seen), CAPTURE_OK);
+    struct pollfd fd = {.fd = capture->poll_fd, .events = POLLIN};
+    assert_int_equal(poll(&fd, 1, 50), 0); // an idle target wakes nobody
+    go(&child);
+    assert_int_equal(poll(&fd, 1, DEADLINE_S * 1000), 1);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    assert_int_equal(poll(&fd, 1, 0), 0);
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+static void assert_refused(uint32_t pid, uint32_t frequency_hz, int number, const char *says)
+{
+    struct capture_request request = {.pid = pid, .frequency_hz = frequency_hz};
+    struct capture *capture = NULL;
+    struct err err = {0};
+    assert_int_equal(capture_linux.open(&request, &capture, &err), -number);
+    if (strstr(err.text, says) == NULL) {
+        fail_msg("'%s' does not say '%s'", err.text, says);
+    }
+    assert_null(capture);
+}
+
+static void test_refusals_say_why(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    uint32_t self = (uint32_t)getpid();
+    assert_refused(INT32_MAX, 900, ESRCH, "no process 2147483647");
+    assert_refused(UINT32_MAX, 900, ESRCH, "no process");
+    assert_refused(0, 900, ESRCH, "no process 0");
+    assert_refused(self, 0, EINVAL, "frequency of 0");
+    assert_refused(self, 10000000, EINVAL, "perf_event_max_sample_rate");
+    struct child zombie = fork_child(launch, "short");
+    siginfo_t info;
+    go(&zombie);
+    waitid(P_PID, (id_t)zombie.pid, &info, WEXITED | WNOWAIT);
+    assert_refused((uint32_t)zombie.pid, 900, ESRCH, "has exited already");
+    end_child(&zombie);
+    CLEANUP(text_fini) struct text stat = {0};
+    if (file_read("/proc/2/stat", 4096, &stat) == 0 && strstr(text_get(&stat), "(kthreadd)")) {
+        assert_refused(2, 900, EINVAL, "thread of the kernel");
+    }
+    if (geteuid() != 0) {
+        assert_refused(1, 900, EACCES, "belongs to uid 0");
+    }
+}
+
+static void *idle_until_closed(void *fd)
+{
+    char byte;
+    ssize_t n = read(*(int *)fd, &byte, 1);
+    (void)n;
+    return NULL;
+}
+
+static void test_a_thread_is_no_process(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    int pipe_fds[2];
+    assert_int_equal(pipe(pipe_fds), 0);
+    pthread_t thread;
+    pthread_create(&thread, NULL, idle_until_closed, &pipe_fds[0]);
+    struct proc_ids tids = {0};
+    assert_int_equal(proc_threads((uint32_t)getpid(), &tids), 0);
+    assert_int_equal(tids.list.n, 2);
+    uint32_t tid = tids.list.at[tids.list.at[0] == (uint32_t)getpid()];
+    assert_refused(tid, 900, EINVAL, "is a thread: give the pid");
+    vec_fini(&tids.list);
+    close(pipe_fds[1]);
+    pthread_join(thread, NULL);
+    close(pipe_fds[0]);
+}
+
+static void test_probe_is_quick_and_names_reasons(void **state)
+{
+    (void)state;
+    struct capture_abilities abilities;
+    uint64_t best_ns = UINT64_MAX;
+    for (int i = 0; i < 20; i++) {
+        uint64_t start_ns = clock_thread_cpu_ns();
+        capture_linux.probe(&abilities);
+        best_ns = MIN(best_ns, clock_thread_cpu_ns() - start_ns);
+    }
+    assert_true(best_ns < 5 * NS_PER_MS);
+    for (int i = 0; i < CAPTURE_ABILITY_COUNT; i++) {
+        assert_int_equal(abilities.at[i].available, abilities.at[i].reason.text[0] == 0);
+    }
+    assert_false(abilities.at[CAPTURE_PMU].available);
+    if (geteuid() == 0 && !forbidden()) {
+        assert_true(abilities.at[CAPTURE_KERNEL_STACKS].available);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "target") == 0) {
+        run_as_target(argv[2]);
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_launch_records_all_from_the_exec_on),
+        cmocka_unit_test(test_a_target_that_lives_for_milliseconds),
+        cmocka_unit_test(test_a_launch_that_never_execs_just_ends),
+        cmocka_unit_test(test_children_are_told_and_counted_but_not_recorded),
+        cmocka_unit_test(test_follow_records_children),
+        cmocka_unit_test(test_what_did_not_fit_is_counted),
+        cmocka_unit_test(test_attach_finds_threads_names_and_code),
+        cmocka_unit_test(test_attach_while_threads_come_and_go),
+        cmocka_unit_test(test_attach_with_follow_takes_the_family),
+        cmocka_unit_test(test_wakes_up_at_the_end_and_does_not_spin),
+        cmocka_unit_test(test_refusals_say_why),
+        cmocka_unit_test(test_a_thread_is_no_process),
+        cmocka_unit_test(test_probe_is_quick_and_names_reasons),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
