@@ -90,6 +90,14 @@ def test_sigterm_with_an_active_run(other_server, target):
     assert result.status in (0, 1)
 
 
+def test_sigterm_at_the_moment_when_a_run_ends(other_server):
+    """The end of a run and the end of the server, at the same time and often."""
+    for _ in range(20):
+        server = other_server().start()
+        server.stax("record", "--", "true")
+        server.stop()
+
+
 def test_server_killed_under_a_recording(other_server, target):
     """The CLI says what happened, and the program goes on."""
     server = other_server().start()
