@@ -11,6 +11,7 @@ import os
 import pathlib
 import platform
 import re
+import resource
 import shutil
 import socket
 import statistics
@@ -88,30 +89,32 @@ def spin(command, env=None):
     return int(match.group(1)) / 1e9, int(match.group(2)) / 1e9
 
 
-def calibrate(target):
-    """The amount of work that takes the target about two seconds."""
+def calibrate(target, seconds):
+    """The amount of work that takes the target about so long."""
     wall, _ = spin([target, "200"])
-    return str(max(1, int(200 * 2.0 / wall)))
+    return str(max(1, int(200 * seconds / wall)))
+
+
+def perf_command(folder, command):
+    return ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(HZ), "-g",
+            "-o", f"{folder}/perf.data", "--", *command]
+
+
+def stax_command(server, command):
+    return [server.stax, "record", "-F", str(HZ), "--", *command]
 
 
 def measure_slowdown(build, rounds):
     target = str(build / "bench_spin")
-    work = calibrate(target)
+    command = [target, calibrate(target, 2)]
     times = {"bare": [], "perf": [], "stax": []}
-    server_cpu = server_wall = 0.0
     server = Server(build)
     with tempfile.TemporaryDirectory() as folder:
-        perf = ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(HZ), "-g",
-                "-o", f"{folder}/perf.data", "--", target, work]
         for number in range(rounds):
             say(f"slow-down: round {number + 1} of {rounds}")
-            times["bare"].append(spin([target, work]))
-            times["perf"].append(spin(perf))
-            before_cpu, before = server.cpu_s(), time.monotonic()
-            times["stax"].append(
-                spin([server.stax, "record", "-F", str(HZ), "--", target, work], server.env))
-            server_cpu += server.cpu_s() - before_cpu
-            server_wall += time.monotonic() - before
+            times["bare"].append(spin(command))
+            times["perf"].append(spin(perf_command(folder, command)))
+            times["stax"].append(spin(stax_command(server, command), server.env))
     server.close()
 
     def slower(who, which):
@@ -123,13 +126,34 @@ def measure_slowdown(build, rounds):
         stax, perf = slower("stax", which), slower("perf", which)
         rows.append((f"slow-down of 2 busy threads at {HZ} Hz, {name}", f"{stax:+.2f} %",
                      f"perf: {perf:+.2f} %", f"{stax - perf:+.2f} points"))
-    rows.append((f"CPU of stax-server while recording 2 threads at {HZ} Hz",
-                 f"{100 * server_cpu / server_wall:.2f} % of one CPU", "bound: 1 %", ""))
     return rows
 
 
-def first_named_answer(server):
-    """Seconds from the start of `stax record` to a `top` with a function's name."""
+def children_cpu_s():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def measure_recorder(build):
+    """CPU time of the recorder itself in one longer recording, its start and its end included."""
+    say("CPU time of the recorder")
+    target = str(build / "bench_spin")
+    command = [target, calibrate(target, 10)]
+    server = Server(build)
+    cpu, began = server.cpu_s(), time.monotonic()
+    spin(stax_command(server, command), server.env)
+    stax = 100 * (server.cpu_s() - cpu) / (time.monotonic() - began)
+    server.close()
+    with tempfile.TemporaryDirectory() as folder:
+        cpu, began = children_cpu_s(), time.monotonic()
+        _, of_target = spin(perf_command(folder, command))
+        perf = 100 * (children_cpu_s() - cpu - of_target) / (time.monotonic() - began)
+    return [(f"CPU of stax-server while recording 2 threads at {HZ} Hz for 10 s, bound: 1 %",
+             f"{stax:.2f} % of one CPU", f"`perf record`: {perf:.2f} %", f"{stax / perf:.2f} ×")]
+
+
+def first_named_answer(server, run):
+    """Seconds from the start of `stax record` to a `top` of that run with a function's name."""
     connection = server.connect()
     began = time.monotonic()
     recorder = subprocess.Popen(
@@ -138,7 +162,7 @@ def first_named_answer(server):
         stderr=subprocess.DEVNULL)
     took = None
     while took is None and time.monotonic() < began + 8:
-        answer = call(connection, "Profiler.top", view={}, limit=5)
+        answer = call(connection, "Profiler.top", view={"run": run}, limit=5)
         for entry in answer.get("result", {}).get("entries", []):
             if "+0x" not in entry["function_name"]:
                 took = time.monotonic() - began
@@ -151,7 +175,7 @@ def first_named_answer(server):
 def measure_first_answer(build, rounds):
     say("first answer with names")
     server = Server(build)
-    times = [first_named_answer(server) for _ in range(rounds)]
+    times = [first_named_answer(server, run + 1) for run in range(rounds)]
     server.close()
     if None in times:
         return [("first `top` with names, python3", "none within 8 s", "bound: 300 ms", "")]
@@ -180,8 +204,8 @@ def measure_command(build, rounds):
 
 
 def measure_programs(build):
-    """The benchmarks of single parts print lines `name value unit`."""
-    rows = []
+    """The benchmarks of single parts print lines `name value unit`, or tables of their own."""
+    rows, verbatim = [], ""
     for program in sorted(build.glob("bench_*")):
         if program.name == "bench_spin" or not os.access(program, os.X_OK) or program.is_dir():
             continue
@@ -189,12 +213,13 @@ def measure_programs(build):
         ran = subprocess.run([program], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if ran.returncode != 0:
             sys.exit(f"error: {program.name}: status {ran.returncode}\n{ran.stderr}")
-        for line in ran.stdout.splitlines():
-            match = re.fullmatch(r"(\S+)\s+([-+.\deE]+)\s*(.*)", line)
-            if match:
-                name, value, unit = match.groups()
-                rows.append((f"{program.name}: {name}", f"{float(value):,.6g} {unit}".strip(), "", ""))
-    return rows
+        found = re.findall(r"^(\S+?):?[ \t]+([-+.\de]+)[ \t]+([^\d\s].*)$", ran.stdout, re.M)
+        if len(found) == len(ran.stdout.splitlines()):
+            rows += [(f"{program.name}: {name}", f"{float(value):,.6g} {unit}", "", "")
+                     for name, value, unit in found]
+        else:
+            verbatim += f"{program.name}\n{ran.stdout}"
+    return rows, verbatim
 
 
 # ---- The table -------------------------------------------------------------------------------------
@@ -233,10 +258,13 @@ def main():
     options = parser.parse_args()
     build = options.build.resolve()
     rows = measure_slowdown(build, options.rounds)
+    rows += measure_recorder(build)
     rows += measure_first_answer(build, options.rounds)
     rows += measure_command(build, 50)
-    rows += measure_programs(build)
-    text = f"{time.strftime('%Y-%m-%d')}, {machine()}.\n\n{table(rows)}"
+    of_parts, verbatim = measure_programs(build)
+    text = f"{time.strftime('%Y-%m-%d')}, {machine()}.\n\n{table(rows + of_parts)}"
+    if verbatim:
+        text += f"\n\n```\n{verbatim}```"
     print(text)
     if options.write:
         write_document(text)

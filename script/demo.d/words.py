@@ -1,10 +1,9 @@
-"""The second program of script/demo: Debian's Python, at work in three threads for some seconds.
+"""The second program of script/demo: Debian's Python, at work in two threads for some seconds.
 
 usage: words.py SECONDS
 """
 
-import hashlib
-import json
+import collections
 import sqlite3
 import sys
 import threading
@@ -13,30 +12,31 @@ import time
 END = time.monotonic() + float(sys.argv[1])
 
 
+def sentences():
+    words = "the quick brown fox jumps over the lazy dog and then sleeps in the sun".split()
+    for n in range(2000):
+        yield " ".join(words[n * k % len(words)] for k in (1, 3, 5, 7, 11)).capitalize() + "."
+
+
+def count():
+    while time.monotonic() < END:
+        counts = collections.Counter()
+        for sentence in sentences():
+            for word in sentence.lower().rstrip(".").split():
+                counts[word] += 1
+        assert counts.most_common(1)
+
+
 def database():
     db = sqlite3.connect(":memory:")
-    db.execute("CREATE TABLE words (word TEXT, length INTEGER)")
+    db.execute("CREATE TABLE sentences (text TEXT)")
     while time.monotonic() < END:
-        words = (hex(n * 7919 % 10007) for n in range(20000))
-        db.executemany("INSERT INTO words VALUES (?, 0)", ((word,) for word in words))
-        db.execute("UPDATE words SET length = length(word)")
-        db.execute("SELECT word, count(*) FROM words GROUP BY word ORDER BY 2 DESC").fetchall()
-        db.execute("DELETE FROM words")
+        db.executemany("INSERT INTO sentences VALUES (?)", ((text,) for text in sentences()))
+        db.execute("SELECT text, count(*) FROM sentences GROUP BY text ORDER BY 2").fetchall()
+        db.execute("DELETE FROM sentences")
 
 
-def documents():
-    rows = [{"id": n, "name": str(n), "even": n % 2 == 0} for n in range(2000)]
-    while time.monotonic() < END:
-        assert json.loads(json.dumps(rows)) == rows
-
-
-def digests():
-    data = bytes(range(256)) * 4096
-    while time.monotonic() < END:
-        hashlib.sha3_256(data).digest()
-
-
-threads = [threading.Thread(target=work) for work in (database, documents, digests)]
+threads = [threading.Thread(target=work) for work in (count, database)]
 for thread in threads:
     thread.start()
 for thread in threads:
