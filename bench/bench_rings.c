@@ -1,5 +1,6 @@
 // From the bytes of the rings to events: ring -> merge -> parse -> sink, with a sink that only
-// counts. Prints one line. `bench_rings [RINGS [FRAMES]]`, default 4 rings, 30 frames.
+// counts. Prints lines `name value unit`. `bench_rings [RINGS [FRAMES]]`, default 4 rings, 30
+// frames.
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -111,8 +112,8 @@ int main(int argc, char **argv)
         perf_merge_drain(&merge, 0, true, count, &sink);
     }
     double s = (double)(clock_thread_cpu_ns() - start_ns) / NS_PER_S;
-    printf("rings: %.1f million samples/s, %.0f ns per sample (%u frames, %u rings of 2 MiB)\n",
-           (double)sink.n_samples / s / 1e6, s * 1e9 / (double)sink.n_samples, n_frames, n_rings);
+    printf("ring_to_event %.1f million samples/s of %u frames, from %u rings of 2 MiB\n",
+           (double)sink.n_samples / s / 1e6, n_frames, n_rings);
     int status = sink.n_frames == sink.n_samples * n_frames && sink.addr_sum > 0 ? 0 : 1;
     perf_merge_fini(&merge);
     for (unsigned i = 0; i < n_rings; i++) {

@@ -117,7 +117,7 @@ size_t format_terminal_width(int fd)
 
 // ---- Tables ------------------------------------------------------------------------------------
 
-enum { GAP = 2, NARROWEST = 8 };
+enum { GAP = 2, NARROWEST = 8, WIDEST = 60 };
 
 void table_init(struct table *table, const struct column *columns, size_t n_columns)
 {
@@ -196,12 +196,14 @@ static void fit(const struct table *table, size_t *widths, size_t width)
 }
 
 static void put_cell(const struct table *table, size_t column, const char *text, size_t width,
-                     struct text *to)
+                     bool cut, struct text *to)
 {
     CLEANUP(text_fini) struct text cell = {0};
     text_add(&cell, text);
-    format_cut(&cell, width);
-    size_t pad = width - format_width(text_get(&cell));
+    if (cut) {
+        format_cut(&cell, width);
+    }
+    size_t pad = width - MIN(width, format_width(text_get(&cell)));
     bool left = table->columns[column].left;
     bool last = column + 1 == table->n_columns;
     text_addf(to, "%*s%s%*s", left ? 0 : (int)pad, "", text_get(&cell),
@@ -217,16 +219,20 @@ void table_put(const struct table *table, struct text *to, size_t width, bool co
     size_t *widths = NEW_ARRAY(size_t, table->n_columns);
     for (size_t i = 0; i < table->n_columns; i++) {
         widths[i] = column_width(table, i);
+        if (width == 0 && table->columns[i].flexible) {
+            widths[i] = MIN(widths[i], (size_t)WIDEST); // what is longer sticks out, alone
+        }
     }
     fit(table, widths, width);
+    bool cut = width > 0;
     text_add(to, colour ? "\x1b[1m" : "");
     for (size_t i = 0; i < table->n_columns; i++) {
-        put_cell(table, i, table->columns[i].title, widths[i], to);
+        put_cell(table, i, table->columns[i].title, widths[i], cut, to);
     }
     text_add(to, colour ? "\x1b[0m" : "");
     for (size_t i = 0; i < table->cells.n; i++) {
         size_t column = i % table->n_columns;
-        put_cell(table, column, table->cells.at[i], widths[column], to);
+        put_cell(table, column, table->cells.at[i], widths[column], cut, to);
     }
     free(widths);
 }

@@ -13,7 +13,7 @@
 
 enum symbol_lang { SYMBOL_C, SYMBOL_CPP, SYMBOL_RUST, SYMBOL_D, SYMBOL_UNKNOWN };
 
-// "c", "cpp", "rust", "d", "unknown".
+// "c", "c++", "rust", "d", or "" when not known.
 const char *symbol_lang_name(enum symbol_lang lang);
 
 struct symbol {

@@ -359,7 +359,7 @@ def test_cxx_names(server, target):
     for function in run.truth:
         entry = top.one(function)
         assert_share(entry["self_samples"], top.samples, run.truth.share(function), function)
-        assert entry["language"] in ("cpp", "c++")
+        assert entry["language"] == "c++"
 
 
 # What a name has to have in it, by what it is in the truth.
