@@ -61,11 +61,12 @@ enum { ARGS_MAX = 8 };
 static int parse(const struct cmd *cmd, const char *const *words, struct values *values,
                  struct operands *operands, struct err *err)
 {
-    char *argv[ARGS_MAX + 1] = {0};
+    static char *argv[ARGS_MAX + 1]; // the operands point into it
     int n = 0;
     for (; words[n] != NULL; n++) {
         argv[n] = (char *)(uintptr_t)words[n];
     }
+    argv[n] = NULL;
     return options_parse(cmd, n, argv, values, operands, err);
 }
 

@@ -43,7 +43,7 @@ struct symtab_builder {
 const char *symbol_lang_name(enum symbol_lang lang)
 {
     static const char *const names[] = {
-        [SYMBOL_C] = "c", [SYMBOL_CPP] = "c++",         [SYMBOL_RUST] = "rust",
+        [SYMBOL_C] = "c", [SYMBOL_CPP] = "c++",  [SYMBOL_RUST] = "rust",
         [SYMBOL_D] = "d", [SYMBOL_UNKNOWN] = "",
     };
     ASSERT(lang >= 0 && lang < ARRAY_LEN(names));

@@ -266,15 +266,22 @@ void run_request_stop(struct run *run)
     (void)n; // a full counter is as good: it is readable
 }
 
+void run_retire(struct run *run)
+{
+    if (run->stop_fd >= 0) {
+        pthread_join(run->thread, NULL);
+        closep(&run->stop_fd);
+    }
+}
+
 void run_free(struct run *run)
 {
     if (run == NULL) {
         return;
     }
     run_request_stop(run);
-    pthread_join(run->thread, NULL);
+    run_retire(run);
     store_free(run->store);
-    close(run->stop_fd);
     free(run->params.label);
     free(run->params.replay_path);
     free(run->params.tap_path);

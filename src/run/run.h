@@ -69,7 +69,7 @@ struct run {
     int error_number; // its positive errno
     struct run_vitals vitals;
     pthread_t thread;
-    int stop_fd; // an eventfd; readable: stop
+    int stop_fd; // an eventfd; readable: stop. -1 once retired, when there is no thread either
 };
 
 // Starts the thread. Takes over what `params` owns. Never fails: failure is a state.
@@ -78,7 +78,10 @@ struct run *run_new(uint32_t id, struct run_params params, struct library *libra
 // Asks the run to end; returns at once. Any thread.
 void run_request_stop(struct run *run);
 
-// Waits for the thread's end, asking for it first. Accepts NULL.
+// A run that is over gives back its thread and its descriptor; its store stays. Not while active.
+void run_retire(struct run *run);
+
+// Ends it first if it is active, and waits for that. Accepts NULL.
 void run_free(struct run *run);
 
 enum run_state run_state(const struct run *run);

@@ -5,6 +5,8 @@
 #include "server/server.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +17,12 @@ enum { READ_BYTES = 64 << 10, READ_ROUNDS = 4, UNSENT_BYTES = 1 << 20 };
 bool connection_is_drained(const struct connection *c)
 {
     return c->out_sent == c->out.n;
+}
+
+bool connection_is_read(const struct connection *c)
+{
+    int unread = 0;
+    return connection_is_drained(c) && (ioctl(c->io.fd, SIOCOUTQ, &unread) < 0 || unread == 0);
 }
 
 void connection_send(struct connection *c, const struct text *line)
@@ -158,9 +166,6 @@ static bool handle_writable(struct loop_fd *io)
     struct connection *c = CONTAINER_OF(io, struct connection, io);
     if (!send_some(c)) {
         return false;
-    }
-    if (connection_is_drained(c)) {
-        subscriptions_on_drained(&c->server->subscriptions, c);
     }
     return settle(c);
 }

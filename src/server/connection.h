@@ -68,3 +68,6 @@ void connection_send(struct connection *connection, const struct text *line);
 
 // Everything has been handed to the kernel.
 bool connection_is_drained(const struct connection *connection);
+
+// Everything has been read by the client.
+bool connection_is_read(const struct connection *connection);

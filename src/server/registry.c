@@ -117,6 +117,7 @@ static void answer_starter(struct registry *registry)
 static void retire(struct registry *registry)
 {
     struct run *run = TAKE(registry->active);
+    run_retire(run);
     if (run->params.request.launched && !atomic_load(&run->began)) {
         log_info("stax-server", "run %u: the program did not start; forgotten", run->id);
         waiters_check(&registry->server->waiters);

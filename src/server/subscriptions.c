@@ -64,7 +64,6 @@ static void send_message(struct subscriptions *subscriptions, struct subscriptio
     json_object_end(&j);
     rpc_put_notification_end(&line);
     connection_send(connection, &line);
-    subscription->unsent = true;
 }
 
 // Asks what is due, and sets the timer for what is next.
@@ -74,8 +73,13 @@ static void ask_those_due(struct subscriptions *subscriptions)
     uint64_t next_ns = UINT64_MAX;
     for (size_t i = 0; i < subscriptions->all.n; i++) {
         struct subscription *subscription = &subscriptions->all.at[i];
-        if (subscription->asked || subscription->unsent) {
+        if (subscription->asked) {
             continue;
+        }
+        const struct connection *connection = connections_find(&subscriptions->server->connections,
+                                                               subscription->connection);
+        if (subscription->due_ns <= now_ns && !connection_is_read(connection)) {
+            subscription->due_ns = now_ns + subscription->interval_ns; // too slow: looks again then
         }
         if (subscription->due_ns > now_ns) {
             next_ns = MIN(next_ns, subscription->due_ns);
@@ -162,16 +166,6 @@ void subscriptions_on_answer(struct subscriptions *subscriptions, const struct q
         send_message(subscriptions, subscription, question);
         if (question->failed || question->ended) {
             remove_at(subscriptions, index);
-        }
-    }
-    ask_those_due(subscriptions);
-}
-
-void subscriptions_on_drained(struct subscriptions *subscriptions, struct connection *connection)
-{
-    for (size_t i = 0; i < subscriptions->all.n; i++) {
-        if (subscriptions->all.at[i].connection == connection->serial) {
-            subscriptions->all.at[i].unsent = false;
         }
     }
     ask_those_due(subscriptions);

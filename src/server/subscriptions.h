@@ -4,8 +4,8 @@
 //
 //     due ──► asked ──► answered ──► sent ──► (interval) ──► due
 //
-// Latest value, never a queue: a subscription is only asked when its previous message has left
-// for the client, so that a slow client gets fewer messages, each as new as can be. An answer
+// Latest value, never a queue: a subscription is only asked when the client has read everything
+// that was sent before, so that a slow client gets fewer messages, each as new as can be. An answer
 // that brings nothing new is not sent. The last message, after the run and its names are complete,
 // says `ended`.
 
@@ -26,7 +26,6 @@ struct subscription {
     uint64_t seq;
     uint64_t revision; // of the last message
     bool asked;        // a question is under way
-    bool unsent;       // its last message has not left yet
 };
 
 struct subscriptions {
@@ -50,9 +49,6 @@ size_t subscriptions_of(const struct subscriptions *subscriptions, uint64_t conn
 
 // An answer to one of its questions; borrowed.
 void subscriptions_on_answer(struct subscriptions *subscriptions, const struct question *question);
-
-// The connection has sent everything.
-void subscriptions_on_drained(struct subscriptions *subscriptions, struct connection *connection);
 
 // The client has gone.
 void subscriptions_drop(struct subscriptions *subscriptions, uint64_t connection);

@@ -59,8 +59,8 @@ def test_slow_reader_gets_the_latest(server, target):
         n = 0
         while rpc.notification(subscription)["result"]["health"]["samples"] < now:
             n += 1
-        # Some answers are in the socket's buffers, whose size is the kernel's.
-        assert n < 20, f"{n} old answers were kept for a slow reader"
+        # One message was on its way, and one question may have been.
+        assert n <= 2, f"{n} old answers were kept for a slow reader"
 
 
 def test_interval_is_kept(server, target):
