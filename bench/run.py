@@ -13,6 +13,7 @@ import platform
 import re
 import resource
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -159,7 +160,7 @@ def first_named_answer(server, run):
     recorder = subprocess.Popen(
         [server.stax, "record", "--time-limit", "10", "--", "/usr/bin/python3", "-c", BUSY_PYTHON],
         env=server.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL)
+        stderr=subprocess.DEVNULL, start_new_session=True)
     took = None
     while took is None and time.monotonic() < began + 8:
         answer = call(connection, "Profiler.top", view={"run": run}, limit=5)
@@ -167,7 +168,7 @@ def first_named_answer(server, run):
             if "+0x" not in entry["function_name"]:
                 took = time.monotonic() - began
     call(connection, "RunControl.stop_active")
-    recorder.kill()
+    os.killpg(recorder.pid, signal.SIGKILL)  # with the program that it started
     recorder.wait()
     return took
 
