@@ -6,8 +6,11 @@
 // node has that frame below this caller. Programs run the same few thousand call sites over and
 // over, so almost every such step has been made before; here it costs one probe of one cache line.
 //
-// Direct-mapped: an entry is simply replaced by the next one that falls into its slot. Nothing is
-// ever wrong in it: a space that changes gets a new version, and nodes never change.
+// The slot of a step is chosen by a hash of the whole way from the root, addresses only. So the
+// slots of all steps are known before the first one is looked at, and can be fetched side by side;
+// each step by itself would wait for the one before. Entries are exact all the same: they name the
+// caller, the address and the version. One that falls into a used slot replaces it; nothing is ever
+// wrong in it, since a space that changes gets a new version, and nodes never change.
 //
 // Before that comes an even cheaper look: two samples of a thread in a row mostly share all but
 // their innermost frames. So the last stack of each thread is kept as it was walked, and the outer
@@ -16,7 +19,7 @@
 #include "base/map.h"
 #include "store/stacks.h"
 
-enum { EDGES_BITS = 16, WALKS_BITS = 6, WALK_DEPTH = 128 };
+enum { EDGES_BITS = 17, WALKS_BITS = 6, WALK_DEPTH = 128 };
 
 struct edge {
     uint64_t addr;
@@ -31,7 +34,8 @@ struct walk {
     uint32_t tid;
     uint32_t n;
     uint64_t addrs[WALK_DEPTH];
-    stack_id stacks[WALK_DEPTH]; // that each of them led to
+    uint64_t hashes[WALK_DEPTH]; // of the way up to there
+    stack_id stacks[WALK_DEPTH]; // that it led to
 };
 
 struct edges {
@@ -40,12 +44,16 @@ struct edges {
     uint64_t n_missed;
 };
 
-static inline struct edge *edges_slot(struct edges *edges, stack_id caller, uint64_t addr,
-                                      uint64_t version)
+// The hash of a way that goes on to `addr`; `leaf` ends it.
+static inline uint64_t edges_hash(uint64_t hash, uint64_t addr, bool leaf)
 {
-    uint64_t hash = (addr + version * 0x9e3779b97f4a7c15ULL) ^ ((uint64_t)caller << 32);
-    hash *= 0xff51afd7ed558ccdULL;
-    return &edges->slots[hash >> (64 - EDGES_BITS)];
+    hash = (hash ^ addr ^ (uint64_t)leaf << 63) * 0x9e3779b97f4a7c15ULL;
+    return hash ^ hash >> 29;
+}
+
+static inline struct edge *edges_slot(struct edges *edges, uint64_t hash)
+{
+    return &edges->slots[hash * 0xff51afd7ed558ccdULL >> (64 - EDGES_BITS)];
 }
 
 // The last walk of this thread in this version of its address space; an empty one otherwise.

@@ -154,12 +154,11 @@ static stack_id push_frame(struct pipeline *p, const struct process *process, st
 }
 
 // One step inwards. `addr` lies in the frame itself; `process` NULL: in the kernel.
-static inline stack_id step(struct pipeline *p, const struct process *process, stack_id stack,
-                            uint64_t addr, bool leaf)
+static inline stack_id step(struct pipeline *p, const struct process *process, struct edge *edge,
+                            stack_id stack, uint64_t addr, bool leaf)
 {
     uint64_t version = process == NULL ? KERNEL_VERSION : process->space.version;
     uint64_t key = version * 2 + leaf;
-    struct edge *edge = edges_slot(&p->edges, stack, addr, key);
     if (edge->addr != addr || edge->caller != stack || edge->version != key) {
         stack_id pushed = push_frame(p, process, stack, addr, leaf);
         *edge = (struct edge){.addr = addr, .version = key, .caller = stack, .stack = pushed};
@@ -168,18 +167,48 @@ static inline stack_id step(struct pipeline *p, const struct process *process, s
     return edge->stack;
 }
 
+// A stack on its way inwards: where it has come to, and the hash of that way.
+struct way {
+    stack_id stack;
+    uint64_t hash;
+};
+
 // The call that will return to `return_addr` ends just before it.
 static inline uint64_t call_addr(uint64_t return_addr)
 {
     return return_addr - 1;
 }
 
-static stack_id push_user(struct pipeline *p, const struct process *process, uint32_t tid,
-                          const uint64_t *addrs, uint32_t n)
+// Takes addrs[first] down to addrs[0]: all calls but the last, which is the leaf. Writes the calls
+// down in `walk` (may be NULL), the next of which is number `n_walked`.
+static struct way push_part(struct pipeline *p, const struct process *process, struct way way,
+                            const uint64_t *addrs, uint32_t first, struct walk *walk,
+                            uint32_t n_walked)
 {
-    if (n == 0) {
-        return STACK_ROOT;
+    struct edge *edges[LIMIT_STACK_DEPTH];
+    uint64_t hashes[LIMIT_STACK_DEPTH];
+    for (uint32_t i = first + 1; i-- > 0;) {
+        way.hash = edges_hash(way.hash, i == 0 ? addrs[0] : call_addr(addrs[i]), i == 0);
+        hashes[i] = way.hash;
+        edges[i] = edges_slot(&p->edges, way.hash);
+        __builtin_prefetch(edges[i]);
     }
+    for (uint32_t i = first; i > 0; i--) {
+        uint64_t addr = call_addr(addrs[i]);
+        way.stack = step(p, process, edges[i], way.stack, addr, false);
+        if (walk != NULL && n_walked < WALK_DEPTH) {
+            walk->addrs[n_walked] = addr;
+            walk->hashes[n_walked] = hashes[i];
+            walk->stacks[n_walked++] = way.stack;
+        }
+    }
+    way.stack = step(p, process, edges[0], way.stack, addrs[0], true);
+    return way;
+}
+
+static struct way push_user(struct pipeline *p, const struct process *process, uint32_t tid,
+                            const uint64_t *addrs, uint32_t n)
+{
     struct walk *walk = edges_walk(&p->edges, tid, process->space.version);
     uint32_t n_calls = n - 1;
     uint32_t same = 0; // calls, from the outermost
@@ -187,25 +216,12 @@ static stack_id push_user(struct pipeline *p, const struct process *process, uin
            walk->addrs[same] == call_addr(addrs[n_calls - same])) {
         same++;
     }
-    stack_id stack = same == 0 ? STACK_ROOT : walk->stacks[same - 1];
-    for (uint32_t i = same; i < n_calls; i++) {
-        uint64_t addr = call_addr(addrs[n_calls - i]);
-        stack = step(p, process, stack, addr, false);
-        if (i < WALK_DEPTH) {
-            walk->addrs[i] = addr;
-            walk->stacks[i] = stack;
-        }
+    struct way way = {.stack = STACK_ROOT, .hash = process->space.version};
+    if (same > 0) {
+        way = (struct way){.stack = walk->stacks[same - 1], .hash = walk->hashes[same - 1]};
     }
     walk->n = MIN(n_calls, (uint32_t)WALK_DEPTH);
-    return step(p, process, stack, addrs[0], true);
-}
-
-static stack_id push_kernel(struct pipeline *p, stack_id stack, const uint64_t *addrs, uint32_t n)
-{
-    for (uint32_t i = n; i-- > 1;) {
-        stack = step(p, NULL, stack, call_addr(addrs[i]), false);
-    }
-    return n == 0 ? stack : step(p, NULL, stack, addrs[0], true);
+    return push_part(p, process, way, addrs, n_calls - same, walk, same);
 }
 
 static stack_id intern_stack(struct pipeline *p, const struct process *process, uint32_t tid,
@@ -213,8 +229,14 @@ static stack_id intern_stack(struct pipeline *p, const struct process *process, 
 {
     uint32_t n_user = MIN(stack->n_user, (uint32_t)LIMIT_STACK_DEPTH);
     uint32_t n_kernel = MIN(stack->n_kernel, (uint32_t)LIMIT_STACK_DEPTH);
-    stack_id id = push_user(p, process, tid, stack->user, n_user);
-    return push_kernel(p, id, stack->kernel, n_kernel);
+    struct way way = {.stack = STACK_ROOT};
+    if (n_user > 0) {
+        way = push_user(p, process, tid, stack->user, n_user);
+    }
+    if (n_kernel > 0) {
+        way = push_part(p, NULL, way, stack->kernel, n_kernel - 1, NULL, 0);
+    }
+    return way.stack;
 }
 
 // ---- Events -----------------------------------------------------------------------------------

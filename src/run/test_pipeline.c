@@ -2,6 +2,8 @@
 
 #include "run/pipeline.h"
 
+#include "base/limits.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -121,6 +123,45 @@ static void test_addresses_become_frames(void **state)
     const uint64_t other[] = {0x20014, 0x10105, 0x10205};
     assert_int_equal(caller_of(s, sample(s, PID, PID, other, 3)), middle);
     assert_int_equal(atomic_load(&s->store->stacks.n_nodes), n + 1);
+}
+
+// Walks back from the leaf and compares every frame with the address that it was made from.
+static void check_stack(struct story *s, stack_id stack, const uint64_t *user, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        assert_int_equal(frame_of(s, stack)->off, i == 0 ? user[0] : user[i] - 1);
+        assert_int_equal(frame_of(s, stack)->leaf, i == 0);
+        stack = caller_of(s, stack);
+    }
+    assert_int_equal(stack, STACK_ROOT);
+}
+
+// Whatever is remembered of earlier stacks, each comes out as it went in: of any depth, of many
+// threads in turn, sharing outer frames or not, while the address space changes.
+static void test_stacks_come_out_as_they_went_in(void **state)
+{
+    struct story *s = *state;
+    enum { ROUNDS = 4000, THREADS = 100, DEEP = LIMIT_STACK_DEPTH, ADDRS = 7 };
+    static uint64_t user[DEEP];
+    uint32_t random = 1;
+    uint32_t n = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        random = random * 1664525 + 1013904223;
+        if (random >> 24 < 4) {
+            map_file(s, PID, (uint64_t)(random >> 8 & 0xff) << 12 | 1ULL << 40, 0, "/lib/other.so");
+        }
+        n = random >> 28 == 0 ? DEEP : 1 + (random >> 16) % 40;
+        uint32_t changed = 1 + (random >> 8) % n; // innermost frames
+        for (uint32_t i = 0; i < changed; i++) {
+            random = random * 1664525 + 1013904223;
+            user[i] = 0x900000 + (random >> 16) % ADDRS * 16;
+        }
+        for (uint32_t i = changed; i < n; i++) {
+            user[i] = user[i] == 0 ? 0x900008 : user[i];
+        }
+        uint32_t tid = PID + (random >> 20) % THREADS;
+        check_stack(s, sample(s, PID, tid, user, n), user, n);
+    }
 }
 
 static void test_kernel_frames_stand_inside_of_user_frames(void **state)
@@ -369,6 +410,7 @@ int main(void)
 #define STORY(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
         STORY(test_addresses_become_frames),
+        STORY(test_stacks_come_out_as_they_went_in),
         STORY(test_kernel_frames_stand_inside_of_user_frames),
         STORY(test_an_address_is_resolved_by_time),
         STORY(test_an_exec_replaces_everything),
