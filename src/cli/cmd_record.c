@@ -99,6 +99,21 @@ struct record {
 
 // ---- Starting ----------------------------------------------------------------------------------
 
+// A script given with -c may have many lines; a label has one.
+static void fold_blanks(struct text *words)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < words->n; i++) {
+        bool blank = strchr(" \t\r\n", words->at[i]) != NULL && words->at[i] != 0;
+        if (!blank) {
+            words->at[n++] = words->at[i];
+        } else if (n > 0 && words->at[n - 1] != ' ') {
+            words->at[n++] = ' ';
+        }
+    }
+    words->n = n - (n > 0 && words->at[n - 1] == ' ');
+}
+
 static void put_label(struct text *to, const struct record_options *o, char **argv)
 {
     CLEANUP(text_fini) struct text words = {0};
@@ -106,11 +121,11 @@ static void put_label(struct text *to, const struct record_options *o, char **ar
         CLEANUP(text_fini) struct text path = {0};
         text_addf(&path, "/proc/%lld/comm", (long long)o->pid);
         file_read(text_get(&path), LIMIT_NAME_BYTES, &words); // without it the server finds a name
-        words.n -= words.n > 0 && words.at[words.n - 1] == '\n';
     }
     for (; argv != NULL && *argv != NULL && words.n < LABEL_BYTES; argv++) {
         text_addf(&words, "%s%s", words.n > 0 ? " " : "", *argv);
     }
+    fold_blanks(&words);
     text_add_escaped(to, text_get(&words), MIN(words.n, (size_t)LABEL_BYTES));
 }
 

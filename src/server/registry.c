@@ -150,21 +150,33 @@ void registry_check(struct registry *registry)
     }
 }
 
+// Its store is there: it can be asked.
+static bool has_begun(const struct run *run)
+{
+    enum run_state state = run_state(run);
+    return state == RUN_RECORDING || state == RUN_STOPPED;
+}
+
 struct run *registry_find(const struct registry *registry, uint32_t id)
 {
     for (size_t i = 0; i < registry->runs.n; i++) {
-        if (registry->runs.at[i]->id == id && run_state(registry->runs.at[i]) != RUN_ARMING) {
+        if (registry->runs.at[i]->id == id && has_begun(registry->runs.at[i])) {
             return registry->runs.at[i];
         }
     }
     return NULL;
 }
 
+bool registry_is_arming(const struct registry *registry, uint32_t id)
+{
+    const struct run *active = registry->active;
+    return active != NULL && active->id == id && run_state(active) == RUN_ARMING;
+}
+
 struct run *registry_current(const struct registry *registry)
 {
     for (size_t i = registry->runs.n; i-- > 0;) {
-        enum run_state state = run_state(registry->runs.at[i]);
-        if (state == RUN_RECORDING || state == RUN_STOPPED) {
+        if (has_begun(registry->runs.at[i])) {
             return registry->runs.at[i];
         }
     }

@@ -31,8 +31,11 @@ struct run *registry_start(struct registry *registry, struct run_params params, 
 // Looks at the active run's state: answers its starter, and retires it when it is over.
 void registry_check(struct registry *registry);
 
-// By id; NULL when there is none.
+// By id; NULL when there is none, or when it is still being armed.
 struct run *registry_find(const struct registry *registry, uint32_t id);
+
+// This run was asked for and is not armed yet.
+bool registry_is_arming(const struct registry *registry, uint32_t id);
 
 // What a question without a run id is about: the active run, else the newest; NULL: none yet. Runs
 // that are still being armed are not there yet.

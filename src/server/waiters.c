@@ -48,8 +48,8 @@ static void answer(struct waiters *waiters, const struct waiter *waiter, const c
 // The outcome, or NULL: go on waiting.
 static const char *outcome_of(const struct waiter *waiter, const struct run *run, uint64_t now_ns)
 {
-    if (run == NULL || run_state(run) == RUN_FAILED) {
-        return "no_active_run"; // it was forgotten while we waited
+    if (run == NULL) {
+        return "no_active_run"; // it could not be armed, or was forgotten while we waited
     }
     bool stopped = run_state(run) == RUN_STOPPED;
     bool met = false;
@@ -118,6 +118,10 @@ void waiters_check(struct waiters *waiters)
     uint64_t now_ns = clock_now_ns();
     for (size_t i = 0; i < waiters->all.n;) {
         struct run *run = registry_find(&waiters->server->registry, waiters->all.at[i].run);
+        if (registry_is_arming(&waiters->server->registry, waiters->all.at[i].run)) {
+            i++;
+            continue;
+        }
         const char *outcome = outcome_of(&waiters->all.at[i], run, now_ns);
         struct waiter *waiter = &waiters->all.at[i];
         if (outcome == NULL) {
