@@ -16,7 +16,7 @@
 
 // How often the rings are looked at when they do not fill up by themselves: young runs are watched
 // closely, so that the first answer comes soon; with nothing going on the pace slows down.
-enum { PACE_YOUNG_MS = 10, PACE_MS = 40, PACE_IDLE_MS = 200, YOUNG_MS = 500, IDLE_DRAINS = 8 };
+enum { PACE_YOUNG_MS = 10, PACE_MS = 100, PACE_IDLE_MS = 200, YOUNG_MS = 500, IDLE_DRAINS = 8 };
 
 const char *run_stop_reason_name(enum run_stop_reason reason)
 {
@@ -153,7 +153,9 @@ static bool drain(struct session *s, bool final)
     }
     if (s->n_events > 0) {
         s->idle_drains = 0;
-        s->run->params.on_change(s->run->params.context);
+        if (atomic_load(&s->run->watched)) {
+            s->run->params.on_change(s->run->params.context);
+        }
     } else {
         s->idle_drains = MIN(s->idle_drains + 1, (int)IDLE_DRAINS);
     }

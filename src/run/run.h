@@ -8,8 +8,9 @@
 //                       store
 //
 // A run has one thread, the capture thread: it opens the backend, drains it into the pipeline and
-// is the only writer of the store. Whoever made the run hears of every change through `on_change`,
-// called on that thread; it must only pass the news on.
+// is the only writer of the store. Whoever made the run hears of every change of its state through
+// `on_change`, and of new samples too while it is `watched`. That is called on the capture thread
+// and must only pass the news on.
 
 #include "base/err.h"
 #include "capture/capture.h"
@@ -54,6 +55,7 @@ struct run_vitals {
 
 struct run {
     uint32_t id;
+    _Atomic bool watched; // somebody waits for samples: on_change() comes with them too
     struct run_params params;
     struct library *library;
     uint64_t started_unix_ns; // these four: valid from RUN_RECORDING on

@@ -113,6 +113,19 @@ static void set_timer(struct waiters *waiters, uint64_t now_ns)
     }
 }
 
+// Has the active run report its samples for as long as somebody counts them.
+static void watch(const struct waiters *waiters)
+{
+    struct run *active = waiters->server->registry.active;
+    bool watched = false;
+    for (size_t i = 0; i < waiters->all.n; i++) {
+        watched = watched || waiters->all.at[i].kind == WAIT_SAMPLES;
+    }
+    if (active != NULL) {
+        atomic_store(&active->watched, watched);
+    }
+}
+
 void waiters_check(struct waiters *waiters)
 {
     uint64_t now_ns = clock_now_ns();
@@ -136,6 +149,7 @@ void waiters_check(struct waiters *waiters)
         answer(waiters, &done, outcome, run);
         free(done.symbol);
     }
+    watch(waiters);
     set_timer(waiters, now_ns);
 }
 
