@@ -92,41 +92,56 @@ static void put_tree(const struct flame_tree *tree, struct text *to)
     }
 }
 
-static void print_flame(const json_t *run, const json_t *answer, const struct flame_tree *tree,
-                        const struct flame_options *o)
+static void put_flame(const json_t *answer, const struct flame_tree *tree,
+                      const struct flame_options *o, struct text *to)
 {
-    CLEANUP(text_fini) struct text text = {0};
-    report_put_head(&text, run, answer);
     if (tree->nodes.n == 0 || tree->nodes.at[0].samples == 0) {
         bool recording = result_bool(json_object_get(answer, "health"), "recording");
-        text_add(&text, recording ? "no samples yet\n" : "no samples\n");
-        report_print(&text);
+        text_add(to, recording ? "no samples yet\n" : "no samples\n");
         return;
     }
-    put_tree(tree, &text);
+    put_tree(tree, to);
     uint64_t n_nodes = result_u64(answer, "n_nodes");
     if (n_nodes > tree->nodes.n) {
-        text_add(&text, "left out: ");
-        format_things(&text, n_nodes - tree->nodes.n, "node", "nodes");
-        text_addf(&text, " below %.15g%% or deeper than %lld (--threshold-pct, -d)\n",
+        text_add(to, "left out: ");
+        format_things(to, n_nodes - tree->nodes.n, "node", "nodes");
+        text_addf(to, " below %.15g%% or deeper than %lld (--threshold-pct, -d)\n",
                   o->threshold_pct, (long long)o->depth);
     }
-    report_print(&text);
 }
 
-static int print_answer(const json_t *run, const json_t *answer, const struct flame_options *o)
+// The tree that the answer's columns say, or an error, printed.
+static bool read_tree(struct flame_tree *tree, const json_t *answer)
+{
+    struct err err = {0};
+    bool sound = flame_tree_read(tree, answer, &err) >= 0;
+    if (!sound) {
+        log_error("%s", err.text);
+    }
+    return sound;
+}
+
+static int print_flame(const json_t *run, const json_t *answer, const void *values)
 {
     CLEANUP(flame_tree_fini) struct flame_tree tree = {0};
-    struct err err = {0};
-    if (flame_tree_read(&tree, answer, &err) < 0) {
-        log_error("%s", err.text);
+    CLEANUP(text_fini) struct text text = {0};
+    if (!read_tree(&tree, answer)) {
         return 1;
     }
-    if (!o->json) {
-        print_flame(run, answer, &tree, o);
-        return 0;
-    }
+    report_put_head(&text, run, answer);
+    put_flame(answer, &tree, values, &text);
+    report_print(&text);
+    return 0;
+}
+
+static int print_nested(const json_t *answer, const void *unused)
+{
+    (void)unused;
+    CLEANUP(flame_tree_fini) struct flame_tree tree = {0};
     CLEANUP(text_fini) struct text text = {0};
+    if (!read_tree(&tree, answer)) {
+        return 1;
+    }
     flame_tree_put_json(&tree, answer, &text);
     text_add(&text, "\n");
     report_print(&text);
@@ -137,22 +152,17 @@ static int flame_run(const void *values, const struct operands *operands)
 {
     (void)operands;
     const struct flame_options *o = values;
-    CLEANUP(client_fini) struct client client = CLIENT_INIT;
-    if (!session_open(&client)) {
-        return 1;
-    }
-    json_t *run = o->json ? NULL : session_find_run(&client, o->run);
-    if (run == NULL && !o->json) {
-        return 1;
-    }
-    json_t *params = session_view_params(o->run, o->tid);
-    json_object_set_new(params, "max_depth", json_integer(o->depth));
-    json_object_set_new(params, "min_share", json_real(o->threshold_pct / 100));
-    json_t *answer = session_call(&client, "Profiler.flamegraph", params);
-    int status = answer == NULL ? 1 : print_answer(run, answer, o);
-    json_decref(run);
-    json_decref(answer);
-    return status;
+    return session_ask(&(struct view_question){
+        .method = "Profiler.flamegraph",
+        .run = o->run,
+        .tid = o->tid,
+        .params = json_pack("{s:I s:f}", "max_depth", (json_int_t)o->depth, "min_share",
+                            o->threshold_pct / 100),
+        .json = o->json,
+        .options = o,
+        .print = print_flame,
+        .print_json = print_nested,
+    });
 }
 
 const struct cmd cmd_flame = {

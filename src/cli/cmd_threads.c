@@ -78,8 +78,9 @@ static void add_thread(struct table *table, const json_t *thread, bool has_off_c
     table_add_name(table, result_text(thread, "name"));
 }
 
-static void print_threads(const json_t *run, const json_t *answer)
+static int print_threads(const json_t *run, const json_t *answer, const void *unused)
 {
+    (void)unused;
     // Exact on-CPU times come from switch records, and so do waits: no ones without the others.
     bool has_off_cpu = !result_bool(json_object_get(answer, "health"), "estimated");
     CLEANUP(text_fini) struct text text = {0};
@@ -103,31 +104,20 @@ static void print_threads(const json_t *run, const json_t *answer)
         text_add(&text, "-: waiting was not recorded (stax status says why)\n");
     }
     report_print(&text);
+    return 0;
 }
 
 static int threads_run(const void *values, const struct operands *operands)
 {
     (void)operands;
     const struct threads_options *o = values;
-    CLEANUP(client_fini) struct client client = CLIENT_INIT;
-    if (!session_open(&client)) {
-        return 1;
-    }
-    json_t *run = o->json ? NULL : session_find_run(&client, o->run);
-    if (run == NULL && !o->json) {
-        return 1;
-    }
-    json_t *params = session_view_params(o->run, 0);
-    json_object_set_new(params, "limit", json_integer(o->limit));
-    json_t *answer = session_call(&client, "Profiler.threads", params);
-    if (answer != NULL && o->json) {
-        session_print_json(answer);
-    } else if (answer != NULL) {
-        print_threads(run, answer);
-    }
-    json_decref(run);
-    json_decref(answer);
-    return answer == NULL;
+    return session_ask(&(struct view_question){
+        .method = "Profiler.threads",
+        .run = o->run,
+        .params = json_pack("{s:I}", "limit", (json_int_t)o->limit),
+        .json = o->json,
+        .print = print_threads,
+    });
 }
 
 const struct cmd cmd_threads = {

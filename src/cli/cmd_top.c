@@ -63,10 +63,11 @@ static void add_entry(struct table *table, const json_t *entry, uint64_t total_n
     table_add_name(table, result_text(entry, "binary"));
 }
 
-static void print_top(const json_t *run, const json_t *top, const char *sort)
+static int print_top(const json_t *run, const json_t *top, const void *options_of_top)
 {
+    const struct top_options *o = options_of_top;
     const json_t *entries = json_object_get(top, "entries");
-    const char *samples = strcmp(sort, "total") == 0 ? "total_samples" : "self_samples";
+    const char *samples = strcmp(o->sort, "total") == 0 ? "total_samples" : "self_samples";
     CLEANUP(text_fini) struct text text = {0};
     CLEANUP(table_fini) struct table table;
     table_init(&table, columns, ARRAY_LEN(columns));
@@ -91,32 +92,22 @@ static void print_top(const json_t *run, const json_t *top, const char *sort)
         text_add(&text, " (-n shows more)\n");
     }
     report_print(&text);
+    return 0;
 }
 
 static int top_run(const void *values, const struct operands *operands)
 {
     (void)operands;
     const struct top_options *o = values;
-    CLEANUP(client_fini) struct client client = CLIENT_INIT;
-    if (!session_open(&client)) {
-        return 1;
-    }
-    json_t *run = o->json ? NULL : session_find_run(&client, o->run);
-    if (run == NULL && !o->json) {
-        return 1;
-    }
-    json_t *params = session_view_params(o->run, o->tid);
-    json_object_set_new(params, "limit", json_integer(o->limit));
-    json_object_set_new(params, "sort", json_string(o->sort));
-    json_t *top = session_call(&client, "Profiler.top", params);
-    if (top != NULL && o->json) {
-        session_print_json(top);
-    } else if (top != NULL) {
-        print_top(run, top, o->sort);
-    }
-    json_decref(run);
-    json_decref(top);
-    return top == NULL;
+    return session_ask(&(struct view_question){
+        .method = "Profiler.top",
+        .run = o->run,
+        .tid = o->tid,
+        .params = json_pack("{s:I s:s}", "limit", (json_int_t)o->limit, "sort", o->sort),
+        .json = o->json,
+        .options = o,
+        .print = print_top,
+    });
 }
 
 const struct cmd cmd_top = {

@@ -83,18 +83,6 @@ void session_print_json(const json_t *result)
     free(text);
 }
 
-json_t *session_view_params(int64_t run, int64_t tid)
-{
-    json_t *view = json_object();
-    if (run > 0) {
-        json_object_set_new(view, "run", json_integer(run));
-    }
-    if (tid > 0) {
-        json_object_set_new(view, "tid", json_integer(tid));
-    }
-    return json_pack("{s:o}", "view", view);
-}
-
 json_t *session_find_run(struct client *client, int64_t id)
 {
     json_t *list = session_call(client, "RunControl.list_runs", NULL);
@@ -119,6 +107,51 @@ json_t *session_find_run(struct client *client, int64_t id)
         log_error("no run %lld; list them with: stax list", (long long)id);
     }
     return found;
+}
+
+// {run?, tid?}
+static json_t *view_of(int64_t run, int64_t tid)
+{
+    json_t *view = json_object();
+    if (run > 0) {
+        json_object_set_new(view, "run", json_integer(run));
+    }
+    if (tid > 0) {
+        json_object_set_new(view, "tid", json_integer(tid));
+    }
+    return view;
+}
+
+static int print_answer(const struct view_question *q, const json_t *run, const json_t *answer)
+{
+    if (!q->json) {
+        return q->print(run, answer, q->options);
+    }
+    if (q->print_json != NULL) {
+        return q->print_json(answer, q->options);
+    }
+    session_print_json(answer);
+    return 0;
+}
+
+int session_ask(const struct view_question *q)
+{
+    CLEANUP(client_fini) struct client client = CLIENT_INIT;
+    json_t *params = q->params;
+    json_t *run = NULL;
+    json_t *answer = NULL;
+    int status = 1;
+    if (session_open(&client) && (q->json || (run = session_find_run(&client, q->run)) != NULL)) {
+        json_object_set_new(params, "view", view_of(q->run, q->tid));
+        answer = session_call(&client, q->method, TAKE(params));
+    }
+    if (answer != NULL) {
+        status = print_answer(q, run, answer);
+    }
+    json_decref(params);
+    json_decref(run);
+    json_decref(answer);
+    return status;
 }
 
 // ---- Reading results ---------------------------------------------------------------------------

@@ -19,8 +19,23 @@ void session_print_error(const struct rpc_error *error);
 // Prints a result as JSON on stdout.
 void session_print_json(const json_t *result);
 
-// The `view` of a question: {view: {run?, tid?}}; 0: not given.
-json_t *session_view_params(int64_t run, int64_t tid);
+// A question about a part of a run: what most commands are.
+struct view_question {
+    const char *method;
+    int64_t run;         // 0: not given
+    int64_t tid;         // 0: not given
+    json_t *params;      // besides the view; taken over
+    bool json;           // the answer is printed as it is
+    const void *options; // of the command, for its functions
+
+    // Prints the answer for people; `run` is the summary of the run that it is about. Exit status.
+    int (*print)(const json_t *run, const json_t *answer, const void *options);
+    // Prints it as JSON where that is not just the answer; may be NULL. Exit status.
+    int (*print_json)(const json_t *answer, const void *options);
+};
+
+// Asks, and prints the answer or the error. The exit status of the command.
+int session_ask(const struct view_question *question);
 
 // The summary of run `id`, or, when 0, of the one that a question without a run is about. A new
 // reference; NULL when an error was printed.
