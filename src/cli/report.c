@@ -7,6 +7,8 @@
 
 static const char SEPARATOR[] = " · ";
 
+enum { LABEL_COLUMNS = 60 };
+
 // Unresolved leaves below this share are ordinary and not worth a line.
 static const double NOTEWORTHY_PCT = 1.0;
 
@@ -74,14 +76,23 @@ static void put_health(struct text *to, const json_t *health)
     }
 }
 
+// In front of every answer, so short; `stax list` has all of it.
+static void put_short_label(struct text *to, const json_t *run)
+{
+    CLEANUP(text_fini) struct text label = {0};
+    const char *whole = result_text(run, "label");
+    text_add_escaped(&label, whole, strlen(whole));
+    format_cut(&label, LABEL_COLUMNS);
+    text_add(to, text_get(&label));
+}
+
 void report_put_head(struct text *to, const json_t *run, const json_t *answer)
 {
     const json_t *health = json_object_get(answer, "health");
-    const char *label = result_text(run, "label");
     text_addf(to, "run %llu%s", (unsigned long long)result_u64(run, "id"), SEPARATOR);
     report_put_state(to, run);
     text_add(to, SEPARATOR);
-    text_add_escaped(to, label, strlen(label));
+    put_short_label(to, run);
     text_add(to, SEPARATOR);
     format_things(to, result_u64(health, "samples"), "sample", "samples");
     text_add(to, SEPARATOR);
