@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import platform
+import random
 import re
 import resource
 import shutil
@@ -106,27 +107,36 @@ def stax_command(server, command):
 
 
 def measure_slowdown(build, rounds):
+    """Bare, perf and stax in turns, each round in another order, after one of each that does not
+    count: the server reads the kernel's symbols only once in its life."""
     target = str(build / "bench_spin")
     command = [target, calibrate(target, 2)]
     times = {"bare": [], "perf": [], "stax": []}
     server = Server(build)
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(rounds):
-            say(f"slow-down: round {number + 1} of {rounds}")
-            times["bare"].append(spin(command))
-            times["perf"].append(spin(perf_command(folder, command)))
-            times["stax"].append(spin(stax_command(server, command), server.env))
+        run = {"bare": lambda: spin(command),
+               "perf": lambda: spin(perf_command(folder, command)),
+               "stax": lambda: spin(stax_command(server, command), server.env)}
+        for number in range(rounds + 1):
+            say(f"slow-down: round {number} of {rounds}")
+            for who in random.sample(list(run), 3):
+                measured = run[who]()
+                if number > 0:
+                    times[who].append(measured)
     server.close()
 
     def slower(who, which):
+        """Median in percent, and the standard error of the mean."""
         bare = statistics.median(t[which] for t in times["bare"])
-        return 100 * (statistics.median(t[which] for t in times[who]) / bare - 1)
+        percents = [100 * (t[which] / bare - 1) for t in times[who]]
+        return statistics.median(percents), statistics.stdev(percents) / len(percents) ** 0.5
 
     rows = []
     for which, name in ((0, "wall time"), (1, "CPU time")):
-        stax, perf = slower("stax", which), slower("perf", which)
+        (stax, stax_error), (perf, perf_error) = slower("stax", which), slower("perf", which)
+        error = (stax_error ** 2 + perf_error ** 2) ** 0.5
         rows.append((f"slow-down of 2 busy threads at {HZ} Hz, {name}", f"{stax:+.2f} %",
-                     f"perf: {perf:+.2f} %", f"{stax - perf:+.2f} points"))
+                     f"perf: {perf:+.2f} %", f"{stax - perf:+.2f} ± {error:.2f} points"))
     return rows
 
 
@@ -255,7 +265,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--write", action="store_true")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     build = options.build.resolve()
     rows = measure_slowdown(build, options.rounds)
