@@ -35,7 +35,8 @@ NOBODY = 65534
 
 def _is_sanitized(path):
     try:
-        return b"__asan_init" in path.read_bytes()
+        program = path.read_bytes()
+        return b"__asan_init" in program or b"__tsan_init" in program
     except OSError:
         return False
 
