@@ -7,6 +7,9 @@
 
 #include <stdio.h>
 
+// `stax record … & stax wait …`: the recording may be a moment away.
+enum { START_MS = 2000 };
+
 struct wait_options {
     int64_t samples;
     double seconds;
@@ -126,6 +129,7 @@ static int wait_run(const void *values, const struct operands *operands)
     if (o->timeout_ms >= 0) {
         json_object_set_new(params, "timeout_ms", json_integer(o->timeout_ms));
     }
+    json_object_set_new(params, "start_ms", json_integer(START_MS));
     if (o->run > 0) {
         json_object_set_new(params, "run", json_integer(o->run));
     }

@@ -264,6 +264,7 @@ static void handle_wait_active(const struct call *call)
         .run = run != NULL      ? (uint32_t)json_integer_value(run)
                : active != NULL ? active->id
                                 : 0,
+        .start_by_ns = now_ns + param_u64(call->params, "start_ms", 0) * NS_PER_MS,
         .kind = WAIT_STOPPED,
         .deadline_ns = timeout == NULL ? 0
                                        : now_ns + (uint64_t)json_integer_value(timeout) * NS_PER_MS,

@@ -77,6 +77,24 @@ static const char *outcome_of(const struct waiter *waiter, const struct run *run
     return waiter->deadline_ns != 0 && now_ns >= waiter->deadline_ns ? "timed_out" : NULL;
 }
 
+// No run was active when the wait began. True: one has begun since, and is waited for from here on.
+static bool has_started(const struct waiters *waiters, struct waiter *waiter)
+{
+    const struct run *active = waiters->server->registry.active;
+    if (waiter->run == 0 && active != NULL) {
+        waiter->run = active->id;
+    }
+    return waiter->run != 0;
+}
+
+static const char *outcome_before_start(const struct waiter *waiter, uint64_t now_ns)
+{
+    if (waiter->deadline_ns != 0 && now_ns >= waiter->deadline_ns) {
+        return "timed_out";
+    }
+    return now_ns >= waiter->start_by_ns ? "no_active_run" : NULL;
+}
+
 static void ask_for_symbol(struct waiters *waiters, struct waiter *waiter, struct run *run,
                            uint64_t now_ns)
 {
@@ -99,6 +117,10 @@ static void set_timer(struct waiters *waiters, uint64_t now_ns)
         const struct waiter *waiter = &waiters->all.at[i];
         if (waiter->deadline_ns != 0) {
             next_ns = MIN(next_ns, waiter->deadline_ns);
+        }
+        if (waiter->run == 0) {
+            next_ns = MIN(next_ns, waiter->start_by_ns);
+            continue;
         }
         if (waiter->kind == WAIT_SECONDS) {
             next_ns = MIN(next_ns, waiter->until_ns);
@@ -130,15 +152,17 @@ void waiters_check(struct waiters *waiters)
 {
     uint64_t now_ns = clock_now_ns();
     for (size_t i = 0; i < waiters->all.n;) {
-        struct run *run = registry_find(&waiters->server->registry, waiters->all.at[i].run);
-        if (registry_is_arming(&waiters->server->registry, waiters->all.at[i].run)) {
-            i++;
-            continue;
-        }
-        const char *outcome = outcome_of(&waiters->all.at[i], run, now_ns);
         struct waiter *waiter = &waiters->all.at[i];
+        bool started = has_started(waiters, waiter);
+        struct run *run = registry_find(&waiters->server->registry, waiter->run);
+        bool arming = registry_is_arming(&waiters->server->registry, waiter->run);
+        const char *outcome = NULL;
+        if (!arming) {
+            outcome = started ? outcome_of(waiter, run, now_ns)
+                              : outcome_before_start(waiter, now_ns);
+        }
         if (outcome == NULL) {
-            if (waiter->kind == WAIT_SYMBOL) {
+            if (waiter->kind == WAIT_SYMBOL && run != NULL) {
                 ask_for_symbol(waiters, waiter, run, now_ns);
             }
             i++;

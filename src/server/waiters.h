@@ -15,7 +15,8 @@ enum wait_kind { WAIT_STOPPED, WAIT_SAMPLES, WAIT_SECONDS, WAIT_SYMBOL, WAIT_STO
 struct waiter {
     uint64_t connection;
     uint64_t ticket;
-    uint32_t run;
+    uint32_t run;         // 0: none is active; the next one that begins
+    uint64_t start_by_ns; // until when it may begin
     enum wait_kind kind;
     uint64_t samples;     // WAIT_SAMPLES
     uint64_t until_ns;    // WAIT_SECONDS: CLOCK_MONOTONIC

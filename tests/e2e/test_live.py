@@ -69,3 +69,13 @@ def test_waiter_gets_its_answer_when_the_run_ends(server, target):
         assert answers[request]["outcome"] in ("condition_met", "stopped")
         assert answers[samples]["outcome"] == "stopped"
         assert answers[request]["summary"]["stop_reason"] == "target_exited"
+
+
+def test_wait_may_begin_before_the_run(server, target):
+    """`stax record … & stax wait …` in a script: whichever comes first."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, server.rpc() as rpc:
+        waiting = pool.submit(server.ok, "wait", "--for-samples", "50")
+        while rpc.call("RunControl.diagnostics")["server"]["waiters"] == 0:
+            assert not waiting.done(), waiting.result()
+        with server.live([target("forever")]):
+            assert "condition met" in waiting.result().out

@@ -232,6 +232,8 @@ def test_kinds_of_our_own_errors(server, target):
         assert kind("Profiler.top") in ("unknown_run", "no_active_run")
         assert kind("Profiler.top", view={"run": 99}) == "unknown_run"
         assert rpc.call("RunControl.wait_active")["outcome"] == "no_active_run"
+        assert rpc.call("RunControl.wait_active", start_ms=50)["outcome"] == "no_active_run"
+        assert rpc.call("RunControl.wait_active", start_ms=5000, timeout_ms=50)["outcome"] == "timed_out"
         assert kind("RunControl.start_attach", pid=4194303) == "not_found"
         assert kind("Profiler.unsubscribe", subscription=12345) == "not_found"
         with server.live([target("forever")]) as live:
