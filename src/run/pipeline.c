@@ -139,14 +139,16 @@ static stack_id push_frame(struct pipeline *p, const struct process *process, st
                            uint64_t addr, bool leaf)
 {
     struct frame_row frame = resolve(p, process, addr, leaf);
-    if (frame.image == 0) {
-        store_count(p->store, ACCOUNT_PLACES_UNMAPPED, 1);
-    } else {
+    if (frame.image != 0) {
         library_want(p->library, store_image(p->store, frame.image)->library);
     }
+    uint32_t n_frames = atomic_load_explicit(&p->store->stacks.n_frames, memory_order_relaxed);
+    frame_id id = stacks_frame(&p->store->stacks, &frame);
+    if (frame.image == 0 && id >= n_frames) { // not again when a step was forgotten
+        store_count(p->store, ACCOUNT_PLACES_UNMAPPED, 1);
+    }
     bool cut = false;
-    stack_id stack = stacks_push(&p->store->stacks, caller, stacks_frame(&p->store->stacks, &frame),
-                                 &cut);
+    stack_id stack = stacks_push(&p->store->stacks, caller, id, &cut);
     if (cut) {
         store_count(p->store, ACCOUNT_STACKS_CUT, 1);
     }
@@ -429,7 +431,7 @@ static void keep_time(struct pipeline *p, const struct event *event)
 void pipeline_apply(struct pipeline *p, const struct event *event)
 {
     keep_time(p, event);
-    atomic_fetch_add_explicit(&p->store->events[event->kind], 1, memory_order_relaxed);
+    store_count_event(p->store, event->kind);
     switch (event->kind) {
     case EVENT_SAMPLE:
         on_sample(p, event);

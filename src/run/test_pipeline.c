@@ -203,6 +203,7 @@ static void test_an_address_is_resolved_by_time(void **state)
                             .tid = PID,
                             .image_unmapped = {.start_addr = 0x10000, .size_bytes = 0x1000}});
     assert_int_equal(sample(s, PID, PID, user, 1), before);
+    assert_int_equal(store_account(s->store, ACCOUNT_PLACES_UNMAPPED), 1); // the same place
 }
 
 static void test_an_exec_replaces_everything(void **state)

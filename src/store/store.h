@@ -230,7 +230,7 @@ enum account {
     ACCOUNT_UNTHROTTLES,
     ACCOUNT_OUT_OF_ORDER,     // arrived later than their turn, and were moved to it
     ACCOUNT_STACKS_EMPTY,     // samples without any frame
-    ACCOUNT_STACKS_CUT,       // deeper than the recorder looks
+    ACCOUNT_STACKS_CUT,       // call sites for which the tree of stacks had no room left
     ACCOUNT_STACKS_TRUNCATED, // known to lack callers
     ACCOUNT_FRAMES,           // of all samples
     ACCOUNT_PLACES_UNMAPPED,  // distinct call sites where nothing was mapped
@@ -290,6 +290,7 @@ image_id store_add_image(struct store *store, const struct image_row *image);
 uint32_t store_add_code(struct store *store, const struct code_row *code);
 
 void store_count(struct store *store, enum account account, uint64_t more);
+void store_count_event(struct store *store, uint32_t kind); // enum event_kind
 
 // ---- Reading: any thread -----------------------------------------------------------------------
 
