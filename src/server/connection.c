@@ -96,6 +96,14 @@ static void handle_line(struct connection *c, struct slice line)
     rpc_request_fini(&request);
 }
 
+static void refuse_too_long(struct connection *c)
+{
+    CLEANUP(text_fini) struct text text = {0};
+    text_addf(&text, "a request has more than %d bytes", LIMIT_REQUEST_BYTES);
+    refuse_now(c, NULL, RPC_ERROR_TOO_LARGE, text_get(&text));
+    c->closing = true;
+}
+
 // Handles the whole lines that have arrived, as far as the client may go.
 static void handle_lines(struct connection *c)
 {
@@ -110,6 +118,10 @@ static void handle_lines(struct connection *c)
         }
         struct slice line = {(const uint8_t *)c->in.at + start, (size_t)(end - c->in.at) - start};
         start = c->in_scanned = (size_t)(end - c->in.at) + 1;
+        if (line.n > LIMIT_REQUEST_BYTES) {
+            refuse_too_long(c);
+            break;
+        }
         bool blank = line.n == 0 || (line.n == 1 && line.data[0] == '\r');
         if (!blank) {
             handle_line(c, line);
@@ -121,10 +133,7 @@ static void handle_lines(struct connection *c)
         c->in_scanned -= start;
     }
     if (c->in.n > LIMIT_REQUEST_BYTES && c->in_scanned == c->in.n && !c->closing) {
-        CLEANUP(text_fini) struct text text = {0};
-        text_addf(&text, "a request has more than %d bytes", LIMIT_REQUEST_BYTES);
-        refuse_now(c, NULL, RPC_ERROR_TOO_LARGE, text_get(&text));
-        c->closing = true;
+        refuse_too_long(c); // without waiting for its end
     }
 }
 

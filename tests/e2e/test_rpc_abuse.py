@@ -64,15 +64,16 @@ def test_line_just_below_and_above_the_limit(recording):
         return line + b" " * (n - len(line) - 1) + b"\n"
 
     with recording.rpc() as rpc:
-        rpc.send(padded(1 << 20))
+        rpc.send(padded((1 << 20) + 1))  # the newline does not count
         assert "result" in rpc.read()
         rpc.send(padded(1000))
         assert "result" in rpc.read()
-    with recording.rpc() as rpc:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            rpc.send(padded(3 << 20))
-        assert json.loads(rpc.read_line())["error"]["data"]["kind"] == "too_large"
-        assert rpc.read_line() is None, "the connection is closed"
+    for size in (1 << 20) + 2, 3 << 20:
+        with recording.rpc() as rpc:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                rpc.send(padded(size))
+            assert json.loads(rpc.read_line())["error"]["data"]["kind"] == "too_large"
+            assert rpc.read_line() is None, "the connection is closed"
 
 
 def test_half_a_line_and_wait(recording):
