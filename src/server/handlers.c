@@ -18,6 +18,7 @@ struct call {
     struct server *server;
     struct connection *connection;
     uint64_t ticket;
+    const char *method;
     const json_t *params;
 };
 
@@ -342,34 +343,14 @@ static struct question *read_question(const struct call *call, const char *metho
     return question;
 }
 
-static void handle_question(const struct call *call, const char *method)
+static void handle_question(const struct call *call)
 {
-    struct question *question = read_question(call, method, call->params);
+    struct question *question = read_question(call, call->method, call->params);
     if (question != NULL) {
         question->connection = call->connection->serial;
         question->ticket = call->ticket;
         questions_ask(&call->server->questions, question);
     }
-}
-
-static void handle_top(const struct call *call)
-{
-    handle_question(call, "Profiler.top");
-}
-
-static void handle_flamegraph(const struct call *call)
-{
-    handle_question(call, "Profiler.flamegraph");
-}
-
-static void handle_threads(const struct call *call)
-{
-    handle_question(call, "Profiler.threads");
-}
-
-static void handle_total(const struct call *call)
-{
-    handle_question(call, "Profiler.total_on_cpu_ns");
 }
 
 static void handle_subscribe(const struct call *call)
@@ -433,15 +414,15 @@ void handle_request(struct server *server, struct connection *connection, uint64
         {"RunControl.start_attach", handle_start_attach},
         {"RunControl.wait_active", handle_wait_active},
         {"RunControl.stop_active", handle_stop_active},
-        {"Profiler.top", handle_top},
-        {"Profiler.flamegraph", handle_flamegraph},
-        {"Profiler.threads", handle_threads},
-        {"Profiler.total_on_cpu_ns", handle_total},
+        {"Profiler.top", handle_question},
+        {"Profiler.flamegraph", handle_question},
+        {"Profiler.threads", handle_question},
+        {"Profiler.total_on_cpu_ns", handle_question},
         {"Profiler.subscribe", handle_subscribe},
         {"Profiler.unsubscribe", handle_unsubscribe},
         {"rpc.discover", handle_discover},
     };
-    struct call call = {server, connection, ticket, request->params};
+    struct call call = {server, connection, ticket, request->method->name, request->params};
     for (size_t i = 0; i < ARRAY_LEN(handlers); i++) {
         if (strcmp(handlers[i].method, request->method->name) == 0) {
             handlers[i].handle(&call);
