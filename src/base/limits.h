@@ -19,6 +19,8 @@ enum {
     LIMIT_SYMBOL_FILE_BYTES = 0x7fffffff, // a file that is looked into for symbols
     LIMIT_LOADED_IMAGES = 1 << 14,        // files with symbols in memory, over all runs
     LIMIT_CHILDREN = 1 << 10,             // child processes whose CPU time is watched
+    LIMIT_FOREIGN_THREADS = 1 << 12,      // threads of other programs that wake or are woken
+    LIMIT_PLACES = 1 << 12,               // names of kernel functions that threads wait in
 };
 
 // What a client controls.
@@ -31,6 +33,10 @@ enum {
     LIMIT_ANSWER_BYTES = 64 << 20, // one answer; a larger one becomes a `too_large` error
     LIMIT_TOP_ENTRIES = 10000,
     LIMIT_FLAME_NODES = 50000,
+    LIMIT_INTERVAL_ENTRIES = 10000,
+    LIMIT_TIMELINE_BUCKETS = 2000,
+    LIMIT_TIMELINE_THREADS = 1000,
+    LIMIT_NOW_LOOKS = 1000, // threads that one question looks at while they wait
     LIMIT_EXCLUDED_SYMBOLS = 64,
     LIMIT_LABEL_BYTES = 4096,
     LIMIT_JSON_DEPTH = 32,

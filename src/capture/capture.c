@@ -7,6 +7,7 @@ const char *capture_ability_name(enum capture_ability ability)
         [CAPTURE_KERNEL_SYMBOLS] = "kernel_symbols",
         [CAPTURE_OFF_CPU] = "off_cpu",
         [CAPTURE_OFF_CPU_STACKS] = "off_cpu_stacks",
+        [CAPTURE_WAIT_DETAILS] = "wait_details",
         [CAPTURE_WAKEUPS] = "wakeups",
         [CAPTURE_PMU] = "pmu",
         [CAPTURE_BUILD_IDS] = "build_ids",
@@ -14,4 +15,18 @@ const char *capture_ability_name(enum capture_ability ability)
     };
     ASSERT(ability >= 0 && ability < CAPTURE_ABILITY_COUNT);
     return names[ability];
+}
+
+const char *capture_object_name(enum capture_object object)
+{
+    static const char *const names[] = {
+        [CAPTURE_OBJECT_UNKNOWN] = "",
+        [CAPTURE_OBJECT_MUTEX] = "mutex",
+        [CAPTURE_OBJECT_LOCK] = "lock",
+        [CAPTURE_OBJECT_CONDITION] = "condition",
+        [CAPTURE_OBJECT_SEMAPHORE] = "semaphore",
+        [CAPTURE_OBJECT_THREAD] = "thread",
+    };
+    ASSERT(object >= 0 && object < ARRAY_LEN(names));
+    return names[object];
 }

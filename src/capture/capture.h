@@ -22,9 +22,10 @@
 enum capture_ability {
     CAPTURE_KERNEL_STACKS,
     CAPTURE_KERNEL_SYMBOLS, // addresses in /proc/kallsyms
-    CAPTURE_OFF_CPU,        // switch records
-    CAPTURE_OFF_CPU_STACKS,
-    CAPTURE_WAKEUPS,
+    CAPTURE_OFF_CPU,        // when threads leave a CPU and come back
+    CAPTURE_OFF_CPU_STACKS, // where they were then
+    CAPTURE_WAIT_DETAILS,   // what a waiting thread waits for, looked up while it does
+    CAPTURE_WAKEUPS,        // who made them ready
     CAPTURE_PMU,
     CAPTURE_BUILD_IDS,    // the kernel reports them with each mapping
     CAPTURE_LOST_SAMPLES, // the kernel counts lost samples
@@ -41,6 +42,34 @@ struct capture_ability_state {
 
 struct capture_abilities {
     struct capture_ability_state at[CAPTURE_ABILITY_COUNT];
+};
+
+// ---- Looking at a waiting thread ---------------------------------------------------------------
+
+enum capture_object {
+    CAPTURE_OBJECT_UNKNOWN,
+    CAPTURE_OBJECT_MUTEX, // glibc's pthread_mutex_t, or a PI futex: it has an owner
+    CAPTURE_OBJECT_LOCK,  // a lock that does not say who has it
+    CAPTURE_OBJECT_CONDITION,
+    CAPTURE_OBJECT_SEMAPHORE,
+    CAPTURE_OBJECT_THREAD, // the end of another thread: pthread_join
+};
+
+// "mutex", …: the JSON name; "" when unknown.
+const char *capture_object_name(enum capture_object object);
+
+enum { CAPTURE_PLACE_BYTES = 64 };
+
+// What one thread waits for at this moment: in, whom to look at; out, what was found.
+struct capture_look {
+    uint32_t pid; // in
+    uint32_t tid;
+    bool waits;                      // false: it runs, or is gone, and the rest means nothing
+    char place[CAPTURE_PLACE_BYTES]; // the kernel function that it waits in; "" when not known
+    uint64_t object_addr;            // the futex; 0 when it waits for something else
+    enum capture_object object;
+    uint32_t owner_tid;     // of a mutex, or the thread that is waited for; 0: not known
+    struct err not_details; // why no more is known of what it waits for; "" when nothing is missing
 };
 
 struct capture_request {
@@ -90,6 +119,11 @@ struct capture_backend {
 
     // Accepts NULL.
     void (*close)(struct capture *capture);
+
+    // Looks at `n` threads of live processes. Needs no capture. May block for as long as a hostile
+    // target likes (it reads the target's memory): only for threads that nobody waits for. NULL
+    // where there is nothing alive to look at.
+    void (*look)(struct capture_look *looks, size_t n);
 };
 
 extern const struct capture_backend capture_linux;

@@ -7,6 +7,7 @@ const char *event_kind_name(enum event_kind kind)
         [EVENT_SWITCH_OUT] = "switch_out",
         [EVENT_SWITCH_IN] = "switch_in",
         [EVENT_WAKEUP] = "wakeup",
+        [EVENT_WAIT_SEEN] = "wait_seen",
         [EVENT_IMAGE_MAPPED] = "image_mapped",
         [EVENT_IMAGE_UNMAPPED] = "image_unmapped",
         [EVENT_CODE_LOADED] = "code_loaded",

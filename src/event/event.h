@@ -10,6 +10,7 @@
 //                    leaves the CPU  EVENT_SWITCH_OUT      why and where, exact
 //                    comes back      EVENT_SWITCH_IN
 //                    is made ready   EVENT_WAKEUP          by whom
+//                    still waits     EVENT_WAIT_SEEN       for what, looked up while it did
 //     a process      gains code      EVENT_IMAGE_MAPPED    a file, or anonymous memory
 //                                    EVENT_CODE_LOADED     one function made by a JIT
 //                                    EVENT_CODE_MOVED
@@ -30,6 +31,7 @@ enum event_kind {
     EVENT_SWITCH_OUT,
     EVENT_SWITCH_IN,
     EVENT_WAKEUP,
+    EVENT_WAIT_SEEN,
     EVENT_IMAGE_MAPPED,
     EVENT_IMAGE_UNMAPPED,
     EVENT_CODE_LOADED,
@@ -97,7 +99,7 @@ struct event_counters {
 // Why a thread waits, in the order that every answer of stax uses.
 enum event_reason {
     EVENT_REASON_IDLE, // a worker with nothing to do, by its own account
-    EVENT_REASON_LOCK, // mutex, rwlock, condition variable
+    EVENT_REASON_LOCK, // mutex, rwlock, condition variable, and the kernel's own locks
     EVENT_REASON_SEMAPHORE,
     EVENT_REASON_IPC,     // a pipe, a socket between processes, a message queue
     EVENT_REASON_IO_READ, // a file or a page of one
@@ -153,9 +155,20 @@ struct event {
         struct {
             uint32_t wakee_pid; // the event's own pid and tid are the waker
             uint32_t wakee_tid;
-            bool interrupt; // by an interrupt that happened to run in the waker's context
-            struct event_stack stack;
+            bool interrupt;     // by an interrupt that happened to run in the waker's context
+            bool waker_foreign; // not a thread of the recorded processes: `foreign_name` is its
+            bool wakee_foreign; // command; never both
+            bool has_stack;     // false: the backend took none for this one
+            struct event_stack stack; // of the waker; of a foreign one the kernel's part only
+            struct slice foreign_name;
         } wakeup;
+        struct {
+            uint64_t since_ns;  // it waited at that time, and in the same way at time_ns. If it ran
+                                // in between, the event means nothing
+            struct slice place; // the kernel function it waits in, as in a stack; may be empty
+            bool has_reason;    // more is known than the place tells
+            enum event_reason reason;
+        } wait_seen;
         struct {
             enum event_image_kind kind;
             uint64_t start_addr;
@@ -189,6 +202,8 @@ struct event {
         } exec;
         struct {
             uint32_t parent_tid;
+            bool existed; // before the recording: it was not born just now
+            bool asleep;  // when it `existed`: /proc said so at about that time
         } thread_started;
         struct {
             uint32_t parent_pid; // its address space and names are copied

@@ -49,8 +49,15 @@ static struct event event_of(enum event_kind kind)
     case EVENT_WAKEUP:
         e.wakeup.wakee_pid = 31;
         e.wakeup.wakee_tid = 32;
-        e.wakeup.interrupt = true;
+        e.wakeup.interrupt = e.wakeup.waker_foreign = e.wakeup.has_stack = true;
         e.wakeup.stack = full_stack();
+        e.wakeup.foreign_name = slice_of_text("sshd");
+        break;
+    case EVENT_WAIT_SEEN:
+        e.wait_seen.since_ns = 33;
+        e.wait_seen.place = slice_of_text("futex_do_wait");
+        e.wait_seen.has_reason = true;
+        e.wait_seen.reason = EVENT_REASON_SEMAPHORE;
         break;
     case EVENT_IMAGE_MAPPED:
         e.image_mapped.kind = EVENT_IMAGE_VDSO;
@@ -173,7 +180,17 @@ static void assert_same_fields(const struct event *a, const struct event *b)
         assert_int_equal(a->wakeup.wakee_pid, b->wakeup.wakee_pid);
         assert_int_equal(a->wakeup.wakee_tid, b->wakeup.wakee_tid);
         assert_int_equal(a->wakeup.interrupt, b->wakeup.interrupt);
+        assert_int_equal(a->wakeup.waker_foreign, b->wakeup.waker_foreign);
+        assert_int_equal(a->wakeup.wakee_foreign, b->wakeup.wakee_foreign);
+        assert_int_equal(a->wakeup.has_stack, b->wakeup.has_stack);
         assert_same_stack(&a->wakeup.stack, &b->wakeup.stack);
+        assert_same_bytes(a->wakeup.foreign_name, b->wakeup.foreign_name);
+        break;
+    case EVENT_WAIT_SEEN:
+        assert_int_equal(a->wait_seen.since_ns, b->wait_seen.since_ns);
+        assert_same_bytes(a->wait_seen.place, b->wait_seen.place);
+        assert_int_equal(a->wait_seen.has_reason, b->wait_seen.has_reason);
+        assert_int_equal(a->wait_seen.reason, b->wait_seen.reason);
         break;
     case EVENT_IMAGE_MAPPED:
         assert_same_mapping(a, b);
@@ -234,16 +251,17 @@ static void test_every_kind_survives_a_round_trip(void **state)
     (void)state;
     CLEANUP(text_fini) struct text stream = {0};
     CLEANUP(wire_scratch_fini) struct wire_scratch scratch = {0};
-    wire_put_header(&stream, 997);
+    wire_put_header(&stream, &(struct wire_header){.frequency_hz = 997, .switches = true});
     assert_int_equal(stream.n, WIRE_HEADER_BYTES);
     for (int kind = 0; kind < EVENT_KIND_COUNT; kind++) {
         struct event e = event_of((enum event_kind)kind);
         wire_put(&stream, &e);
     }
     struct reader from = reader_of_text(&stream);
-    uint32_t frequency_hz;
-    assert_int_equal(wire_parse_header(&from, &frequency_hz, NULL), 0);
-    assert_int_equal(frequency_hz, 997);
+    struct wire_header header;
+    assert_int_equal(wire_parse_header(&from, &header, NULL), 0);
+    assert_int_equal(header.frequency_hz, 997);
+    assert_true(header.switches);
     for (int kind = 0; kind < EVENT_KIND_COUNT; kind++) {
         struct event expected = event_of((enum event_kind)kind);
         struct event got;
@@ -340,21 +358,24 @@ static void test_a_header_of_something_else_is_refused(void **state)
         const char *name;
         size_t at;
         uint8_t value;
-    } rows[] = {{"magic", 0, 'S'}, {"version", 8, WIRE_VERSION + 1}, {"frequency", 15, 0x7f}};
+    } rows[] = {{"magic", 0, 'S'},
+                {"version", 8, WIRE_VERSION + 1},
+                {"frequency", 15, 0x7f},
+                {"switches", 16, 2}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         CLEANUP(text_fini) struct text stream = {0};
-        wire_put_header(&stream, 900);
+        wire_put_header(&stream, &(struct wire_header){.frequency_hz = 900});
         stream.at[rows[i].at] = (char)rows[i].value;
         struct reader from = reader_of_text(&stream);
         struct err err = {0};
-        uint32_t frequency_hz = 0;
-        assert_int_equal(wire_parse_header(&from, &frequency_hz, &err), -EINVAL);
+        struct wire_header header = {0};
+        assert_int_equal(wire_parse_header(&from, &header, &err), -EINVAL);
         assert_true(err.text[0] != 0);
-        assert_int_equal(frequency_hz, 0);
+        assert_int_equal(header.frequency_hz, 0);
     }
     struct reader empty = reader_of((struct slice){0});
-    uint32_t frequency_hz;
-    assert_int_equal(wire_parse_header(&empty, &frequency_hz, NULL), -EINVAL);
+    struct wire_header header;
+    assert_int_equal(wire_parse_header(&empty, &header, NULL), -EINVAL);
 }
 
 // What is too long is cut by put, so that the rest of a stream stays readable.

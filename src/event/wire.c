@@ -93,6 +93,18 @@ static void put_switch_out(struct text *to, const struct event *event)
     put_u8(to, (uint8_t)event->switch_out.reason);
 }
 
+static void put_wakeup(struct text *to, const struct event *event)
+{
+    put_u32(to, event->wakeup.wakee_pid);
+    put_u32(to, event->wakeup.wakee_tid);
+    put_bool(to, event->wakeup.interrupt);
+    put_bool(to, event->wakeup.waker_foreign);
+    put_bool(to, event->wakeup.wakee_foreign);
+    put_bool(to, event->wakeup.has_stack);
+    put_stack(to, &event->wakeup.stack);
+    put_slice(to, event->wakeup.foreign_name, LIMIT_NAME_BYTES);
+}
+
 static void put_image_mapped(struct text *to, const struct event *event)
 {
     const struct event_build_id *build_id = &event->image_mapped.build_id;
@@ -134,10 +146,13 @@ static void put_fields(struct text *to, const struct event *event)
         put_switch_out(to, event);
         break;
     case EVENT_WAKEUP:
-        put_u32(to, event->wakeup.wakee_pid);
-        put_u32(to, event->wakeup.wakee_tid);
-        put_bool(to, event->wakeup.interrupt);
-        put_stack(to, &event->wakeup.stack);
+        put_wakeup(to, event);
+        break;
+    case EVENT_WAIT_SEEN:
+        put_u64(to, event->wait_seen.since_ns);
+        put_slice(to, event->wait_seen.place, LIMIT_NAME_BYTES);
+        put_bool(to, event->wait_seen.has_reason);
+        put_u8(to, (uint8_t)event->wait_seen.reason);
         break;
     case EVENT_IMAGE_MAPPED:
         put_image_mapped(to, event);
@@ -160,6 +175,8 @@ static void put_fields(struct text *to, const struct event *event)
         break;
     case EVENT_THREAD_STARTED:
         put_u32(to, event->thread_started.parent_tid);
+        put_bool(to, event->thread_started.existed);
+        put_bool(to, event->thread_started.asleep);
         break;
     case EVENT_PROCESS_FORKED:
         put_u32(to, event->process_forked.parent_pid);
@@ -199,11 +216,12 @@ void wire_put(struct text *to, const struct event *event)
     memcpy(to->at + length_at, &length, sizeof length);
 }
 
-void wire_put_header(struct text *to, uint32_t frequency_hz)
+void wire_put_header(struct text *to, const struct wire_header *header)
 {
     put_u64(to, magic);
     put_u32(to, WIRE_VERSION);
-    put_u32(to, frequency_hz);
+    put_u32(to, header->frequency_hz);
+    put_u64(to, header->switches ? 1 : 0);
 }
 
 // ---- Parse -------------------------------------------------------------------------------------
@@ -292,6 +310,18 @@ static void parse_switch_out(struct reader *from, struct wire_scratch *scratch, 
     ret->switch_out.reason = (enum event_reason)parse_enum(from, EVENT_REASON_COUNT);
 }
 
+static void parse_wakeup(struct reader *from, struct wire_scratch *scratch, struct event *ret)
+{
+    ret->wakeup.wakee_pid = read_u32(from);
+    ret->wakeup.wakee_tid = read_u32(from);
+    ret->wakeup.interrupt = parse_bool(from);
+    ret->wakeup.waker_foreign = parse_bool(from);
+    ret->wakeup.wakee_foreign = parse_bool(from);
+    ret->wakeup.has_stack = parse_bool(from);
+    parse_stack(from, scratch, &ret->wakeup.stack);
+    ret->wakeup.foreign_name = parse_slice(from, LIMIT_NAME_BYTES);
+}
+
 static void parse_image_mapped(struct reader *from, struct event *ret)
 {
     struct event_build_id *build_id = &ret->image_mapped.build_id;
@@ -331,10 +361,13 @@ static void parse_fields(struct reader *from, struct wire_scratch *scratch, stru
         parse_switch_out(from, scratch, ret);
         break;
     case EVENT_WAKEUP:
-        ret->wakeup.wakee_pid = read_u32(from);
-        ret->wakeup.wakee_tid = read_u32(from);
-        ret->wakeup.interrupt = parse_bool(from);
-        parse_stack(from, scratch, &ret->wakeup.stack);
+        parse_wakeup(from, scratch, ret);
+        break;
+    case EVENT_WAIT_SEEN:
+        ret->wait_seen.since_ns = read_u64(from);
+        ret->wait_seen.place = parse_slice(from, LIMIT_NAME_BYTES);
+        ret->wait_seen.has_reason = parse_bool(from);
+        ret->wait_seen.reason = (enum event_reason)parse_enum(from, EVENT_REASON_COUNT);
         break;
     case EVENT_IMAGE_MAPPED:
         parse_image_mapped(from, ret);
@@ -357,6 +390,8 @@ static void parse_fields(struct reader *from, struct wire_scratch *scratch, stru
         break;
     case EVENT_THREAD_STARTED:
         ret->thread_started.parent_tid = read_u32(from);
+        ret->thread_started.existed = parse_bool(from);
+        ret->thread_started.asleep = parse_bool(from);
         break;
     case EVENT_PROCESS_FORKED:
         ret->process_forked.parent_pid = read_u32(from);
@@ -409,7 +444,7 @@ enum wire_outcome wire_parse(struct reader *from, struct wire_scratch *scratch, 
     return WIRE_OK;
 }
 
-int wire_parse_header(struct reader *from, uint32_t *ret_frequency_hz, struct err *reterr)
+int wire_parse_header(struct reader *from, struct wire_header *ret, struct err *reterr)
 {
     uint64_t found = read_u64(from);
     uint32_t version = read_u32(from);
@@ -429,7 +464,11 @@ int wire_parse_header(struct reader *from, uint32_t *ret_frequency_hz, struct er
                        "event stream says %u samples per second, limits are 1 to %d", frequency_hz,
                        LIMIT_FREQUENCY_HZ);
     }
-    *ret_frequency_hz = frequency_hz;
+    uint64_t switches = read_u64(from);
+    if (from->bad || switches > 1) {
+        return err_set(reterr, EINVAL, "the header of the event stream makes no sense");
+    }
+    *ret = (struct wire_header){.frequency_hz = frequency_hz, .switches = switches == 1};
     return 0;
 }
 

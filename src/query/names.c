@@ -39,7 +39,7 @@ static struct image *library_image(const struct names *names, image_id image)
 {
     const struct image_row *row = store_image(names->store, image);
     uint32_t n = atomic_load_explicit(&names->library->n, memory_order_acquire);
-    if (row->kind == IMAGE_ROW_ANONYMOUS || row->library >= n) {
+    if (row->kind == IMAGE_ROW_ANONYMOUS || row->kind == IMAGE_ROW_NAMED || row->library >= n) {
         return NULL;
     }
     return library_at(names->library, row->library);
@@ -101,6 +101,8 @@ static const char *binary_of(struct names *names, image_id image, const struct s
         return last_part(path_of(names, row));
     case IMAGE_ROW_VDSO:
         return "[vdso]";
+    case IMAGE_ROW_NAMED:
+        return "[kernel]";
     case IMAGE_ROW_KERNEL:
         return symbol != NULL && symbol->module != NULL ? intern_module(names, symbol->module)
                                                         : "[kernel]";
@@ -122,26 +124,33 @@ static char *place_name(const char *binary, uint64_t number)
 static function_id make_function(struct names *names, image_id image, const struct place *place)
 {
     const struct image_row *row = store_image(names->store, image);
+    bool named = row->kind == IMAGE_ROW_NAMED;
     struct function function = {
         .binary = binary_of(names, image, place->symbol),
         .addr = place->addr,
         .key = place->key,
         .lang = SYMBOL_UNKNOWN,
-        .resolved = place->symbol != NULL,
+        .resolved = place->symbol != NULL || named,
         .is_main = names->images.at[image].is_main,
-        .is_kernel = row->kind == IMAGE_ROW_KERNEL,
+        .is_kernel = row->kind == IMAGE_ROW_KERNEL || named,
         .image = image,
     };
     function.binary_path = row->kind == IMAGE_ROW_FILE ? path_of(names, row) : function.binary;
-    function.name = function.resolved ? demangle(place->symbol->name, &function.lang)
-                                      : place_name(function.binary, place->key);
+    if (named) {
+        struct slice name = strings_get(&names->store->strings, (string_id)place->key);
+        function.name = alloc_text((const char *)name.data, name.n);
+    } else {
+        function.name = function.resolved ? demangle(place->symbol->name, &function.lang)
+                                          : place_name(function.binary, place->key);
+    }
     vec_push(&names->functions, function);
     return (function_id)(names->functions.n - 1);
 }
 
 static function_id function_at(struct names *names, image_id image, const struct place *place)
 {
-    bool resolved = place->symbol != NULL;
+    bool named = store_image(names->store, image)->kind == IMAGE_ROW_NAMED;
+    bool resolved = place->symbol != NULL || named;
     function_id first = names->images.at[image].first_function;
     uint64_t hash = hash_pair(place->key, (uint64_t)image << 1 | resolved);
     size_t cursor = 0;
@@ -181,8 +190,9 @@ static function_id resolve(struct names *names, frame_id frame)
     struct names_image *image = meet_image(names, row->image);
     struct place place = find_place(image->symtab, store_image(names->store, row->image), row->off);
     image->n_frames++;
-    image->n_unresolved += place.symbol == NULL;
-    return function_at(names, row->image, &place);
+    function_id function = function_at(names, row->image, &place);
+    image->n_unresolved += !names->functions.at[function].resolved;
+    return function;
 }
 
 // ---- What is new -------------------------------------------------------------------------------

@@ -78,6 +78,17 @@ FIELDS(view_fields) = {
           .element = RPC_OBJECT, .type = &symbol, .max = LIMIT_EXCLUDED_SYMBOLS),
     END,
 };
+static const char *const modes[] = {"on_cpu", "off_cpu", NULL};
+static const char *const reasons[] = {
+    "idle",      "lock",  "semaphore", "ipc",   "io_read", "io_write",
+    "readiness", "sleep", "connect",   "other", NULL,
+};
+
+// What weighs: time on a CPU, or time spent waiting.
+#define MODE                                                                                       \
+    PARAM("mode", RPC_STRING, "What orders and cuts: \"on_cpu\" when absent.", .values = modes),   \
+        PARAM("reason", RPC_STRING, "Only waits for this reason.", .values = reasons)
+
 static const struct rpc_type view = {
     "View",
     "Which part of a run a question is about. Without fields: the whole of the current run.",
@@ -105,6 +116,13 @@ FIELDS(health_fields) = {
     FIELD("truncated_pct", RPC_NUMBER, "truncated_samples, in percent.", RANGE(0, 100)),
     FIELD("unresolved_pct", RPC_NUMBER, "unresolved_samples, in percent.", RANGE(0, 100)),
     FLAG("estimated", "On-CPU times are samples x period, not exact."),
+    COUNT("unsampled_ns", "On-CPU time in this view of threads without any sample: no function has "
+                          "it."),
+    FIELD("approximate_pct", RPC_NUMBER,
+          "Share of the blocked time in this view whose stack is not the one of the wait itself.",
+          RANGE(0, 100)),
+    COUNT("unpaired_switches", "How often a thread of the run came back that had not left, or left "
+                               "twice: records were lost, and times around them are uncertain."),
     FLAG("recording", "The run goes on: asking again will show more."),
     COUNT("start_ns", "Start of the window that this answer is about."),
     COUNT("end_ns", "End of that window."),
@@ -118,15 +136,15 @@ static const struct rpc_type health = {
 
 FIELDS(off_cpu_fields) = {
     COUNT("idle_ns", "A worker with nothing to do, by its own account."),
-    COUNT("lock_ns", "A mutex, a read-write lock, a condition variable."),
+    COUNT("lock_ns", "A mutex, a read-write lock, a condition variable, a lock of the kernel."),
     COUNT("semaphore_ns", "A semaphore."),
     COUNT("ipc_ns", "A pipe, a socket between processes, a message queue."),
     COUNT("io_read_ns", "Reading a file, or a page of one."),
     COUNT("io_write_ns", "Writing a file."),
-    COUNT("readiness_ns", "poll, epoll, select."),
+    COUNT("readiness_ns", "poll, epoll, select, io_uring."),
     COUNT("sleep_ns", "Sleeping."),
     COUNT("connect_ns", "Connecting or accepting."),
-    COUNT("other_ns", "Anything else."),
+    COUNT("other_ns", "Anything else: a child process, the end of a thread, a signal."),
     END,
 };
 static const struct rpc_type off_cpu = {
@@ -184,7 +202,8 @@ FIELDS(capabilities_fields) = {
     OBJECT("kernel_stacks", capability, "The kernel's part of stacks."),
     OBJECT("kernel_symbols", capability, "Names of kernel functions."),
     OBJECT("off_cpu", capability, "When threads leave a CPU and come back."),
-    OBJECT("off_cpu_stacks", capability, "The stack of each wait."),
+    OBJECT("off_cpu_stacks", capability, "The stack of each wait. Without it: the last known one."),
+    OBJECT("wait_details", capability, "What a waiting thread waits for: which lock, and whose."),
     OBJECT("wakeups", capability, "Who made a thread ready."),
     OBJECT("pmu", capability, "Hardware counters."),
     OBJECT("build_ids", capability, "The identity of mapped files, from the kernel."),
@@ -288,11 +307,26 @@ static const struct rpc_type image_report = {
     .fields = image_report_fields,
 };
 
+FIELDS(unexplained_wait_fields) = {
+    TEXT("function_name", "The kernel function that waits."),
+    COUNT("off_cpu_ns", "How long."),
+    COUNT("intervals", "How often."),
+    END,
+};
+static const struct rpc_type unexplained_wait = {
+    "UnexplainedWait",
+    "A kernel function that the table of reasons has no better name for than \"other\".",
+    .fields = unexplained_wait_fields,
+};
+
 FIELDS(run_report_fields) = {
     COUNT("id", "Of the run."),
     FIELD("events", RPC_MAP, "How many events of each kind arrived."),
     FIELD("accounts", RPC_MAP, "What was lost, cut, throttled or out of order."),
     OBJECT("memory", memory_report, "What the run occupies."),
+    OBJECTS("unexplained_waits", unexplained_wait,
+            "What the bucket \"other\" consists of, when it is more than 5 % of all waiting; most "
+            "first. Empty otherwise."),
     COUNT("stacks", "Distinct stacks and parts of stacks."),
     COUNT("frames", "Distinct places in code."),
     OBJECT("capture", capture_report, "How its events arrive."),
@@ -410,6 +444,7 @@ FIELDS(top_params_fields) = {
     PARAM("limit", RPC_INTEGER, "How many functions; 20 when absent.", RANGE(1, LIMIT_TOP_ENTRIES)),
     PARAM("sort", RPC_STRING, "By self or by total time; \"self\" when absent.",
           .values = top_sorts),
+    MODE,
     END,
 };
 static const struct rpc_type top_params = {
@@ -448,7 +483,8 @@ static const struct rpc_type top_entry = {"TopEntry", "One function.", .fields =
 FIELDS(top_fields) = {
     ANSWER_FIELDS,
     OBJECT("total_off_cpu", off_cpu, "Waits of the whole view."),
-    COUNT("n_functions", "Functions with samples in this view, shown or not."),
+    COUNT("total_runnable_ns", "Time that threads of the view were ready and had no CPU."),
+    COUNT("n_functions", "Functions with samples (or waits: by mode), shown or not."),
     OBJECTS("entries", top_entry, "The hottest first."),
     END,
 };
@@ -460,10 +496,11 @@ FIELDS(flamegraph_params_fields) = {
     VIEW,
     PARAM("max_depth", RPC_INTEGER, "Levels below the root; any when absent.",
           RANGE(1, LIMIT_STACK_DEPTH)),
-    PARAM("min_share", RPC_NUMBER, "Cuts nodes with a smaller share of all samples; 0 when absent.",
+    PARAM("min_share", RPC_NUMBER, "Cuts nodes with a smaller share of the whole; 0 when absent.",
           RANGE(0, 1)),
     PARAM("max_nodes", RPC_INTEGER, "Keeps the heaviest so many; 50000 when absent.",
           RANGE(1, LIMIT_FLAME_NODES)),
+    MODE,
     END,
 };
 static const struct rpc_type flamegraph_params = {
@@ -481,9 +518,25 @@ FIELDS(flame_nodes_fields) = {
     COUNTS("samples", "Samples of the node and everything below it."),
     COUNTS("self_samples", "Samples of the node itself."),
     COUNTS("off_cpu_ns", "Waits of the node and everything below it."),
+    COUNTS("self_off_cpu_ns", "Waits of the node itself: it is the function that waits."),
+    COUNTS("off_cpu_intervals", "How many waits of the node and everything below it."),
     COUNTS("cut_children", "Direct callees that were left out."),
     COUNTS("cut_samples", "Their samples."),
+    COUNTS("cut_off_cpu_ns", "Their waits."),
     END,
+};
+
+FIELDS(flame_waits_fields) = {
+    COUNTS("node", "Index of the node; rising."),
+    COUNTS("reason", "0 idle, 1 lock, 2 semaphore, 3 ipc, 4 io_read, 5 io_write, 6 readiness, 7 "
+                     "sleep, 8 connect, 9 other."),
+    COUNTS("ns", "Waits of the node and everything below it, for this reason; never 0."),
+    END,
+};
+static const struct rpc_type flame_waits = {
+    "FlameWaits",
+    "off_cpu_ns by reason, as a table by columns; what is 0 is left out.",
+    .fields = flame_waits_fields,
 };
 static const struct rpc_type flame_nodes = {
     "FlameNodes",
@@ -497,6 +550,8 @@ FIELDS(flamegraph_fields) = {
     COUNT("n_nodes", "Nodes of the whole tree, before anything was cut."),
     TEXTS("strings", "Names, each once."),
     OBJECT("nodes", flame_nodes, "The call tree."),
+    OBJECT("waits", flame_waits, "Why its nodes wait."),
+    OBJECT("total_off_cpu", off_cpu, "Waits of the whole view."),
     END,
 };
 static const struct rpc_type flamegraph = {
@@ -523,7 +578,7 @@ FIELDS(thread_fields) = {
     COUNT("pid", "Of its process."),
     TEXT("name", "The last one it had. Untrusted text."),
     COUNT("on_cpu_ns", "Time on a CPU."),
-    OBJECT("off_cpu", off_cpu, "Time spent waiting."),
+    OBJECT("off_cpu", off_cpu, "Time spent waiting; a wait that is not over counts up to now."),
     COUNT("runnable_ns", "Ready to run, waiting for a CPU."),
     COUNT("samples", "Samples of it."),
     COUNT("wakeups", "How often it was made ready."),
@@ -536,19 +591,273 @@ static const struct rpc_type thread = {"Thread", "One thread.", .fields = thread
 FIELDS(threads_fields) = {
     ANSWER_FIELDS,
     COUNT("n_threads", "Threads in this view, shown or not."),
+    OBJECT("total_off_cpu", off_cpu, "Waits of all of them, shown or not."),
     OBJECTS("threads", thread, "By on-CPU time, most first."),
     END,
 };
 static const struct rpc_type threads = {"Threads", "What each thread did.",
                                         .fields = threads_fields};
 
-FIELDS(total_fields) = {ANSWER_FIELDS, END};
+FIELDS(total_fields) = {ANSWER_FIELDS, OBJECT("total_off_cpu", off_cpu, "Waits of the view."), END};
 static const struct rpc_type total = {"Total", "On-CPU time of a view.", .fields = total_fields};
+
+// ---- Profiler.intervals ------------------------------------------------------------------------
+
+// A stack that is listed frame by frame, and not as a tree.
+FIELDS(frame_fields) = {FUNCTION_FIELDS, END};
+static const struct rpc_type frame = {"Frame", "One function of a stack.", .fields = frame_fields};
+
+#define STACK_FIELD(doc_) OBJECTS("stack", frame, doc_)
+
+// Who made a thread ready. Absent fields: not known.
+#define WAKER_FIELDS                                                                               \
+    MAYBE("waker_tid", RPC_INTEGER,                                                                \
+          "Who ended it: a thread; 0 for an interrupt. Absent when not "                           \
+          "known."),                                                                               \
+        MAYBE("waker_name", RPC_STRING,                                                            \
+              "Its name, or its command if it is of another program; "                             \
+              "\"[irq]\"."),                                                                       \
+        MAYBE("waker_function_name", RPC_STRING,                                                   \
+              "The function that did it. Absent when not known."),                                 \
+        MAYBE("waker_binary", RPC_STRING, "The file of that function.")
+
+static const char *const interval_orders[] = {"longest", "newest", "oldest", NULL};
+
+FIELDS(intervals_params_fields) = {
+    VIEW,
+    PARAM("limit", RPC_INTEGER, "How many waits; 20 when absent.",
+          RANGE(1, LIMIT_INTERVAL_ENTRIES)),
+    PARAM("order", RPC_STRING, "Which ones, and in which order; \"longest\" when absent.",
+          .values = interval_orders),
+    PARAM("reason", RPC_STRING, "Only waits for this reason.", .values = reasons),
+    PARAM("min_ns", RPC_INTEGER, "Only waits of at least this length.", RANGE(0, 0)),
+    PARAM("max_frames", RPC_INTEGER, "How much of each stack, from the leaf; 64 when absent.",
+          RANGE(0, LIMIT_STACK_DEPTH)),
+    END,
+};
+static const struct rpc_type intervals_params = {
+    "IntervalsParams",
+    "Which waits. A time range keeps those that lie in it at least in part.",
+    .fields = intervals_params_fields,
+};
+
+FIELDS(interval_fields) = {
+    COUNT("tid", "Who waited."),
+    COUNT("pid", "Of its process."),
+    TEXT("thread_name", "Its name. Untrusted text."),
+    COUNT("start_ns", "When it left the CPU."),
+    COUNT("duration_ns", "How long it was blocked."),
+    COUNT("runnable_ns", "How long it then waited for a CPU; 0 when the wakeup is not known."),
+    FIELD("reason", RPC_STRING, "Why.", .values = reasons),
+    FLAG("approximate", "The stack is not the one of this wait, but the last one known."),
+    FLAG("open", "It is not over yet."),
+    STACK_FIELD("Innermost first: the function that waits."),
+    COUNT("frames_cut", "How many outer frames were left out."),
+    WAKER_FIELDS,
+    END,
+};
+static const struct rpc_type interval = {"Interval", "One wait.", .fields = interval_fields};
+
+FIELDS(intervals_fields) = {
+    ANSWER_FIELDS,
+    COUNT("total_intervals", "Waits that match, shown or not."),
+    COUNT("total_duration_ns", "Their time within the view."),
+    OBJECT("by_reason", off_cpu, "The same by reason."),
+    OBJECTS("entries", interval, "In the order that was asked for."),
+    END,
+};
+static const struct rpc_type intervals = {"Intervals", "Single waits.", .fields = intervals_fields};
+
+// ---- Profiler.wakers ---------------------------------------------------------------------------
+
+FIELDS(wakers_params_fields) = {
+    VIEW,
+    PARAM("tid", RPC_INTEGER, "The thread that is woken.", REQUIRED, RANGE(1, TID_MAX)),
+    PARAM("limit", RPC_INTEGER, "How many entries; 20 when absent.",
+          RANGE(1, LIMIT_INTERVAL_ENTRIES)),
+    END,
+};
+static const struct rpc_type wakers_params = {
+    "WakersParams",
+    "Whose wakers.",
+    .fields = wakers_params_fields,
+};
+
+FIELDS(waker_fields) = {
+    COUNT("waker_tid", "The thread that wakes; 0 for an interrupt."),
+    COUNT("waker_pid", "Of its process; 0 for an interrupt."),
+    TEXT("waker_name", "Its name, or its command if it is of another program; \"[irq]\" for an "
+                       "interrupt. Untrusted text."),
+    FLAG("interrupt", "An interrupt: a timer, a device."),
+    FLAG("foreign", "Not of the recorded processes."),
+    TEXT("waker_address", "Where the function begins, as 0x…; 0x0 when not known."),
+    TEXT("waker_function_name", "The function that wakes; empty when not known. Untrusted text."),
+    TEXT("waker_binary", "The file of that function."),
+    COUNT("count", "How often."),
+    COUNT("approximate_count", "Of these: the function is that of another wakeup by this thread."),
+    COUNT("ended_ns", "How much blocked time these wakeups ended."),
+    OBJECT("off_cpu", off_cpu, "The same by reason."),
+    STACK_FIELD("Of the most frequent place, innermost first."),
+    END,
+};
+static const struct rpc_type waker = {"Waker", "One thread that wakes another, from one function.",
+                                      .fields = waker_fields};
+
+FIELDS(wakers_fields) = {
+    ANSWER_FIELDS,
+    COUNT("wakee_tid", "The thread that is woken."),
+    TEXT("wakee_name", "Its name. Untrusted text."),
+    COUNT("total_wakeups", "Of this thread in the view."),
+    COUNT("n_entries", "Wakers by function, shown or not."),
+    OBJECTS("entries", waker, "By count, most first."),
+    FLAG("available", "Whether wakeups are recorded."),
+    TEXT("reason", "When not: what forbids it. Else empty."),
+    END,
+};
+static const struct rpc_type wakers = {"Wakers", "Who wakes a thread.", .fields = wakers_fields};
+
+// ---- Profiler.timeline -------------------------------------------------------------------------
+
+FIELDS(timeline_params_fields) = {
+    VIEW,
+    PARAM("buckets", RPC_INTEGER, "About how many, at most; 60 when absent.",
+          RANGE(1, LIMIT_TIMELINE_BUCKETS)),
+    PARAM("threads", RPC_INTEGER, "How many threads on their own; 20 when absent.",
+          RANGE(0, LIMIT_TIMELINE_THREADS)),
+    END,
+};
+static const struct rpc_type timeline_params = {
+    "TimelineParams",
+    "How fine.",
+    .fields = timeline_params_fields,
+};
+
+FIELDS(timeline_bucket_fields) = {
+    COUNT("start_ns", "From the start of the run."),
+    COUNT("on_cpu_ns", "Of all threads of the view together."),
+    COUNT("runnable_ns", "Ready, without a CPU."),
+    OBJECT("off_cpu", off_cpu, "Waiting."),
+    END,
+};
+static const struct rpc_type timeline_bucket = {
+    "TimelineBucket",
+    "One slice of time.",
+    .fields = timeline_bucket_fields,
+};
+
+FIELDS(timeline_thread_fields) = {
+    COUNT("tid", "Thread id."),
+    COUNT("pid", "Of its process."),
+    TEXT("name", "The last one it had. Untrusted text."),
+    COUNTS("on_cpu_ns", "By bucket."),
+    COUNTS("runnable_ns", "By bucket."),
+    COUNTS("off_cpu_ns", "By bucket."),
+    COUNTS("reason", "By bucket: the reason for most of off_cpu_ns, numbered as in FlameWaits; 10 "
+                     "when it did not wait."),
+    END,
+};
+static const struct rpc_type timeline_thread = {
+    "TimelineThread",
+    "One thread over time.",
+    .fields = timeline_thread_fields,
+};
+
+FIELDS(timeline_fields) = {
+    ANSWER_FIELDS,
+    OBJECT("total_off_cpu", off_cpu, "Waits of the view."),
+    COUNT("bucket_size_ns", "Of each bucket; the last one may be cut short by the end."),
+    COUNT("recording_duration_ns", "From the start of the run to its end, or to now."),
+    OBJECTS("buckets", timeline_bucket, "Without gaps, the oldest first."),
+    COUNT("n_threads", "Threads in this view, shown or not."),
+    OBJECTS("threads", timeline_thread, "By on-CPU time, most first."),
+    END,
+};
+static const struct rpc_type timeline = {"Timeline", "Activity over time.",
+                                         .fields = timeline_fields};
+
+// ---- Profiler.now ------------------------------------------------------------------------------
+
+FIELDS(now_params_fields) = {
+    PARAM("tid", RPC_INTEGER, "Only this thread.", RANGE(1, TID_MAX)),
+    PARAM("limit", RPC_INTEGER, "How many waits; 100 when absent.", RANGE(1, LIMIT_NOW_LOOKS)),
+    PARAM("max_frames", RPC_INTEGER, "How much of each stack, from the leaf; 64 when absent.",
+          RANGE(0, LIMIT_STACK_DEPTH)),
+    END,
+};
+static const struct rpc_type now_params = {
+    "NowParams",
+    "Which waits. Always of the active run: what is over waits for nothing.",
+    .fields = now_params_fields,
+};
+
+static const char *const now_states[] = {"running", "runnable", "waiting", "ended", NULL};
+static const char *const now_objects[] = {
+    "", "mutex", "lock", "condition", "semaphore", "thread", NULL,
+};
+
+FIELDS(now_owner_fields) = {
+    COUNT("tid", "The thread that has it, or that is waited for."),
+    TEXT("name", "Its name. Untrusted text."),
+    FIELD("state", RPC_STRING, "What that thread does.", .values = now_states),
+    TEXT("function_name", "Where it waits, or was seen last; empty when not known."),
+    TEXT("binary", "The file of that function."),
+    END,
+};
+static const struct rpc_type now_owner = {
+    "NowOwner",
+    "Who has what another thread waits for.",
+    .fields = now_owner_fields,
+};
+
+FIELDS(now_wait_fields) = {
+    COUNT("tid", "Who waits."),
+    COUNT("pid", "Of its process."),
+    TEXT("thread_name", "Its name. Untrusted text."),
+    COUNT("since_ns", "When it began to."),
+    COUNT("duration_ns", "How long so far."),
+    FIELD("reason", RPC_STRING, "Why.", .values = reasons),
+    TEXT("place", "The kernel function that it waits in; empty when not known."),
+    FLAG("approximate", "The stack is not the one of this wait, but the last one known."),
+    STACK_FIELD("Innermost first."),
+    COUNT("frames_cut", "How many outer frames were left out."),
+    WAKER_FIELDS,
+    FIELD("object", RPC_STRING, "What kind of thing it waits for; empty when not known.",
+          .values = now_objects),
+    MAYBE("object_address", RPC_STRING, "Its address, as 0x…. Absent when not known."),
+    MAYBE("owner", RPC_OBJECT, "Who has it. Absent when not known.", .type = &now_owner),
+    FLAG("deadlock", "It is part of a cycle: it will wait for ever."),
+    END,
+};
+static const struct rpc_type now_wait = {"NowWait", "A wait that is not over.",
+                                         .fields = now_wait_fields};
+
+FIELDS(now_deadlock_fields) = {
+    COUNTS("tids", "Each waits for something that the next one has, the last for the first."),
+    TEXT("text", "The same in one sentence."),
+    END,
+};
+static const struct rpc_type now_deadlock = {"Deadlock", "Threads that wait for each other.",
+                                             .fields = now_deadlock_fields};
+
+FIELDS(now_fields) = {
+    ANSWER_FIELDS,
+    COUNT("time_ns", "The moment that this is about."),
+    COUNT("n_running", "Threads on a CPU."),
+    COUNT("n_runnable", "Threads that are ready and have no CPU."),
+    COUNT("n_waiting", "Threads that wait, shown or not."),
+    OBJECTS("waits", now_wait, "Deadlocked ones first, then the longest first."),
+    OBJECTS("deadlocks", now_deadlock, "Cycles of waits."),
+    TEXTS("notes", "What could not be found out, and what would help."),
+    END,
+};
+static const struct rpc_type now = {"Now", "The waits that are not over yet.",
+                                    .fields = now_fields};
 
 // ---- Profiler.subscribe ------------------------------------------------------------------------
 
 static const char *const subscribable_methods[] = {
-    "Profiler.top", "Profiler.flamegraph", "Profiler.threads", "Profiler.total_on_cpu_ns", NULL,
+    "Profiler.top",    "Profiler.flamegraph", "Profiler.threads",         "Profiler.intervals",
+    "Profiler.wakers", "Profiler.timeline",   "Profiler.total_on_cpu_ns", NULL,
 };
 
 FIELDS(subscribe_params_fields) = {
@@ -628,6 +937,13 @@ const struct rpc_method rpc_methods[] = {
     {"Profiler.flamegraph", "The call tree with its weights.", &flamegraph_params, &flamegraph,
      true},
     {"Profiler.threads", "What each thread did.", &threads_params, &threads, true},
+    {"Profiler.intervals", "Single waits: the longest, the newest, the oldest.", &intervals_params,
+     &intervals, true},
+    {"Profiler.wakers", "Who wakes a thread, and how much of its waiting each of them ended.",
+     &wakers_params, &wakers, true},
+    {"Profiler.timeline", "Activity over time.", &timeline_params, &timeline, true},
+    {"Profiler.now", "The waits that are not over yet, and who stands in whose way.", &now_params,
+     &now, false},
     {"Profiler.total_on_cpu_ns", "On-CPU time of a view.", &view_params, &total, true},
     {"Profiler.subscribe",
      "Answers a question now and again whenever there is something new, as "
@@ -656,6 +972,7 @@ const struct rpc_type *const rpc_types[] = {
     &memory_report,
     &capture_report,
     &image_report,
+    &unexplained_wait,
     &start_attach_params,
     &started,
     &wait_active_params,
@@ -669,9 +986,26 @@ const struct rpc_type *const rpc_types[] = {
     &flamegraph_params,
     &flamegraph,
     &flame_nodes,
+    &flame_waits,
     &threads_params,
     &threads,
     &thread,
+    &intervals_params,
+    &intervals,
+    &interval,
+    &frame,
+    &wakers_params,
+    &wakers,
+    &waker,
+    &timeline_params,
+    &timeline,
+    &timeline_bucket,
+    &timeline_thread,
+    &now_params,
+    &now,
+    &now_wait,
+    &now_owner,
+    &now_deadlock,
     &total,
     &subscribe_params,
     &subscription,

@@ -445,6 +445,8 @@ void pipeline_apply(struct pipeline *p, const struct event *event)
     case EVENT_WAKEUP:
         on_wakeup(p, event);
         break;
+    case EVENT_WAIT_SEEN:
+        break;
     case EVENT_IMAGE_MAPPED:
         on_image_mapped(p, event);
         break;

@@ -82,7 +82,11 @@ static int open_tap(struct session *s, struct err *reterr)
     if (s->tap_fd < 0) {
         return err_set(reterr, errno, "cannot write the tap %s: %s", path, strerror(errno));
     }
-    wire_put_header(&s->tap, s->capture->frequency_hz);
+    struct wire_header header = {
+        .frequency_hz = s->capture->frequency_hz,
+        .switches = s->capture->abilities.at[CAPTURE_OFF_CPU].available,
+    };
+    wire_put_header(&s->tap, &header);
     return 0;
 }
 
@@ -117,6 +121,7 @@ static int arm(struct session *s, struct err *reterr)
     run->started_unix_ns = clock_unix_ns() - (now_ns - MIN(now_ns, run->started_ns));
     run->store = store_new(run->started_ns, run->started_unix_ns,
                            NS_PER_S / s->capture->frequency_hz);
+    run->store->has_switches = s->capture->abilities.at[CAPTURE_OFF_CPU].available;
     run->abilities = s->capture->abilities;
     run->capture_note = s->capture->note;
     run->params.request.frequency_hz = s->capture->frequency_hz;

@@ -134,6 +134,10 @@ void store_add_interval(struct store *store, const struct interval *interval)
             duration_ns << 16 | (uint64_t)interval->reason << 8 | interval->flags);
     put_u32(&intervals->thread, row, interval->thread);
     put_u32(&intervals->stack, row, interval->stack);
+    if ((interval->flags & INTERVAL_RUNNABLE) == 0) {
+        uint64_t n_waits = atomic_load_explicit(&intervals->n_waits, memory_order_relaxed);
+        atomic_store_explicit(&intervals->n_waits, n_waits + 1, memory_order_relaxed);
+    }
     publish(&intervals->n, row);
     move_on(store, end_ns);
 }
@@ -212,18 +216,22 @@ void store_add_wakeup(struct store *store, const struct wakeup *wakeup)
     put_u64(&wakeups->time_ns, row, wakeup->time_ns);
     put_u32(&wakeups->wakee, row, wakeup->wakee);
     put_u32(&wakeups->waker, row, wakeup->waker);
-    put_u32(&wakeups->stack, row, wakeup->stack);
+    put_u32(&wakeups->stack, row, wakeup->stack | (wakeup->approximate ? WAKEUP_APPROXIMATE : 0));
     publish(&wakeups->n, row);
+    struct thread_row *wakee = store_thread_mut(store, wakeup->wakee);
+    atomic_store_explicit(&wakee->last_wakeup, row + 1, memory_order_release);
     move_on(store, wakeup->time_ns);
 }
 
 struct wakeup wakeups_get(const struct wakeups *wakeups, uint64_t row)
 {
+    uint32_t stack = get_u32(&wakeups->stack, row);
     return (struct wakeup){
         .time_ns = get_u64(&wakeups->time_ns, row),
         .wakee = get_u32(&wakeups->wakee, row),
         .waker = get_u32(&wakeups->waker, row),
-        .stack = get_u32(&wakeups->stack, row),
+        .stack = stack & ~WAKEUP_APPROXIMATE,
+        .approximate = (stack & WAKEUP_APPROXIMATE) != 0,
     };
 }
 

@@ -21,6 +21,7 @@ const char *account_name(enum account account)
         [ACCOUNT_PLACES_UNMAPPED] = "places_unmapped",
         [ACCOUNT_SAMPLES_DROPPED] = "samples_dropped",
         [ACCOUNT_ROWS_DROPPED] = "rows_dropped",
+        [ACCOUNT_SWITCHES_UNPAIRED] = "switches_unpaired",
     };
     ASSERT(account >= 0 && account < ACCOUNT_COUNT);
     return names[account];
@@ -121,8 +122,49 @@ thread_id store_add_thread(struct store *store, uint32_t pid, uint32_t tid, proc
     row->started_ns = started_ns;
     atomic_init(&row->ended_ns, 0);
     atomic_init(&row->name, name);
+    row->foreign = false;
+    atomic_init(&row->off_since_ns, 0);
+    atomic_init(&row->off_what, 0);
+    atomic_init(&row->last_stack, STACK_ROOT);
+    atomic_init(&row->last_wakeup, 0);
     publish(&store->threads.n, id);
     return id;
+}
+
+// One writer. `off_since_ns` is what readers look at first and last: a stay has its own.
+void store_set_off(struct store *store, thread_id thread, const struct thread_off *off)
+{
+    struct thread_row *row = store_thread_mut(store, thread);
+    uint64_t since_ns = atomic_load_explicit(&row->off_since_ns, memory_order_relaxed);
+    if (off == NULL || off->since_ns != since_ns) {
+        atomic_store_explicit(&row->off_since_ns, 0, memory_order_release);
+    }
+    if (off != NULL) {
+        uint64_t what = (uint64_t)off->stack << 32 | (uint64_t)off->reason << 8 | off->flags;
+        atomic_store_explicit(&row->off_what, what, memory_order_release);
+        atomic_store_explicit(&row->off_since_ns, off->since_ns, memory_order_release);
+    }
+}
+
+bool store_thread_off(const struct store *store, thread_id thread, struct thread_off *ret)
+{
+    const struct thread_row *row = store_thread(store, thread);
+    for (;;) {
+        uint64_t since_ns = atomic_load_explicit(&row->off_since_ns, memory_order_acquire);
+        uint64_t what = atomic_load_explicit(&row->off_what, memory_order_acquire);
+        if (since_ns == 0) {
+            return false;
+        }
+        if (atomic_load_explicit(&row->off_since_ns, memory_order_acquire) == since_ns) {
+            *ret = (struct thread_off){
+                .since_ns = since_ns,
+                .stack = (stack_id)(what >> 32),
+                .reason = (uint8_t)(what >> 8),
+                .flags = (uint8_t)what,
+            };
+            return true;
+        }
+    }
 }
 
 process_id store_add_process(struct store *store, uint32_t pid, uint32_t parent_pid,

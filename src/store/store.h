@@ -8,7 +8,7 @@
 // marked _Atomic).
 //
 //     samples    one stack of one thread on a CPU       time · thread · stack             16 bytes
-//     intervals  one wait of one thread                 start · length, why · thread · stack   24
+//     intervals  one stay off a CPU of one thread       start · length, why · thread · stack   24
 //     wakeups    who made whom ready                    time · wakee · waker · stack          20
 //     counters   what the hardware counted for a sample
 //     stacks     the tree that the three above point into                       (stacks.h)
@@ -57,17 +57,27 @@ uint64_t samples_find(const struct samples *samples, uint64_t n, uint64_t time_n
 
 // ---- Waiting -----------------------------------------------------------------------------------
 
-// Flags of an interval, and the limits of its packed length.
+// A stay off the CPU is one row, or two where it is known who ended the wait: blocked until the
+// wakeup, then runnable until the thread got a CPU.
+//
+//     off ─────── INTERVAL (blocked, reason) ───────► wakeup ── INTERVAL_RUNNABLE ──► on
+//     off ─────── INTERVAL_RUNNABLE (preempted) ────────────────────────────────────► on
+//
+// The blocked row ends at exactly the time of the row of `wakeups` that ended it.
 enum interval_flag {
-    INTERVAL_RUNNABLE = 1,    // preempted: ready to run, waiting for a CPU, not blocked
-    INTERVAL_APPROXIMATE = 2, // the stack is the last known one, not the one of the wait
-    INTERVAL_ENDED_BY_RUN = 4 // still waiting when the recording ended
+    INTERVAL_RUNNABLE = 1,    // ready to run, waiting for a CPU: not blocked, and without a reason
+    INTERVAL_APPROXIMATE = 2, // the stack is not the one of this wait (see run/waits.h)
+    INTERVAL_ENDED_BY_RUN = 4 // still off when the recording ended
 };
+
+// A reason that was not known when the wait was recorded: the names in its stack tell it
+// (query/reasons.h).
+enum { REASON_BY_STACK = 15 };
 
 struct interval {
     uint64_t start_ns;
     uint64_t duration_ns; // at most 2^48 - 1 (78 hours)
-    uint8_t reason;       // enum event_reason
+    uint8_t reason;       // enum event_reason, or REASON_BY_STACK
     uint8_t flags;
     thread_id thread;
     stack_id stack;
@@ -79,6 +89,7 @@ struct intervals {
     struct column thread;
     struct column stack;
     _Atomic uint64_t n;
+    _Atomic uint64_t n_waits; // rows without INTERVAL_RUNNABLE
 };
 
 struct interval intervals_get(const struct intervals *intervals, uint64_t row);
@@ -104,17 +115,20 @@ uint64_t intervals_find(const struct intervals *intervals, uint64_t n, uint64_t 
 struct wakeup {
     uint64_t time_ns;
     thread_id wakee;
-    thread_id waker; // or THREAD_INTERRUPT
-    stack_id stack;  // of the waker
+    thread_id waker;  // or THREAD_INTERRUPT
+    stack_id stack;   // of the waker; STACK_ROOT when not known
+    bool approximate; // it is the waker's stack at another wakeup of the same thread
 };
 
 struct wakeups {
     struct column time_ns;
     struct column wakee;
     struct column waker;
-    struct column stack;
+    struct column stack; // stack_id, plus WAKEUP_APPROXIMATE
     _Atomic uint64_t n;
 };
+
+#define WAKEUP_APPROXIMATE (UINT32_C(1) << 31)
 
 struct wakeup wakeups_get(const struct wakeups *wakeups, uint64_t row);
 
@@ -125,7 +139,7 @@ struct wakeups_span {
     const uint64_t *time_ns;
     const thread_id *wakee;
     const thread_id *waker;
-    const stack_id *stack;
+    const stack_id *stack; // plus WAKEUP_APPROXIMATE
 };
 
 void wakeups_pin(const struct wakeups *wakeups, uint64_t first, uint64_t end,
@@ -152,13 +166,27 @@ struct counters {
 
 // ---- What the ids stand for --------------------------------------------------------------------
 
+// What a thread does at the end of what has been recorded so far.
 struct thread_row {
     uint32_t pid;
     uint32_t tid;
     process_id process;
+    bool foreign; // not of the recorded processes: it only woke them, or was woken by them
     uint64_t started_ns;
-    _Atomic uint64_t ended_ns; // 0 while it lives
-    _Atomic string_id name;    // the last one it had
+    _Atomic uint64_t ended_ns;     // 0 while it lives
+    _Atomic string_id name;        // the last one it had
+    _Atomic uint64_t off_since_ns; // the two of them: store_thread_off()
+    _Atomic uint64_t off_what;
+    _Atomic stack_id last_stack;  // of its newest sample; STACK_ROOT before the first
+    _Atomic uint64_t last_wakeup; // row of wakeups + 1; 0: none yet
+};
+
+// A stay off the CPU that is not over yet.
+struct thread_off {
+    uint64_t since_ns;
+    stack_id stack;
+    uint8_t reason; // as in struct interval
+    uint8_t flags;
 };
 
 struct threads {
@@ -184,7 +212,14 @@ struct processes {
 
 enum { IMAGE_NONE = UINT32_MAX };
 
-enum image_row_kind { IMAGE_ROW_FILE, IMAGE_ROW_VDSO, IMAGE_ROW_ANONYMOUS, IMAGE_ROW_KERNEL };
+enum image_row_kind {
+    IMAGE_ROW_FILE,
+    IMAGE_ROW_VDSO,
+    IMAGE_ROW_ANONYMOUS,
+    IMAGE_ROW_KERNEL,
+    IMAGE_ROW_NAMED // kernel functions of which only the name is known: the offset of a frame in it
+                    // is the string_id of that name
+};
 
 struct image_row {
     enum image_row_kind kind;
@@ -228,14 +263,16 @@ enum account {
     ACCOUNT_LOST_REPORTS, // how many times the kernel said so
     ACCOUNT_THROTTLES,
     ACCOUNT_UNTHROTTLES,
-    ACCOUNT_OUT_OF_ORDER,     // arrived later than their turn, and were moved to it
-    ACCOUNT_STACKS_EMPTY,     // samples without any frame
-    ACCOUNT_STACKS_CUT,       // call sites for which the tree of stacks had no room left
-    ACCOUNT_STACKS_TRUNCATED, // known to lack callers
-    ACCOUNT_FRAMES,           // of all samples
-    ACCOUNT_PLACES_UNMAPPED,  // distinct call sites where nothing was mapped
-    ACCOUNT_SAMPLES_DROPPED,  // the run is full
-    ACCOUNT_ROWS_DROPPED,     // the same for intervals, wakeups and counters
+    ACCOUNT_OUT_OF_ORDER,      // arrived later than their turn, and were moved to it
+    ACCOUNT_STACKS_EMPTY,      // samples without any frame
+    ACCOUNT_STACKS_CUT,        // call sites for which the tree of stacks had no room left
+    ACCOUNT_STACKS_TRUNCATED,  // known to lack callers
+    ACCOUNT_FRAMES,            // of all samples
+    ACCOUNT_PLACES_UNMAPPED,   // distinct call sites where nothing was mapped
+    ACCOUNT_SAMPLES_DROPPED,   // the run is full
+    ACCOUNT_ROWS_DROPPED,      // the same for intervals, wakeups and counters
+    ACCOUNT_SWITCHES_UNPAIRED, // a thread came back that had not left, or left twice: some were
+                               // lost
     ACCOUNT_COUNT
 };
 
@@ -246,6 +283,7 @@ enum { STORE_EVENT_KINDS = 24 }; // at least EVENT_KIND_COUNT
 struct store {
     uint64_t started_ns; // set once, before the first row
     uint64_t started_unix_ns;
+    bool has_switches;         // every switch is recorded: on-CPU times are exact. Set once, too
     _Atomic uint64_t last_ns;  // time of the newest event; at least of the newest row
     _Atomic uint64_t ended_ns; // 0 while recording
     struct samples samples;
@@ -289,6 +327,10 @@ process_id store_add_process(struct store *store, uint32_t pid, uint32_t parent_
 image_id store_add_image(struct store *store, const struct image_row *image);
 uint32_t store_add_code(struct store *store, const struct code_row *code);
 
+// The thread is off the CPU from now on, for this reason (also to change reason or stack of a stay
+// that goes on); NULL: it is on a CPU, or has ended. The row of a stay that is over is added first.
+void store_set_off(struct store *store, thread_id thread, const struct thread_off *off);
+
 void store_count(struct store *store, enum account account, uint64_t more);
 void store_count_event(struct store *store, uint32_t kind); // enum event_kind
 
@@ -304,6 +346,14 @@ const struct code_row *store_code(const struct store *store, uint32_t code);
 struct thread_row *store_thread_mut(struct store *store, thread_id thread);
 struct process_row *store_process_mut(struct store *store, process_id process);
 struct code_row *store_code_mut(struct store *store, uint32_t code);
+
+// What the thread does at the end of the recording so far. False: it is on a CPU, or has ended.
+//
+// To see stays that are over and those that are not as of one moment, load in this order: `last_ns`
+// as H, then this for every thread, then intervals.n. Then the thread was off in [since_ns, H) if
+// since_ns < H, and rows of the same thread that start at since_ns or later say nothing new about
+// the time before H.
+bool store_thread_off(const struct store *store, thread_id thread, struct thread_off *ret);
 
 uint64_t store_account(const struct store *store, enum account account);
 

@@ -21,9 +21,9 @@ static void check_round_trip(const struct event *event)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct reader from = reader_of((struct slice){data, size});
-    uint32_t frequency_hz;
+    struct wire_header header;
     struct err err;
-    if (wire_parse_header(&from, &frequency_hz, &err) < 0) {
+    if (wire_parse_header(&from, &header, &err) < 0) {
         from = reader_of((struct slice){data, size}); // bare events are worth a look, too
     }
     CLEANUP(wire_scratch_fini) struct wire_scratch scratch = {0};

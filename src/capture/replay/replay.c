@@ -64,7 +64,10 @@ static int load(struct replay *replay, const char *path, struct err *reterr)
         return err_set(reterr, -r, "cannot read %s: %s", path, strerror(-r));
     }
     replay->from = reader_of((struct slice){(const uint8_t *)replay->bytes.at, replay->bytes.n});
-    r = wire_parse_header(&replay->from, &replay->base.frequency_hz, reterr);
+    struct wire_header header = {0};
+    r = wire_parse_header(&replay->from, &header, reterr);
+    replay->base.frequency_hz = header.frequency_hz;
+    replay->base.abilities.at[CAPTURE_OFF_CPU].available = header.switches;
     if (r < 0) {
         if (reterr != NULL) {
             err_prefix(reterr, "%s", path);

@@ -33,7 +33,7 @@ static void count(void *context, const struct event *event)
 static void put_stream(struct text *stream)
 {
     static const uint64_t addrs[] = {0x401000, 0x402000};
-    wire_put_header(stream, FREQUENCY_HZ);
+    wire_put_header(stream, &(struct wire_header){.frequency_hz = FREQUENCY_HZ});
     for (uint64_t i = 0; i < EVENTS; i++) {
         struct event event = {.kind = EVENT_SAMPLE, .pid = 1, .tid = 1, .time_ns = 1000 + i};
         event.sample.stack.user = addrs;

@@ -1,0 +1,30 @@
+#pragma once
+
+// Which threads and stacks a view keeps, one byte per id, so that a pass over rows costs two loads
+// and no branch. Judged once per id, as they appear; stacks are judged again when names change.
+//
+// Belongs to the query thread.
+
+#include "query/names.h"
+#include "query/view.h"
+
+struct keep {
+    VEC(uint8_t) threads;   // by thread_id: 1 when the view has it. Foreign ones are never kept
+    VEC(uint8_t) stacks;    // by stack_id: 1 when no frame of it is excluded
+    VEC(uint8_t) functions; // by function_id: 0 not looked at, 1 kept, 2 excluded
+    uint64_t names_version; // that the excluded ones were found with
+};
+
+void keep_fini(struct keep *keep); // a zeroed one is empty, and ready
+
+// Judges what is published. True when names have changed in a way that matters to this view: all
+// that was counted with `stacks` before must be forgotten. A view that excludes symbols judges no
+// stacks beyond the frames that `names` covers: rows with such a stack have to wait.
+bool keep_refresh(struct keep *keep, const struct view *view, const struct store *store,
+                  const struct names *names);
+
+// Whether rows with this stack can be counted already.
+static inline bool keep_knows_stack(const struct keep *keep, stack_id stack)
+{
+    return stack < keep->stacks.n;
+}
