@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 
-from common import HZ, Server, call, median_ms, say
+from common import Server, call, median_ms, say
 
 PARANOID = pathlib.Path("/proc/sys/kernel/perf_event_paranoid")
 AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
