@@ -13,6 +13,8 @@
 #include "capture/capture.h"
 #include "capture/linux/attach.h"
 #include "capture/linux/children.h"
+#include "capture/linux/look.h"
+#include "capture/linux/observer.h"
 #include "capture/linux/perf_merge.h"
 #include "capture/linux/perf_open.h"
 #include "capture/linux/proc.h"
@@ -36,6 +38,7 @@ struct linux_capture {
     struct perf_merge merge;
     struct attach attach;
     struct children children;
+    struct observer observer;
     struct text early;      // events that exist before any record does (event/wire.h)
     uint64_t lost_reported; // by records
     bool lost_settled;
@@ -96,6 +99,7 @@ static void fill_abilities(const struct perf_features *features, struct capture_
         set_ability(ret, later[i], false, "not recorded yet by this version of stax");
     }
     probe_kernel_symbols(ret);
+    look_probe(&ret->at[CAPTURE_WAIT_DETAILS]);
     if (features->refused != 0) {
         perf_features_explain(features, &reason);
         set_ability(ret, CAPTURE_KERNEL_STACKS, false, reason.text);
@@ -248,6 +252,7 @@ static int open_all(struct linux_capture *c, struct err *reterr)
     struct perf_features features;
     perf_features_probe(&features);
     fill_abilities(&features, &c->base.abilities);
+    look_probe_process(c->request.pid, &c->base.abilities.at[CAPTURE_WAIT_DETAILS]);
     int r = check_frequency(&c->request, &features, reterr);
     r = r < 0 ? r : open_pidfd(c, reterr);
     r = r < 0 ? r : check_target(c->request.pid, reterr);
@@ -279,6 +284,7 @@ static void linux_close(struct capture *capture)
     }
     struct linux_capture *c = linux_of(capture);
     closep(&c->base.poll_fd);
+    observer_fini(&c->observer);
     attach_fini(&c->attach);
     perf_merge_fini(&c->merge);
     perf_set_close(&c->set);
@@ -295,6 +301,7 @@ static int linux_open(const struct capture_request *request, struct capture **re
     c->base.poll_fd = -1;
     c->pidfd = -1;
     c->request = *request;
+    observer_init(&c->observer, look_at);
     int r = open_all(c, reterr);
     if (r < 0) {
         linux_close(&c->base);
@@ -306,10 +313,18 @@ static int linux_open(const struct capture_request *request, struct capture **re
 
 // ---- Drain -------------------------------------------------------------------------------------
 
+// With what has been observed up to then before it.
+static void hand_on(struct linux_capture *c, const struct event *event)
+{
+    observer_deliver(&c->observer, event->time_ns, c->sink, c->context);
+    c->sink(c->context, event);
+    observer_on_event(&c->observer, event);
+}
+
 static void deliver_lost(struct linux_capture *c, uint64_t n, uint64_t time_ns)
 {
     struct event event = {.kind = EVENT_LOST, .time_ns = time_ns, .lost.n = n};
-    c->sink(c->context, &event);
+    hand_on(c, &event);
 }
 
 // Whose event it is. Child processes are announced in any case, by the parent that made them.
@@ -345,7 +360,7 @@ static void on_record(void *context, const struct perf_event_header *record, uin
     }
     event.time_ns = time_ns;
     if (outcome == PERF_OK && is_ours(c, &event) && attach_wants(&c->attach, record, &event)) {
-        c->sink(c->context, &event);
+        hand_on(c, &event);
     }
 }
 
@@ -358,7 +373,7 @@ static void deliver_early(struct linux_capture *c)
     struct reader from = reader_of((struct slice){(const uint8_t *)c->early.at, c->early.n});
     struct event event;
     while (wire_parse(&from, &scratch, &event) == WIRE_OK) {
-        c->sink(c->context, &event);
+        hand_on(c, &event);
     }
     text_fini(&c->early);
 }
@@ -394,6 +409,7 @@ static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, 
 {
     struct linux_capture *c = linux_of(capture);
     bool gone = is_gone(c); // before the clock: what it did last is in the rings by then
+    observer_collect(&c->observer); // as well: nothing observed is newer
     uint64_t now_ns = clock_now_ns();
     c->sink = sink;
     c->context = context;
@@ -403,6 +419,8 @@ static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, 
     deliver_early(c);
     clear_poll(c);
     perf_merge_drain(&c->merge, now_ns, final || gone, on_record, c);
+    observer_deliver(&c->observer, c->merge.until_ns, sink, context);
+    observer_tick(&c->observer, now_ns, c->base.note.text[0] == 0 ? &c->base.note : NULL);
     if (final || gone) {
         c->attach.settled = true;
         deliver_untold_losses(c, now_ns);
@@ -426,4 +444,5 @@ const struct capture_backend capture_linux = {
     .drain = linux_drain,
     .stop = linux_stop,
     .close = linux_close,
+    .look = look_threads,
 };
