@@ -15,6 +15,8 @@
 #include "capture/capture.h"
 #include "capture/linux/attach.h"
 #include "capture/linux/children.h"
+#include "capture/linux/look.h"
+#include "capture/linux/observer.h"
 #include "capture/linux/perf_merge.h"
 #include "capture/linux/perf_open.h"
 #include "capture/linux/proc.h"
@@ -44,6 +46,7 @@ struct linux_capture {
     struct switches switches;
     struct wakeups wakeups;
     struct tids tids;       // threads that are recorded, as of the latest record
+    struct observer observer;
     struct text early;      // events that exist before any record does (event/wire.h)
     uint64_t lost_reported; // by records
     bool lost_settled;
@@ -103,9 +106,9 @@ static void fill_abilities(const struct perf_features *features, struct capture_
     set_ability(ret, CAPTURE_OFF_CPU_STACKS, features->switch_stacks,
                 features->kernel ? "the kernel does not sample context switches" : reason.text);
     set_ability(ret, CAPTURE_WAKEUPS, features->wakeups, features->no_wakeups.text);
-    set_ability(ret, CAPTURE_WAIT_DETAILS, false, "not recorded yet by this version of stax");
     set_ability(ret, CAPTURE_PMU, false, "not recorded yet by this version of stax");
     probe_kernel_symbols(ret);
+    look_probe(&ret->at[CAPTURE_WAIT_DETAILS]);
     if (features->refused != 0) {
         static const enum capture_ability all[] = {CAPTURE_KERNEL_STACKS,  CAPTURE_BUILD_IDS,
                                                    CAPTURE_LOST_SAMPLES,   CAPTURE_OFF_CPU,
@@ -302,6 +305,7 @@ static int open_all(struct linux_capture *c, struct err *reterr)
     struct perf_features features;
     perf_features_probe(&features);
     fill_abilities(&features, &c->base.abilities);
+    look_probe_process(c->request.pid, &c->base.abilities.at[CAPTURE_WAIT_DETAILS]);
     int r = check_frequency(&c->request, &features, reterr);
     r = r < 0 ? r : open_pidfd(c, reterr);
     r = r < 0 ? r : check_target(c->request.pid, reterr);
@@ -336,6 +340,7 @@ static void linux_close(struct capture *capture)
     }
     struct linux_capture *c = linux_of(capture);
     closep(&c->base.poll_fd);
+    observer_fini(&c->observer);
     attach_fini(&c->attach);
     wakeups_fini(&c->wakeups);
     switches_fini(&c->switches);
@@ -355,6 +360,7 @@ static int linux_open(const struct capture_request *request, struct capture **re
     c->base.poll_fd = -1;
     c->pidfd = -1;
     c->request = *request;
+    observer_init(&c->observer, look_at);
     int r = open_all(c, reterr);
     if (r < 0) {
         linux_close(&c->base);
@@ -366,10 +372,18 @@ static int linux_open(const struct capture_request *request, struct capture **re
 
 // ---- Drain -------------------------------------------------------------------------------------
 
+// With what has been observed up to then before it.
+static void hand_on(struct linux_capture *c, const struct event *event)
+{
+    observer_deliver(&c->observer, event->time_ns, c->sink, c->context);
+    c->sink(c->context, event);
+    observer_on_event(&c->observer, event);
+}
+
 static void deliver_lost(struct linux_capture *c, uint64_t n, uint64_t time_ns)
 {
     struct event event = {.kind = EVENT_LOST, .time_ns = time_ns, .lost.n = n};
-    c->sink(c->context, &event);
+    hand_on(c, &event);
 }
 
 // Whose event it is. Child processes are announced in any case, by the parent that made them.
@@ -503,7 +517,7 @@ static void on_record(void *context, const struct perf_event_header *record, uin
     enum perf_outcome outcome = take_record(c, layout, record, time_ns, ring, &event);
     if (outcome == PERF_OK) {
         event.time_ns = time_ns;
-        c->sink(c->context, &event);
+        hand_on(c, &event);
     } else if (outcome == PERF_E_BAD) {
         switches_drop(&c->switches, ring, 0);
         deliver_lost(c, 1, time_ns);
@@ -519,7 +533,7 @@ static void deliver_early(struct linux_capture *c)
     struct reader from = reader_of((struct slice){(const uint8_t *)c->early.at, c->early.n});
     struct event event;
     while (wire_parse(&from, &scratch, &event) == WIRE_OK) {
-        c->sink(c->context, &event);
+        hand_on(c, &event);
     }
     text_fini(&c->early);
 }
@@ -555,6 +569,7 @@ static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, 
 {
     struct linux_capture *c = linux_of(capture);
     bool gone = is_gone(c); // before the clock: what it did last is in the rings by then
+    observer_collect(&c->observer); // as well: nothing observed is newer
     uint64_t now_ns = clock_now_ns();
     c->sink = sink;
     c->context = context;
@@ -570,6 +585,8 @@ static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, 
     clear_poll(c);
     perf_merge_drain(&c->merge, now_ns, final || gone, on_record, c);
     perf_set_forget_closed(&c->set, c->merge.until_ns);
+    observer_deliver(&c->observer, c->merge.until_ns, sink, context);
+    observer_tick(&c->observer, now_ns, c->base.note.text[0] == 0 ? &c->base.note : NULL);
     if (final || gone) {
         c->attach.settled = true;
         deliver_untold_losses(c, now_ns);
@@ -593,4 +610,5 @@ const struct capture_backend capture_linux = {
     .drain = linux_drain,
     .stop = linux_stop,
     .close = linux_close,
+    .look = look_threads,
 };
