@@ -6,7 +6,7 @@
 // condition variable wait in the same one, and there the user's functions decide. So the stack is
 // read from the leaf outwards, and the first function that the table knows decides; a function that
 // is known to be ambiguous (a futex, a page that is waited for) sets what holds if no other one
-// decides. The table stands in reasons.c, and is printed into docs/usage.md.
+// decides. The table stands in reasons_table.c, and is printed into docs/waiting.md.
 //
 // Names may come late: reasons are looked up when an answer is made, once per stack, and again when
 // names change. Suffixes that compilers add (`.constprop.0`, `.isra.0`) do not count.
@@ -19,8 +19,12 @@
 struct reasons {
     const struct names *names;
     uint64_t names_version;
-    VEC(uint8_t) of_function; // by function_id: row of the table, plus one; 0: not looked up
-    VEC(uint8_t) of_stack;    // by stack_id: enum event_reason plus one; 0: not looked up
+    struct map exact;       // hash of a name of the table -> its number; see reasons.c
+    VEC(uint32_t) prefixes; // numbers of the names that end in `*`
+    VEC(uint8_t)
+    of_function;           // by function_id: group of the table, plus two; 1: none of it; 0: not
+                           // looked up
+    VEC(uint8_t) of_stack; // by stack_id: enum event_reason plus one; 0: not looked up
 };
 
 void reasons_init(struct reasons *reasons, const struct names *names);
