@@ -4,16 +4,27 @@
 // Text in them is borrowed from `names` and `store`, and valid until the next refresh; the rest is
 // owned.
 //
-//     fold_advance() … until caught up, calltree_refresh(), then any of the *_make()
+//     calltree_refresh(), fold_advance() … until caught up, fold_settle(), calltree_refresh(),
+//     then any of the *_make()
 //
-// In that order: stacks that are newer than the tree wait for the next answer.
+// In that order: samples in stacks that are newer than the tree wait for the next answer.
 //
-// Times are nanoseconds. Shares are left to whoever prints. Samples x weight is an estimate of CPU
-// time (see health.estimated); with switch records it will be exact.
+// Times are nanoseconds. Shares are left to whoever prints.
+//
+// On-CPU time of a thread is exact where the store has switches: its life less the time that it was
+// blocked or runnable. A function has its share of the thread's samples in that time. Over all
+// functions that adds up to the time of all threads, except for samples without any frame and for
+// threads that ran but were never sampled (health.unsampled_ns). Without switches it is samples x
+// period (health.estimated). When the view excludes symbols, only the kept share of a thread's
+// samples counts; of the time of a thread without any sample nothing is known to be excluded.
+//
+// Waits stand at the function that waits: the stack of the wait without what belongs to switching
+// itself (reasons_waiting_stack()). Waits that are not over count up to the fold's horizon.
 
 #include "event/event.h"
 #include "query/calltree.h"
 #include "query/fold.h"
+#include "query/reasons.h"
 
 // ---- Health: in every answer -------------------------------------------------------------------
 
@@ -21,25 +32,53 @@ struct health {
     uint64_t samples;      // in this view
     uint64_t lost_samples; // of the run: the kernel's and those that found the run full
     uint64_t lost_records;
-    uint64_t throttled;          // how often the kernel suspended sampling
-    uint64_t truncated_samples;  // of the run: stacks known to lack callers
-    uint64_t unresolved_samples; // in this view: samples whose leaf has no name
-    bool estimated;              // on-CPU times are samples x period, not exact
-    bool recording;              // the run goes on
-    uint64_t start_ns;           // the window that this answer is about, from the start of the run
+    uint64_t throttled;              // how often the kernel suspended sampling
+    uint64_t truncated_samples;      // of the run: stacks known to lack callers
+    uint64_t unresolved_samples;     // in this view: samples whose leaf has no name
+    bool estimated;                  // on-CPU times are samples x period, not exact
+    uint64_t unsampled_ns;           // on-CPU time of threads without any sample in this view
+    uint64_t blocked_ns;             // in this view
+    uint64_t approximate_blocked_ns; // of it: the stack is not the one of the wait itself
+    uint64_t unpaired_switches;      // of the run
+    bool recording;                  // the run goes on
+    uint64_t start_ns; // the window that this answer is about, from the start of the run
     uint64_t end_ns;
 };
 
 struct health health_make(const struct calltree *tree, const struct fold *fold,
                           const struct store *store);
 
+// Time spent waiting, by reason.
 struct off_cpu {
     uint64_t ns[EVENT_REASON_COUNT];
+};
+
+static inline uint64_t off_cpu_total(const struct off_cpu *off_cpu)
+{
+    uint64_t total_ns = 0;
+    for (size_t reason = 0; reason < EVENT_REASON_COUNT; reason++) {
+        total_ns += off_cpu->ns[reason];
+    }
+    return total_ns;
+}
+
+// What weighs: it chooses, orders and cuts. The numbers of the other kind are there all the same.
+enum answer_mode {
+    MODE_ON_CPU, // time on a CPU
+    MODE_OFF_CPU // time spent waiting
 };
 
 // ---- Top ---------------------------------------------------------------------------------------
 
 enum top_sort { TOP_SELF, TOP_TOTAL };
+
+struct top_params {
+    enum top_sort sort;
+    enum answer_mode mode;
+    bool has_reason; // then all off-CPU numbers are of waits for `reason`
+    enum event_reason reason;
+    size_t limit; // 0: all
+};
 
 struct top_entry {
     const struct function *function;
@@ -47,53 +86,73 @@ struct top_entry {
     uint64_t total_samples;
     uint64_t self_on_cpu_ns;
     uint64_t total_on_cpu_ns;
+    uint64_t self_waits; // how many
+    uint64_t total_waits;
+    struct off_cpu self_off_cpu; // with it as the function that waits
+    struct off_cpu total_off_cpu;
 };
 
 struct top {
     struct health health;
     uint64_t total_on_cpu_ns;
-    uint64_t n_functions; // with samples, before the limit
+    struct off_cpu total_off_cpu;
+    uint64_t total_runnable_ns;
+    uint64_t n_functions; // with samples (or waits: by mode), before the limit
     VEC(struct top_entry) entries;
 };
 
-// Ties by name. Limit 0: all.
+// By the mode's time, most first; ties by name.
 void top_make(struct top *ret, const struct calltree *tree, const struct fold *fold,
-              const struct store *store, enum top_sort sort, size_t limit);
+              const struct store *store, struct reasons *reasons, const struct top_params *params);
 void top_fini(struct top *top);
 
 // ---- Flamegraph --------------------------------------------------------------------------------
 
 struct flame_params {
     uint32_t max_depth; // 0: any. The root has depth 0
-    double min_share;   // of all samples: smaller nodes are cut
+    double min_share;   // of the mode's whole time: smaller nodes are cut
     uint32_t max_nodes; // 0: any. The heaviest are kept, and the root always
+    enum answer_mode mode;
+    bool has_reason; // then all off-CPU numbers are of waits for `reason`
+    enum event_reason reason;
 };
 
+// A node and everything below it, where a name does not say "self".
 struct flame_node {
-    uint32_t parent; // index into nodes, smaller than the node's own; of the root: 0
+    uint32_t parent;       // index into nodes, smaller than the node's own; of the root: 0
+    uint32_t cut_children; // direct callees with samples (or waits: by mode) left out
     const struct function *function; // NULL for the root
+    uint64_t on_cpu_ns;
     uint64_t self_samples;
     uint64_t total_samples;
-    uint32_t cut_children; // direct callees that were left out
-    uint64_t cut_samples;  // their samples
+    uint64_t self_off_ns;
+    uint64_t off_ns;
+    uint64_t waits;         // how many
+    struct off_cpu off_cpu; // off_ns by reason
+    uint64_t cut_samples;   // of all direct callees that are not shown
+    uint64_t cut_off_ns;    // likewise
 };
 
+// Nodes that have nothing of the mode are not shown: in MODE_ON_CPU those that only wait.
 struct flame {
     struct health health;
-    uint64_t weight_ns; // on-CPU time of a node: total_samples x weight_ns
-    uint64_t n_nodes;   // with samples, before cutting; the root is one
+    uint64_t total_on_cpu_ns;
+    struct off_cpu total_off_cpu;
+    uint64_t n_nodes; // with samples (or waits: by mode), before cutting; the root is one
     VEC(struct flame_node)
-    nodes; // 0 is the root, each node before its callees; siblings by total,
+    nodes; // 0 is the root, each node before its callees; siblings by the mode's time,
            // heaviest first, then by name
 };
 
 void flame_make(struct flame *ret, const struct calltree *tree, const struct fold *fold,
-                const struct store *store, const struct flame_params *params);
+                const struct store *store, struct reasons *reasons,
+                const struct flame_params *params);
 void flame_fini(struct flame *flame);
 
 // ---- Threads -----------------------------------------------------------------------------------
 
 struct threads_entry {
+    thread_id thread;
     uint32_t pid;
     uint32_t tid;
     struct slice name;
@@ -109,13 +168,16 @@ struct threads_entry {
 struct threads_answer {
     struct health health;
     uint64_t total_on_cpu_ns;
+    struct off_cpu total_off_cpu; // of all of them, before the limit
+    uint64_t total_runnable_ns;
     uint64_t n_threads;                // in this view, before the limit
     VEC(struct threads_entry) entries; // by on_cpu_ns, most first; then by tid
 };
 
-// A thread is listed when it has samples in the view, or lived at some time of it. Limit 0: all.
-void threads_make(struct threads_answer *ret, const struct fold *fold, const struct calltree *tree,
-                  const struct store *store, size_t limit);
+// A thread is listed when it has samples in the view, or lived at some time of it; those of other
+// programs never. Limit 0: all.
+void threads_make(struct threads_answer *ret, const struct calltree *tree, const struct fold *fold,
+                  const struct store *store, struct reasons *reasons, size_t limit);
 void threads_fini(struct threads_answer *threads);
 
 // ---- Whole -------------------------------------------------------------------------------------
@@ -123,10 +185,12 @@ void threads_fini(struct threads_answer *threads);
 struct total {
     struct health health;
     uint64_t total_on_cpu_ns;
+    struct off_cpu total_off_cpu;
+    uint64_t total_runnable_ns;
 };
 
 void total_make(struct total *ret, const struct calltree *tree, const struct fold *fold,
-                const struct store *store);
+                const struct store *store, struct reasons *reasons);
 
 // ---- Diagnosis of names ------------------------------------------------------------------------
 
@@ -149,3 +213,21 @@ struct image_reports {
 void image_reports_make(struct image_reports *ret, const struct calltree *tree,
                         const struct fold *fold, const struct store *store);
 void image_reports_fini(struct image_reports *reports);
+
+// ---- Diagnosis of reasons ----------------------------------------------------------------------
+
+// A function with waits that the table of reasons has no better name for than "other".
+struct unexplained_wait {
+    const char *function_name; // the one that waits; "[no stack]" when it is not known
+    uint64_t off_ns;
+    uint64_t waits; // how many
+};
+
+struct unexplained {
+    VEC(struct unexplained_wait) waits; // by off_ns, most first
+};
+
+// Empty unless "other" is more than 5 % of all blocked time. Limit 0: all.
+void unexplained_make(struct unexplained *ret, const struct calltree *tree, const struct fold *fold,
+                      struct reasons *reasons, size_t limit);
+void unexplained_fini(struct unexplained *unexplained);

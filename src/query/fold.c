@@ -1,6 +1,8 @@
 #include "query/fold.h"
 
-enum { FUNCTION_UNKNOWN, FUNCTION_KEPT, FUNCTION_EXCLUDED };
+#include "event/event.h"
+
+// ---- Life --------------------------------------------------------------------------------------
 
 void fold_init(struct fold *fold, struct view *view)
 {
@@ -8,147 +10,101 @@ void fold_init(struct fold *fold, struct view *view)
     *view = (struct view){0};
 }
 
+static void forget_threads(struct fold *fold)
+{
+    for (size_t i = 0; i < fold->threads.n; i++) {
+        cells_fini(&fold->threads.at[i].running);
+        cells_fini(&fold->threads.at[i].waits);
+    }
+    vec_clear(&fold->threads);
+    vec_clear(&fold->opened);
+    vec_clear(&fold->open);
+}
+
 void fold_fini(struct fold *fold)
 {
-    vec_fini(&fold->function_kept);
-    vec_fini(&fold->stack_kept);
-    vec_fini(&fold->thread_kept);
-    vec_fini(&fold->by_thread);
+    forget_threads(fold);
+    vec_fini(&fold->living);
+    vec_fini(&fold->opened);
+    vec_fini(&fold->open);
+    vec_fini(&fold->threads);
     vec_fini(&fold->by_stack);
+    keep_fini(&fold->keep);
     view_fini(&fold->view);
-}
-
-// ---- What the view keeps -----------------------------------------------------------------------
-
-static bool matches(const struct view_symbol *symbol, const struct function *function)
-{
-    return strcmp(symbol->function_name, function->name) == 0 &&
-           (symbol->binary == NULL || strcmp(symbol->binary, function->binary) == 0);
-}
-
-static bool function_is_kept(struct fold *fold, const struct names *names, function_id function)
-{
-    vec_grow_zeroed(&fold->function_kept, (size_t)function + 1);
-    uint8_t *kept = &fold->function_kept.at[function];
-    if (*kept == FUNCTION_UNKNOWN) {
-        *kept = FUNCTION_KEPT;
-        for (size_t i = 0; i < fold->view.exclude.n; i++) {
-            if (matches(&fold->view.exclude.at[i], names_function(names, function))) {
-                *kept = FUNCTION_EXCLUDED;
-            }
-        }
-    }
-    return *kept == FUNCTION_KEPT;
-}
-
-// In the order of ids, so that a stack's caller has always been looked at.
-static void judge_stacks(struct fold *fold, const struct store *store, const struct names *names,
-                         uint32_t n_stacks)
-{
-    vec_reserve(&fold->stack_kept, n_stacks);
-    if (fold->stack_kept.n == 0) {
-        vec_push(&fold->stack_kept, 1); // the root
-    }
-    for (stack_id stack = (stack_id)fold->stack_kept.n; stack < n_stacks; stack++) {
-        const struct stack_row *row = stacks_get(&store->stacks, stack);
-        if (row->frame >= names->of_frame.n) {
-            return; // newer than the names
-        }
-        bool kept = fold->stack_kept.at[row->caller] != 0 &&
-                    function_is_kept(fold, names, names_of_frame(names, row->frame));
-        vec_push(&fold->stack_kept, kept);
-    }
-}
-
-static void judge_threads(struct fold *fold, const struct store *store, uint32_t n_threads)
-{
-    for (thread_id id = (thread_id)fold->thread_kept.n; id < n_threads; id++) {
-        bool kept = !fold->view.has_tid || store_thread(store, id)->tid == fold->view.tid;
-        vec_push(&fold->thread_kept, kept);
-    }
 }
 
 static void start_over(struct fold *fold)
 {
-    fold->cursor = 0;
-    fold->n_samples = 0;
+    forget_threads(fold);
     vec_clear(&fold->by_stack);
-    vec_clear(&fold->by_thread);
-    vec_clear(&fold->stack_kept);
-    vec_clear(&fold->function_kept);
+    fold->samples_cursor = 0;
+    fold->intervals_cursor = 0;
+    fold->wakeups_cursor = 0;
+    fold->n_samples = 0;
+    fold->blocked_ns = 0;
+    fold->approximate_blocked_ns = 0;
+    fold->revision++;
 }
 
-// ---- The pass ----------------------------------------------------------------------------------
-
-static void count_all(struct fold *fold, const struct samples_span *span)
+// What is to be judged and counted by id: for rows that were published before this is called.
+static void make_room(struct fold *fold, const struct store *store, const struct names *names)
 {
-    uint64_t *by_stack = fold->by_stack.at;
-    uint64_t *by_thread = fold->by_thread.at;
-    for (size_t i = 0; i < span->n; i++) {
-        by_stack[span->stack[i]]++;
-        by_thread[span->thread[i]]++;
+    if (keep_refresh(&fold->keep, &fold->view, store, names)) {
+        start_over(fold);
     }
-    fold->n_samples += span->n;
+    vec_grow_zeroed(&fold->by_stack, fold->keep.stacks.n);
+    vec_grow_zeroed(&fold->threads, fold->keep.threads.n);
 }
 
-// Without a branch, since which rows match is anybody's guess.
-static void count_threads(struct fold *fold, const struct samples_span *span)
-{
-    const uint8_t *kept = fold->thread_kept.at;
-    uint64_t *by_stack = fold->by_stack.at;
-    uint64_t *by_thread = fold->by_thread.at;
-    uint64_t n = 0;
-    for (size_t i = 0; i < span->n; i++) {
-        thread_id thread = span->thread[i];
-        uint64_t one = kept[thread];
-        by_stack[span->stack[i]] += one;
-        by_thread[thread] += one;
-        n += one;
-    }
-    fold->n_samples += n;
-}
+// ---- Samples -----------------------------------------------------------------------------------
 
-// Up to the first row whose stack is newer than the names. Returns how many that were.
-static size_t count_kept(struct fold *fold, const struct samples_span *span)
+// Rows that are looked at together: as many as memory can fetch the cells of at once.
+enum { BLOCK_ROWS = 64 };
+
+// Rows from `first` on. Whether the view keeps a row is anybody's guess, so no branch depends on
+// it. Returns how many were looked at; none when the first one's stack is newer than the names.
+static size_t count_samples(struct fold *fold, const struct samples_span *span, size_t first)
 {
-    const uint8_t *kept = fold->thread_kept.at;
-    size_t n_stacks = fold->stack_kept.n;
-    for (size_t i = 0; i < span->n; i++) {
+    struct fold_thread *threads = fold->threads.at;
+    struct {
+        thread_id thread;
+        stack_id stack;
+    } kept[BLOCK_ROWS];
+    size_t n_kept = 0;
+    size_t end = MIN(first + BLOCK_ROWS, span->n);
+    size_t i = first;
+    for (; i < end && keep_knows_stack(&fold->keep, span->stack[i]); i++) {
         thread_id thread = span->thread[i];
         stack_id stack = span->stack[i];
-        if (stack >= n_stacks) {
-            return i;
-        }
-        uint64_t one = kept[thread] & fold->stack_kept.at[stack];
-        fold->by_stack.at[stack] += one;
-        fold->by_thread.at[thread] += one;
-        fold->n_samples += one;
+        size_t one = fold->keep.threads.at[thread];
+        threads[thread].all_samples += one;
+        kept[n_kept].thread = thread;
+        kept[n_kept].stack = stack;
+        n_kept += one & fold->keep.stacks.at[stack];
+        cells_prefetch(&threads[thread].running, cells_key(stack, 0, false));
     }
-    return span->n;
+    for (size_t at = 0; at < n_kept; at++) {
+        struct fold_thread *thread = &threads[kept[at].thread];
+        thread->kept_samples++;
+        fold->by_stack.at[kept[at].stack]++;
+        cells_count(&thread->running, cells_key(kept[at].stack, 0, false));
+    }
+    fold->n_samples += n_kept;
+    return i - first;
 }
 
-static size_t count_span(struct fold *fold, const struct samples_span *span)
+// Rows [samples_cursor, end), all within the view's time. False when the names do not reach so far.
+static bool advance_samples(struct fold *fold, const struct samples *samples, uint64_t end)
 {
-    if (fold->view.exclude.n > 0) {
-        return count_kept(fold, span);
-    }
-    if (fold->view.has_tid) {
-        count_threads(fold, span);
-    } else {
-        count_all(fold, span);
-    }
-    return span->n;
-}
-
-// Rows [cursor, end), all within the view's time. False when the names do not reach that far.
-static bool count_rows(struct fold *fold, const struct samples *samples, uint64_t end)
-{
-    while (fold->cursor < end) {
+    while (fold->samples_cursor < end) {
         struct samples_span span;
-        samples_pin(samples, fold->cursor, end, &span);
-        size_t n = count_span(fold, &span);
+        samples_pin(samples, fold->samples_cursor, end, &span);
+        size_t n = 0;
+        for (size_t more = 1; more > 0 && n < span.n; n += more) {
+            more = count_samples(fold, &span, n);
+        }
         samples_unpin(samples, &span);
-        fold->cursor += n;
+        fold->samples_cursor += n;
         if (n < span.n) {
             return false;
         }
@@ -156,38 +112,395 @@ static bool count_rows(struct fold *fold, const struct samples *samples, uint64_
     return true;
 }
 
-// Loads the lengths in the order in which a reader may: whatever a row names was there before it.
-static uint64_t prepare(struct fold *fold, const struct store *store, const struct names *names)
+// ---- Stays off the CPU -------------------------------------------------------------------------
+
+// The part of a stay that lies in a window. False: none, and it does not count.
+static bool clip(struct view_window window, uint64_t start_ns, uint64_t end_ns, uint64_t *ret_ns)
 {
-    uint64_t n = atomic_load_explicit(&store->samples.n, memory_order_acquire);
-    uint32_t n_stacks = atomic_load_explicit(&store->stacks.n_nodes, memory_order_acquire);
-    uint32_t n_threads = atomic_load_explicit(&store->threads.n, memory_order_acquire);
-    if (fold->view.exclude.n > 0) {
-        if (fold->names_version != names->version) {
-            start_over(fold);
-            fold->names_version = names->version;
+    if (start_ns >= window.end_ns || end_ns <= window.start_ns) {
+        return false;
+    }
+    *ret_ns = MIN(end_ns, window.end_ns) - MAX(start_ns, window.start_ns);
+    return true;
+}
+
+static uint8_t checked_reason(uint8_t reason)
+{
+    ASSERT(reason < EVENT_REASON_COUNT || reason == REASON_BY_STACK);
+    return reason;
+}
+
+struct kept_wait {
+    thread_id thread;
+    uint32_t key;
+    uint64_t ns;
+};
+
+// What does not depend on the stack, and runnable stays, are counted at once. True when it is a
+// wait whose cell is to be counted.
+static bool take_interval(struct fold *fold, const struct interval *interval,
+                          struct view_window window, struct kept_wait *ret)
+{
+    struct fold_thread *thread = &fold->threads.at[interval->thread];
+    uint64_t end_ns = interval->start_ns + interval->duration_ns;
+    uint64_t ns;
+    if (!fold->keep.threads.at[interval->thread]) {
+        return false;
+    }
+    thread->rows_end_ns = end_ns;
+    if (!clip(window, interval->start_ns, end_ns, &ns)) {
+        return false;
+    }
+    thread->off_ns += ns;
+    if (!fold->keep.stacks.at[interval->stack]) {
+        return false;
+    }
+    if ((interval->flags & INTERVAL_RUNNABLE) != 0) {
+        thread->runnable_ns += ns;
+        return false;
+    }
+    bool approximate = (interval->flags & INTERVAL_APPROXIMATE) != 0;
+    fold->blocked_ns += ns;
+    fold->approximate_blocked_ns += approximate ? ns : 0;
+    uint32_t key = cells_key(interval->stack, checked_reason(interval->reason), approximate);
+    cells_prefetch(&thread->waits, key);
+    *ret = (struct kept_wait){.thread = interval->thread, .key = key, .ns = ns};
+    return true;
+}
+
+// As count_samples().
+static size_t count_intervals(struct fold *fold, const struct intervals_span *span, size_t first,
+                              struct view_window window)
+{
+    struct kept_wait kept[BLOCK_ROWS];
+    size_t n_kept = 0;
+    size_t end = MIN(first + BLOCK_ROWS, span->n);
+    size_t i = first;
+    for (; i < end && keep_knows_stack(&fold->keep, span->stack[i]); i++) {
+        struct interval interval = intervals_span_get(span, i);
+        n_kept += take_interval(fold, &interval, window, &kept[n_kept]);
+    }
+    for (size_t at = 0; at < n_kept; at++) {
+        cells_add(&fold->threads.at[kept[at].thread].waits, kept[at].key, kept[at].ns);
+    }
+    return i - first;
+}
+
+// As advance_samples(). A row that ends late may have begun at any time, so that only the start of
+// the view's time can be looked for.
+static bool advance_intervals(struct fold *fold, const struct store *store, uint64_t end)
+{
+    struct view_window window = view_window(&fold->view, store);
+    window.start_ns = MAX(window.start_ns, store->started_ns);
+    while (fold->intervals_cursor < end) {
+        struct intervals_span span;
+        intervals_pin(&store->intervals, fold->intervals_cursor, end, &span);
+        size_t n = 0;
+        for (size_t more = 1; more > 0 && n < span.n; n += more) {
+            more = count_intervals(fold, &span, n, window);
         }
-        judge_stacks(fold, store, names, n_stacks);
+        intervals_unpin(&store->intervals, &span);
+        fold->intervals_cursor += n;
+        if (n < span.n) {
+            return false;
+        }
     }
-    if (!view_is_everything(&fold->view)) {
-        judge_threads(fold, store, n_threads);
+    return true;
+}
+
+// ---- Wakeups -----------------------------------------------------------------------------------
+
+static void advance_wakeups(struct fold *fold, const struct wakeups *wakeups, uint64_t end)
+{
+    while (fold->wakeups_cursor < end) {
+        struct wakeups_span span;
+        wakeups_pin(wakeups, fold->wakeups_cursor, end, &span);
+        for (size_t i = 0; i < span.n; i++) {
+            fold->threads.at[span.wakee[i]].wakeups += fold->keep.threads.at[span.wakee[i]];
+        }
+        wakeups_unpin(wakeups, &span);
+        fold->wakeups_cursor += span.n;
     }
-    vec_grow_zeroed(&fold->by_stack, n_stacks);
-    vec_grow_zeroed(&fold->by_thread, n_threads);
-    return n;
+}
+
+// ---- The pass ----------------------------------------------------------------------------------
+
+// Forgets what fold_settle() added.
+static void unsettle(struct fold *fold)
+{
+    for (size_t i = 0; i < fold->opened.n; i++) {
+        struct fold_thread *thread = &fold->threads.at[fold->opened.at[i]];
+        thread->off_ns -= thread->open_off_ns;
+        thread->runnable_ns -= thread->open_runnable_ns;
+        thread->open_off_ns = 0;
+        thread->open_runnable_ns = 0;
+        thread->open_since_ns = 0;
+    }
+    vec_clear(&fold->opened);
+    vec_clear(&fold->open);
+}
+
+// How many rows from `cursor` on may be looked at now, out of `*left`.
+static uint64_t slice_end(uint64_t cursor, uint64_t end, uint64_t *left)
+{
+    uint64_t n = MIN(end > cursor ? end - cursor : 0, *left);
+    *left -= n;
+    return cursor + n;
+}
+
+// What is published. In the order of loading: a row names only what was there before it.
+struct published {
+    uint64_t time_ns;
+    uint64_t samples;
+    uint64_t intervals;
+    uint64_t wakeups;
+};
+
+static struct published load(const struct store *store)
+{
+    struct published published = {.time_ns = store_end_ns(store)};
+    published.samples = atomic_load_explicit(&store->samples.n, memory_order_acquire);
+    published.intervals = atomic_load_explicit(&store->intervals.n, memory_order_acquire);
+    published.wakeups = atomic_load_explicit(&store->wakeups.n, memory_order_acquire);
+    return published;
+}
+
+// Moves the cursors to the start of the view's time; cuts what is published at its end.
+static void limit_to_window(struct fold *fold, const struct store *store,
+                            struct published *published)
+{
+    struct published *p = published;
+    struct view_window window = view_window(&fold->view, store);
+    const struct intervals *intervals = &store->intervals;
+    if (fold->view.has_time_range) {
+        fold->samples_cursor = MAX(fold->samples_cursor,
+                                   samples_find(&store->samples, p->samples, window.start_ns));
+        fold->wakeups_cursor = MAX(fold->wakeups_cursor,
+                                   wakeups_find(&store->wakeups, p->wakeups, window.start_ns));
+        p->samples = samples_find(&store->samples, p->samples, window.end_ns);
+        p->wakeups = wakeups_find(&store->wakeups, p->wakeups, window.end_ns);
+    }
+    p->intervals = intervals_find(intervals, p->intervals, p->time_ns);
+    if (fold->view.has_time_range) {
+        fold->intervals_cursor = MAX(fold->intervals_cursor,
+                                     intervals_find(intervals, p->intervals, window.start_ns));
+    }
 }
 
 bool fold_advance(struct fold *fold, const struct store *store, const struct names *names,
                   uint64_t max_rows)
 {
-    uint64_t n = prepare(fold, store, names);
-    uint64_t end = n;
-    if (fold->view.has_time_range) {
-        struct view_window window = view_window(&fold->view, store);
-        fold->cursor = MAX(fold->cursor, samples_find(&store->samples, n, window.start_ns));
-        end = samples_find(&store->samples, n, window.end_ns);
+    unsettle(fold);
+    struct published published = load(store);
+    make_room(fold, store, names);
+    limit_to_window(fold, store, &published);
+    uint64_t before = fold->samples_cursor + fold->intervals_cursor + fold->wakeups_cursor;
+    uint64_t left = max_rows;
+    uint64_t samples_end = slice_end(fold->samples_cursor, published.samples, &left);
+    uint64_t intervals_end = slice_end(fold->intervals_cursor, published.intervals, &left);
+    uint64_t wakeups_end = slice_end(fold->wakeups_cursor, published.wakeups, &left);
+    bool named_samples = advance_samples(fold, &store->samples, samples_end);
+    bool named_intervals = advance_intervals(fold, store, intervals_end);
+    advance_wakeups(fold, &store->wakeups, wakeups_end);
+    fold->revision += fold->samples_cursor + fold->intervals_cursor + fold->wakeups_cursor - before;
+    return (samples_end >= published.samples || !named_samples) &&
+           (intervals_end >= published.intervals || !named_intervals) &&
+           wakeups_end >= published.wakeups;
+}
+
+// ---- Stays that are not over -------------------------------------------------------------------
+
+// In the order that store_thread_off() asks for: the horizon, then what threads do, then rows.
+//
+//     H
+//     off, since before H   ─► an open stay [since, H). Rows that begin at `since` or later are the
+//                              same stay, or later ones
+//     rows that end by H    ─► counted for good. One may be the end of an open stay, published
+//                              just before the thread came back: then it reaches to H itself
+//     rows that end after H ─► open stays [start, H) all the same
+
+struct settling {
+    struct fold *fold;
+    const struct store *store;
+    struct view_window window; // ends at H
+    VEC(struct interval) stays;
+};
+
+// Which threads have to be looked at: not those that have ended.
+static void find_living(struct fold *fold)
+{
+    for (; fold->next_living < fold->keep.threads.n; fold->next_living++) {
+        if (fold->keep.threads.at[fold->next_living]) {
+            vec_push(&fold->living, fold->next_living);
+        }
     }
-    uint64_t left = end > fold->cursor ? end - fold->cursor : 0;
-    bool named = count_rows(fold, &store->samples, fold->cursor + MIN(left, max_rows));
-    return left <= max_rows || !named;
+}
+
+static void find_open_stays(struct settling *settling)
+{
+    struct fold *fold = settling->fold;
+    size_t n = 0;
+    for (size_t i = 0; i < fold->living.n; i++) {
+        thread_id thread = fold->living.at[i];
+        const struct thread_row *row = store_thread(settling->store, thread);
+        bool ended = atomic_load_explicit(&row->ended_ns, memory_order_acquire) != 0;
+        struct thread_off off;
+        bool is_off = store_thread_off(settling->store, thread, &off);
+        if (is_off || !ended) {
+            fold->living.at[n++] = thread;
+        }
+        if (is_off && off.since_ns < fold->horizon_ns) {
+            fold->threads.at[thread].open_since_ns = off.since_ns;
+            vec_push(&fold->opened, thread);
+            vec_push(&settling->stays, (struct interval){
+                                           .start_ns = off.since_ns,
+                                           .duration_ns = fold->horizon_ns - off.since_ns,
+                                           .reason = off.reason,
+                                           .flags = off.flags,
+                                           .thread = thread,
+                                           .stack = off.stack,
+                                       });
+        }
+    }
+    fold->living.n = n;
+}
+
+static void add_open_stay(struct settling *settling, const struct interval *stay)
+{
+    struct fold *fold = settling->fold;
+    struct fold_thread *thread = &fold->threads.at[stay->thread];
+    uint64_t start_ns = MAX(stay->start_ns, thread->rows_end_ns);
+    uint64_t end_ns = stay->start_ns + stay->duration_ns;
+    uint64_t ns;
+    if (start_ns >= end_ns || !clip(settling->window, start_ns, end_ns, &ns)) {
+        return;
+    }
+    vec_push(&fold->opened, stay->thread);
+    thread->off_ns += ns;
+    thread->open_off_ns += ns;
+    if (!keep_knows_stack(&fold->keep, stay->stack) || !fold->keep.stacks.at[stay->stack]) {
+        return;
+    }
+    if ((stay->flags & INTERVAL_RUNNABLE) != 0) {
+        thread->runnable_ns += ns;
+        thread->open_runnable_ns += ns;
+        return;
+    }
+    struct fold_open open = {
+        .thread = stay->thread,
+        .cell = {.stack = stay->stack,
+                 .reason = checked_reason(stay->reason),
+                 .approximate = (stay->flags & INTERVAL_APPROXIMATE) != 0,
+                 .n = 1,
+                 .ns = ns},
+    };
+    vec_push(&fold->open, open);
+}
+
+// Rows that are published, but not counted for good.
+static void add_later_rows(struct settling *settling, uint64_t n)
+{
+    struct fold *fold = settling->fold;
+    for (uint64_t row = fold->intervals_cursor; row < n; row++) {
+        struct interval interval = intervals_get(&settling->store->intervals, row);
+        if (interval.thread >= fold->threads.n || !fold->keep.threads.at[interval.thread]) {
+            continue;
+        }
+        uint64_t since_ns = fold->threads.at[interval.thread].open_since_ns;
+        if (since_ns == 0 || interval.start_ns < since_ns) {
+            add_open_stay(settling, &interval);
+        }
+    }
+}
+
+// Rows that came since fold_advance(), and end by the horizon.
+static void count_last_rows(struct fold *fold, const struct store *store, const struct names *names,
+                            uint64_t n)
+{
+    // Names that have changed meanwhile are for the next fold_advance(): it starts over with them.
+    if (fold->view.exclude.n == 0 || fold->keep.names_version == names->version) {
+        make_room(fold, store, names);
+        uint64_t cursor = fold->intervals_cursor;
+        advance_intervals(fold, store, intervals_find(&store->intervals, n, fold->horizon_ns));
+        fold->revision += fold->intervals_cursor - cursor;
+    }
+}
+
+void fold_settle(struct fold *fold, const struct store *store, const struct names *names)
+{
+    unsettle(fold);
+    uint64_t ended_ns = atomic_load_explicit(&store->ended_ns, memory_order_acquire);
+    uint64_t last_ns = atomic_load_explicit(&store->last_ns, memory_order_acquire);
+    uint64_t horizon_ns = ended_ns != 0 ? ended_ns : last_ns;
+    fold->revision += horizon_ns != fold->horizon_ns;
+    fold->horizon_ns = horizon_ns;
+    struct settling settling = {.fold = fold, .store = store, .window = fold_window(fold, store)};
+    count_last_rows(fold, store, names, 0); // for the threads that began by the horizon
+    find_living(fold);
+    if (ended_ns == 0) {
+        find_open_stays(&settling);
+    }
+    uint64_t n = atomic_load_explicit(&store->intervals.n, memory_order_acquire);
+    count_last_rows(fold, store, names, n);
+    add_later_rows(&settling, n);
+    for (size_t i = 0; i < settling.stays.n; i++) {
+        add_open_stay(&settling, &settling.stays.at[i]);
+    }
+    vec_fini(&settling.stays);
+}
+
+// ---- What has been counted ---------------------------------------------------------------------
+
+struct view_window fold_window(const struct fold *fold, const struct store *store)
+{
+    struct view_window window = view_window(&fold->view, store);
+    window.start_ns = MAX(window.start_ns, store->started_ns);
+    window.end_ns = MAX(MIN(window.end_ns, fold->horizon_ns), window.start_ns);
+    return window;
+}
+
+static uint64_t difference(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+uint64_t fold_on_cpu_ns(const struct fold *fold, const struct store *store, thread_id thread)
+{
+    const struct fold_thread *counted = &fold->threads.at[thread];
+    if (!store->has_switches) {
+        return counted->all_samples * store->samples.weight_ns;
+    }
+    const struct thread_row *row = store_thread(store, thread);
+    struct view_window window = fold_window(fold, store);
+    uint64_t ended_ns = atomic_load_explicit(&row->ended_ns, memory_order_acquire);
+    uint64_t end_ns = ended_ns == 0 ? window.end_ns : MIN(ended_ns, window.end_ns);
+    uint64_t life_ns = difference(end_ns, MAX(row->started_ns, window.start_ns));
+    return difference(life_ns, counted->off_ns);
+}
+
+double fold_sample_ns(const struct fold *fold, const struct store *store, thread_id thread)
+{
+    uint64_t samples = fold->threads.at[thread].all_samples;
+    if (!store->has_switches || samples == 0) {
+        return (double)store->samples.weight_ns;
+    }
+    return (double)fold_on_cpu_ns(fold, store, thread) / (double)samples;
+}
+
+bool fold_next_wait(const struct fold *fold, struct fold_walk *walk)
+{
+    for (; walk->next_thread < fold->threads.n; walk->next_thread++, walk->next_cell = 0) {
+        const struct cells *waits = &fold->threads.at[walk->next_thread].waits;
+        if (cells_next(waits, &walk->next_cell, &walk->cell)) {
+            walk->thread = (thread_id)walk->next_thread;
+            return true;
+        }
+    }
+    if (walk->next_open < fold->open.n) {
+        const struct fold_open *open = &fold->open.at[walk->next_open++];
+        walk->thread = open->thread;
+        walk->cell = open->cell;
+        return true;
+    }
+    return false;
 }

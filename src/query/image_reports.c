@@ -52,6 +52,8 @@ static void describe(struct image_report *report, const struct names *names,
     if (id == 0) {
         report->path = slice_of_text("[unknown]");
         report->note = "nothing was mapped there";
+    } else if (row->kind == IMAGE_ROW_NAMED) {
+        report->state = "ready"; // its frames are names
     } else if (row->kind != IMAGE_ROW_ANONYMOUS) {
         if (row->library < atomic_load_explicit(&names->library->n, memory_order_acquire)) {
             describe_library_image(report, library_at(names->library, row->library));
