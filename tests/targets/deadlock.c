@@ -9,11 +9,13 @@
 // The program tells that it is ready when all of them wait. On SIGTERM it writes the tids and the
 // addresses of the mutexes, and exits 0. It also ends by itself after two minutes.
 //
-//     deadlock
+//     deadlock [undumpable]      with it, other processes of the same user may not look into this
+//     one
 
 #include "waiting.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 
 static pthread_mutex_t mutex_a = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t mutex_b = PTHREAD_MUTEX_INITIALIZER;
@@ -76,7 +78,15 @@ static void *role_main(void *arg)
     return NULL;
 }
 
-int main(void)
+static void tell_ready_and_hide(int hide)
+{
+    if (hide) {
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    }
+    tell_ready();
+}
+
+int main(int argc, char **argv)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -92,7 +102,7 @@ int main(void)
     for (int role = 0; role < N_ROLES; role++) {
         waiting_until_asleep(&tids[role]);
     }
-    tell_ready();
+    tell_ready_and_hide(argc > 1 && strcmp(argv[1], "undumpable") == 0);
     int number;
     sigwait(&set, &number);
     char extra[512];
