@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.needs(needs_root()), pytest.mark.needs(needs_program("
 
 # tracefs is mounted for perf alone, in a namespace of its own; the machine is left as it was.
 RECORD = """
-mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || mount -t tracefs tracefs /sys/kernel/debug/tracing || exit 77
+[ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing || exit 77
 exec perf record -q -a -m 2048 -k CLOCK_MONOTONIC -e sched:sched_switch -e sched:sched_waking \\
     -D -1 --control="fd:$1,$2" -o "$3"
 """
