@@ -268,7 +268,8 @@ class Flame:
 
 
 class Truth(dict):
-    """What the target itself measured: `functions` name -> ns, `threads`, and its lines."""
+    """What the target itself measured: `functions` name -> ns, `threads`, `waits` (waiting.h), and its
+    lines."""
 
     def __init__(self, path):
         lines = []
@@ -281,10 +282,17 @@ class Truth(dict):
         super().__init__(functions)
         self.lines = lines
         self.threads = [thread for line in lines for thread in line["threads"]]
+        self.waits = [wait for line in lines for wait in line.get("waits", [])]
         self.total_ns = sum(functions.values())
 
     def share(self, *names):
         return sum(self[name] for name in names) / self.total_ns
+
+    def waiting(self, name):
+        """What the one thread of that name says of its waits."""
+        found = [wait for wait in self.waits if wait["thread"] == name]
+        assert len(found) == 1, f"{len(found)} threads named {name!r} in the truth: {self.waits}"
+        return found[0]
 
 
 class Run:
@@ -552,6 +560,52 @@ class Live:
     def __exit__(self, *_):
         self.kill()
         self.server.live_runs.remove(self)
+
+
+class Process:
+    """A target that nobody records yet."""
+
+    def __init__(self, server, command):
+        self.truth_path = server.file("truth")
+        self.ready = Ready(server.file("ready"), 0o666 if server.wrap else 0o600)
+        if server.wrap:
+            self.truth_path.touch()
+            self.truth_path.chmod(0o666)
+        self.proc = subprocess.Popen(
+            [*server.wrap, *(str(c) for c in command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env={**os.environ, "TRUTH": str(self.truth_path), "READY": str(self.ready.path)})
+        self.pid = self.ready.wait(self.proc)
+
+    def tell(self, text):
+        self.proc.stdin.write(text.encode())
+        self.proc.stdin.flush()
+
+    def hear(self, line):
+        read_until(self.proc.stdout.fileno(), line.encode() + b"\n")
+
+    @property
+    def truth(self):
+        return Truth(self.truth_path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.proc.kill()
+        self.proc.communicate()
+        self.ready.close()
+
+
+def attach(server, pid, *options):
+    """Starts `stax record --pid` and returns when it is recording."""
+    with server.rpc() as rpc:
+        proc = subprocess.Popen([*server.wrap, server.stax_binary, "record", *map(str, options), "--pid", str(pid)],
+                                env=server.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+        while not rpc.call("RunControl.status")["active"]:
+            assert proc.poll() is None, proc.communicate()
+            rpc.pause(0.02)
+    return proc
 
 
 # ---- The protocol -----------------------------------------------------------------------------------------
