@@ -40,5 +40,8 @@ void pipeline_free(struct pipeline *pipeline); // accepts NULL
 // Applies one event. Times that run backwards are counted and moved up to the last one.
 void pipeline_apply(struct pipeline *pipeline, const struct event *event);
 
+// Everything before this time has been applied: a time in which nothing happens passes, too.
+void pipeline_advance(struct pipeline *pipeline, uint64_t time_ns);
+
 // Nothing more will come: closes the waits that are still open.
 void pipeline_end(struct pipeline *pipeline, uint64_t time_ns);

@@ -584,6 +584,7 @@ static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, 
     deliver_early(c);
     clear_poll(c);
     perf_merge_drain(&c->merge, now_ns, final || gone, on_record, c);
+    c->base.complete_ns = MIN(c->merge.until_ns, now_ns);
     perf_set_forget_closed(&c->set, c->merge.until_ns);
     observer_deliver(&c->observer, c->merge.until_ns, sink, context);
     observer_tick(&c->observer, now_ns, c->base.note.text[0] == 0 ? &c->base.note : NULL);
