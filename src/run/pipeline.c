@@ -514,9 +514,7 @@ static void keep_time(struct pipeline *p, const struct event *event)
         }
         return;
     }
-    p->last_ns = event->time_ns;
-    // Before the event is applied: store_thread_off() says who counts on it.
-    atomic_store_explicit(&p->store->last_ns, p->last_ns, memory_order_release);
+    pipeline_advance(p, event->time_ns); // before it is applied: store_thread_off() says why
 }
 
 void pipeline_apply(struct pipeline *p, const struct event *event)
@@ -577,9 +575,16 @@ void pipeline_apply(struct pipeline *p, const struct event *event)
     }
 }
 
+void pipeline_advance(struct pipeline *p, uint64_t time_ns)
+{
+    if (time_ns > p->last_ns) {
+        p->last_ns = time_ns;
+        atomic_store_explicit(&p->store->last_ns, p->last_ns, memory_order_release);
+    }
+}
+
 void pipeline_end(struct pipeline *p, uint64_t time_ns)
 {
-    p->last_ns = MAX(p->last_ns, time_ns);
-    atomic_store(&p->store->last_ns, p->last_ns);
+    pipeline_advance(p, time_ns);
     waits_end_run(&p->waits, p->last_ns);
 }
