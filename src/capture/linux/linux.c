@@ -421,7 +421,7 @@ static void keep_tids(struct linux_capture *c, const struct event *event)
         tids_exec(&c->tids, event->pid);
         break;
     case EVENT_THREAD_EXITED:
-        tids_remove(&c->tids, event->tid);
+        tids_end(&c->tids, event->tid, event->time_ns);
         break;
     case EVENT_WAKEUP:
     case EVENT_WAIT_SEEN:
@@ -588,6 +588,7 @@ static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, 
     perf_set_forget_closed(&c->set, c->merge.until_ns);
     observer_deliver(&c->observer, c->merge.until_ns, sink, context);
     observer_tick(&c->observer, now_ns, c->base.note.text[0] == 0 ? &c->base.note : NULL);
+    tids_forget_ended(&c->tids, c->merge.until_ns);
     if (final || gone) {
         c->attach.settled = true;
         deliver_untold_losses(c, now_ns);

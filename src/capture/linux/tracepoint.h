@@ -3,7 +3,7 @@
 // Where a tracepoint's raw bytes hold what, from the description that the kernel gives of it
 // (events/SYSTEM/NAME/format in tracefs). Pure.
 //
-//     field:pid_t pid;	offset:24;	size:4;	signed:1;
+//     field:pid_t pid;    offset:24;    size:4;    signed:1;     (there are tabs in between)
 
 #include "base/bytes.h"
 
