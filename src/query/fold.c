@@ -140,7 +140,8 @@ static bool advance_samples(struct fold *fold, const struct samples *samples, ui
 // The part of a stay that lies in a window. False: none, and it does not count.
 static bool clip(struct view_window window, uint64_t start_ns, uint64_t end_ns, uint64_t *ret_ns)
 {
-    if (start_ns >= window.end_ns || end_ns <= window.start_ns) {
+    bool empty = window.start_ns >= window.end_ns;
+    if (empty || start_ns >= window.end_ns || end_ns <= window.start_ns) {
         return false;
     }
     *ret_ns = MIN(end_ns, window.end_ns) - MAX(start_ns, window.start_ns);
