@@ -1,5 +1,6 @@
-// Random runs, asked in random views, against answers made the naive way: from a plain list of
-// samples, by comparing names.
+// Random runs, asked in random views, against answers made the naive way: from plain lists of
+// samples and waits, by comparing names. On-CPU times are estimates here; for exact ones see
+// test_fold.c.
 
 #include "query/answers.h"
 
@@ -98,6 +99,7 @@ struct world {
     struct library library;
     struct names names;
     struct calltree tree;
+    struct reasons reasons;
     image_id images[N_IMAGES];
 };
 
@@ -158,11 +160,13 @@ static struct world *world_new(uint64_t seed)
     add_threads(w);
     names_init(&w->names, w->store, &w->library);
     calltree_init(&w->tree, &w->names);
+    reasons_init(&w->reasons, &w->names);
     return w;
 }
 
 static void world_free(struct world *w)
 {
+    reasons_fini(&w->reasons);
     calltree_fini(&w->tree);
     names_fini(&w->names);
     fake_library_fini(&w->library);
@@ -213,6 +217,18 @@ static void add_samples(struct world *w, size_t n)
     }
 }
 
+// Names that the table of reasons does not know tell no reason.
+static uint8_t random_reason(struct truth *t)
+{
+    return dice(t, 3) == 0 ? REASON_BY_STACK : (uint8_t)dice(t, EVENT_REASON_COUNT);
+}
+
+static enum event_reason reason_of(const struct interval *interval)
+{
+    return interval->reason == REASON_BY_STACK ? EVENT_REASON_OTHER
+                                               : (enum event_reason)interval->reason;
+}
+
 static void add_waits(struct world *w)
 {
     struct truth *t = &w->truth;
@@ -226,8 +242,10 @@ static void add_waits(struct world *w)
         *interval = (struct interval){
             .start_ns = STARTED_NS + end_ns - duration_ns,
             .duration_ns = duration_ns,
-            .reason = (uint8_t)dice(t, EVENT_REASON_COUNT),
-            .flags = dice(t, 4) == 0 ? INTERVAL_RUNNABLE : 0,
+            .reason = random_reason(t),
+            .flags = dice(t, 4) == 0   ? INTERVAL_RUNNABLE
+                     : dice(t, 4) == 0 ? INTERVAL_APPROXIMATE
+                                       : 0,
             .thread = (thread_id)dice(t, N_THREADS),
             .stack = t->samples[where].stack,
         };
@@ -277,20 +295,53 @@ static bool counts(const struct truth *t, const struct view *view, const struct 
     return thread_counts && in_time(view, s->time_ns) && stack_counts(t, view, s);
 }
 
+struct naive_weight {
+    uint64_t samples;
+    uint64_t waits;
+    struct off_cpu off_cpu;
+};
+
 struct naive_function {
     struct label label;
-    uint64_t self;
-    uint64_t total;
-    size_t last_sample; // that added to total
+    struct naive_weight self;
+    struct naive_weight total;
+    size_t last; // that was added to total
 };
 
 struct naive_node {
     struct label label;
     size_t caller;
     uint32_t depth;
-    uint64_t self;
-    uint64_t total;
+    struct naive_weight self;
+    struct naive_weight total;
 };
+
+// What a question asks for.
+struct aspect {
+    enum answer_mode mode;
+    bool has_reason;
+    enum event_reason reason;
+};
+
+// In units of the mode: samples or nanoseconds.
+static uint64_t weight_in(const struct naive_weight *weight, const struct aspect *aspect)
+{
+    return aspect->mode == MODE_ON_CPU ? weight->samples : off_cpu_total(&weight->off_cpu);
+}
+
+static bool is_in(const struct naive_weight *weight, const struct aspect *aspect)
+{
+    return (aspect->mode == MODE_ON_CPU ? weight->samples : weight->waits) > 0;
+}
+
+static void add_weight(struct naive_weight *to, const struct naive_weight *more)
+{
+    to->samples += more->samples;
+    to->waits += more->waits;
+    for (size_t i = 0; i < EVENT_REASON_COUNT; i++) {
+        to->off_cpu.ns[i] += more->off_cpu.ns[i];
+    }
+}
 
 struct naive {
     VEC(struct naive_function) functions;
@@ -298,6 +349,10 @@ struct naive {
     uint64_t n_samples;
     uint64_t unresolved;
     uint64_t by_thread[N_THREADS];
+    struct off_cpu off_cpu; // whatever the reason that was asked for
+    uint64_t approximate_ns;
+    uint64_t runnable_ns;
+    size_t n_added;
 };
 
 static struct naive_function *naive_function(struct naive *naive, const struct label *label)
@@ -307,7 +362,7 @@ static struct naive_function *naive_function(struct naive *naive, const struct l
             return &naive->functions.at[i];
         }
     }
-    vec_push(&naive->functions, (struct naive_function){.label = *label, .last_sample = SIZE_MAX});
+    vec_push(&naive->functions, (struct naive_function){.label = *label, .last = SIZE_MAX});
     return vec_last(&naive->functions);
 }
 
@@ -323,37 +378,82 @@ static size_t naive_callee(struct naive *naive, size_t caller, const struct labe
     return naive->nodes.n - 1;
 }
 
-static void naive_add(struct naive *naive, const struct truth *t, size_t index)
+// Adds to all nodes and functions of a stack. Returns the leaf.
+static struct naive_function *naive_add(struct naive *naive, const struct truth *t,
+                                        const struct truth_sample *s,
+                                        const struct naive_weight *weight)
 {
-    const struct truth_sample *s = &t->samples[index];
     size_t node = 0;
-    naive->nodes.at[0].total++;
+    size_t index = naive->n_added++;
+    add_weight(&naive->nodes.at[0].total, weight);
     struct naive_function *function = NULL;
     for (uint32_t i = 0; i < s->depth; i++) {
         struct label label = label_of(t, s->places[i]);
         function = naive_function(naive, &label);
-        function->total += function->last_sample != index;
-        function->last_sample = index;
+        if (function->last != index) {
+            add_weight(&function->total, weight);
+        }
+        function->last = index;
         node = naive_callee(naive, node, &label);
-        naive->nodes.at[node].total++;
+        add_weight(&naive->nodes.at[node].total, weight);
     }
-    naive->nodes.at[node].self++;
+    add_weight(&naive->nodes.at[node].self, weight);
+    if (function != NULL) {
+        add_weight(&function->self, weight);
+    }
+    return function;
+}
+
+static void naive_add_sample(struct naive *naive, const struct truth *t,
+                             const struct truth_sample *s)
+{
+    const struct naive_function *leaf = naive_add(naive, t, s,
+                                                  &(struct naive_weight){.samples = 1});
     naive->n_samples++;
     naive->by_thread[s->thread]++;
-    naive->unresolved += function == NULL || !function->label.resolved;
-    if (function != NULL) {
-        function->self++;
+    naive->unresolved += leaf == NULL || !leaf->label.resolved;
+}
+
+static void naive_add_wait(struct naive *naive, const struct truth *t, const struct view *view,
+                           size_t at, const struct aspect *aspect)
+{
+    const struct interval *interval = &t->intervals[at];
+    const struct truth_sample *where = &t->samples[t->stack_of[at]];
+    uint64_t start_ns = interval->start_ns - STARTED_NS;
+    uint64_t end_ns = start_ns + interval->duration_ns;
+    uint64_t from_ns = view->has_time_range ? view->start_ns : 0;
+    uint64_t to_ns = view->has_time_range ? view->end_ns : UINT64_MAX;
+    bool thread_counts = !view->has_tid || t->tids[interval->thread] == view->tid;
+    if (!thread_counts || !stack_counts(t, view, where) || from_ns == to_ns || start_ns >= to_ns ||
+        end_ns <= from_ns) {
+        return;
+    }
+    struct naive_weight weight = {.waits = 1};
+    uint64_t ns = MIN(end_ns, to_ns) - MAX(start_ns, from_ns);
+    if ((interval->flags & INTERVAL_RUNNABLE) != 0) {
+        naive->runnable_ns += ns;
+        return;
+    }
+    weight.off_cpu.ns[reason_of(interval)] = ns;
+    naive->off_cpu.ns[reason_of(interval)] += ns;
+    naive->approximate_ns += (interval->flags & INTERVAL_APPROXIMATE) != 0 ? ns : 0;
+    if (!aspect->has_reason || aspect->reason == reason_of(interval)) {
+        naive_add(naive, t, where, &weight);
     }
 }
 
-static struct naive naive_of(const struct truth *t, const struct view *view)
+static struct naive naive_of(const struct truth *t, const struct view *view,
+                             const struct aspect *aspect)
 {
     struct naive naive = {0};
     vec_push(&naive.nodes, (struct naive_node){0});
     for (size_t i = 0; i < t->n_samples; i++) {
         if (counts(t, view, &t->samples[i])) {
-            naive_add(&naive, t, i);
+            naive_add_sample(&naive, t, &t->samples[i]);
         }
+    }
+    for (size_t i = 0; i < t->n_intervals; i++) {
+        naive_add_wait(&naive, t, view, i, aspect);
     }
     return naive;
 }
@@ -372,18 +472,22 @@ static int compare_labels(const struct label *a, const struct label *b)
     return order != 0 ? order : strcmp(a->binary, b->binary);
 }
 
-static int by_self(const void *a, const void *b)
-{
-    const struct naive_function *x = a;
-    const struct naive_function *y = b;
-    return x->self != y->self ? (x->self > y->self ? -1 : 1) : compare_labels(&x->label, &y->label);
-}
+// What qsort orders by.
+static enum top_sort order_sort;
+static struct aspect order_aspect;
 
-static int by_total(const void *a, const void *b)
+// Those that the mode leaves out come last.
+static int by_weight(const void *a, const void *b)
 {
     const struct naive_function *x = a;
     const struct naive_function *y = b;
-    return x->total != y->total ? (x->total > y->total ? -1 : 1)
+    bool x_in = is_in(&x->total, &order_aspect);
+    if (x_in != is_in(&y->total, &order_aspect)) {
+        return x_in ? -1 : 1;
+    }
+    uint64_t x_weight = weight_in(order_sort == TOP_SELF ? &x->self : &x->total, &order_aspect);
+    uint64_t y_weight = weight_in(order_sort == TOP_SELF ? &y->self : &y->total, &order_aspect);
+    return x_weight != y_weight ? (x_weight > y_weight ? -1 : 1)
                                 : compare_labels(&x->label, &y->label);
 }
 
@@ -397,10 +501,12 @@ static void check_function(const struct function *function, const struct label *
 static void check_health(const struct world *w, const struct health *health,
                          const struct view *view, const struct naive *naive)
 {
-    const struct truth *t = &w->truth;
     assert_int_equal(health->samples, naive->n_samples);
     assert_int_equal(health->unresolved_samples, naive->unresolved);
-    assert_int_equal(health->estimated, t->n_intervals == 0);
+    assert_int_equal(health->blocked_ns, off_cpu_total(&naive->off_cpu));
+    assert_int_equal(health->approximate_blocked_ns, naive->approximate_ns);
+    assert_int_equal(health->unsampled_ns, 0);
+    assert_true(health->estimated);
     assert_true(health->recording);
     uint64_t end_ns = store_end_ns(w->store) - STARTED_NS;
     assert_int_equal(health->start_ns, view->has_time_range ? view->start_ns : 0);
@@ -411,30 +517,69 @@ static void check_health(const struct world *w, const struct health *health,
     }
 }
 
-static void check_top(struct world *w, const struct fold *fold, struct naive *naive,
-                      enum top_sort sort, size_t limit)
+static void check_off_cpu(const struct off_cpu *got, const struct off_cpu *expected)
 {
+    assert_memory_equal(got, expected, sizeof *got);
+}
+
+// Of all reasons, or only of the one that was asked for.
+static void check_total_off_cpu(const struct off_cpu *got, const struct naive *naive,
+                                const struct aspect *aspect)
+{
+    for (size_t i = 0; i < EVENT_REASON_COUNT; i++) {
+        bool asked = !aspect->has_reason || aspect->reason == i;
+        assert_int_equal(got->ns[i], asked ? naive->off_cpu.ns[i] : 0);
+    }
+}
+
+static void check_top_entry(const struct top_entry *entry, const struct naive_function *expected)
+{
+    check_function(entry->function, &expected->label);
+    assert_int_equal(entry->self_samples, expected->self.samples);
+    assert_int_equal(entry->total_samples, expected->total.samples);
+    assert_int_equal(entry->self_on_cpu_ns, expected->self.samples * WEIGHT_NS);
+    assert_int_equal(entry->total_on_cpu_ns, expected->total.samples * WEIGHT_NS);
+    assert_int_equal(entry->self_waits, expected->self.waits);
+    assert_int_equal(entry->total_waits, expected->total.waits);
+    check_off_cpu(&entry->self_off_cpu, &expected->self.off_cpu);
+    check_off_cpu(&entry->total_off_cpu, &expected->total.off_cpu);
+}
+
+static void check_top(struct world *w, const struct fold *fold, struct naive *naive,
+                      struct aspect aspect, enum top_sort sort, size_t limit)
+{
+    struct top_params params = {.sort = sort,
+                                .mode = aspect.mode,
+                                .has_reason = aspect.has_reason,
+                                .reason = aspect.reason,
+                                .limit = limit};
     struct top top;
-    top_make(&top, &w->tree, fold, w->store, sort, limit);
+    top_make(&top, &w->tree, fold, w->store, &w->reasons, &params);
     check_health(w, &top.health, &fold->view, naive);
     assert_int_equal(top.total_on_cpu_ns, naive->n_samples * WEIGHT_NS);
-    assert_int_equal(top.n_functions, naive->functions.n);
-    size_t n = limit == 0 ? naive->functions.n : MIN(limit, naive->functions.n);
+    assert_int_equal(top.total_runnable_ns, naive->runnable_ns);
+    check_total_off_cpu(&top.total_off_cpu, naive, &aspect);
+    size_t n_functions = 0;
+    for (size_t i = 0; i < naive->functions.n; i++) {
+        n_functions += is_in(&naive->functions.at[i].total, &aspect);
+    }
+    assert_int_equal(top.n_functions, n_functions);
+    size_t n = limit == 0 ? n_functions : MIN(limit, n_functions);
     assert_int_equal(top.entries.n, n);
     if (n > 0) {
-        qsort(naive->functions.at, naive->functions.n, sizeof *naive->functions.at,
-              sort == TOP_SELF ? by_self : by_total);
+        order_sort = sort;
+        order_aspect = aspect;
+        qsort(naive->functions.at, naive->functions.n, sizeof *naive->functions.at, by_weight);
     }
     for (size_t i = 0; i < n; i++) {
-        const struct top_entry *entry = &top.entries.at[i];
-        const struct naive_function *expected = &naive->functions.at[i];
-        check_function(entry->function, &expected->label);
-        assert_int_equal(entry->self_samples, expected->self);
-        assert_int_equal(entry->total_samples, expected->total);
-        assert_int_equal(entry->self_on_cpu_ns, expected->self * WEIGHT_NS);
-        assert_int_equal(entry->total_on_cpu_ns, expected->total * WEIGHT_NS);
+        check_top_entry(&top.entries.at[i], &naive->functions.at[i]);
     }
     top_fini(&top);
+}
+
+static struct aspect aspect_of(const struct flame_params *params)
+{
+    return (struct aspect){params->mode, params->has_reason, params->reason};
 }
 
 // Writes the kept callees of `node`, best first, to `ret`; counts the others.
@@ -442,24 +587,29 @@ static size_t kept_callees(const struct naive *naive, const struct flame_params 
                            size_t node, size_t *ret, struct flame_node *cut)
 {
     size_t n = 0;
-    double least = params->min_share * (double)naive->n_samples;
+    struct aspect aspect = aspect_of(params);
+    uint64_t unit = params->mode == MODE_ON_CPU ? WEIGHT_NS : 1;
+    double whole = (double)(weight_in(&naive->nodes.at[0].total, &aspect) * unit);
     for (size_t i = 1; i < naive->nodes.n; i++) {
         const struct naive_node *callee = &naive->nodes.at[i];
         if (callee->caller != node) {
             continue;
         }
+        uint64_t weight = weight_in(&callee->total, &aspect);
         bool too_deep = params->max_depth != 0 && callee->depth > params->max_depth;
-        if (too_deep || (double)callee->total < least) {
-            cut->cut_children++;
-            cut->cut_samples += callee->total;
+        bool in = is_in(&callee->total, &aspect);
+        if (!in || too_deep || (double)(weight * unit) < params->min_share * whole) {
+            cut->cut_children += in;
+            cut->cut_samples += callee->total.samples;
+            cut->cut_off_ns += off_cpu_total(&callee->total.off_cpu);
             continue;
         }
         size_t at = n++;
         for (; at > 0; at--) { // insertion sort
             const struct naive_node *before = &naive->nodes.at[ret[at - 1]];
-            if (before->total > callee->total ||
-                (before->total == callee->total &&
-                 compare_labels(&before->label, &callee->label) < 0)) {
+            uint64_t weight_before = weight_in(&before->total, &aspect);
+            if (weight_before > weight ||
+                (weight_before == weight && compare_labels(&before->label, &callee->label) < 0)) {
                 break;
             }
             ret[at] = ret[at - 1];
@@ -467,6 +617,17 @@ static size_t kept_callees(const struct naive *naive, const struct flame_params 
         ret[at] = i;
     }
     return n;
+}
+
+static void check_node(const struct flame_node *got, const struct naive_node *expected)
+{
+    assert_int_equal(got->self_samples, expected->self.samples);
+    assert_int_equal(got->total_samples, expected->total.samples);
+    assert_int_equal(got->on_cpu_ns, expected->total.samples * WEIGHT_NS);
+    assert_int_equal(got->self_off_ns, off_cpu_total(&expected->self.off_cpu));
+    assert_int_equal(got->off_ns, off_cpu_total(&expected->total.off_cpu));
+    assert_int_equal(got->waits, expected->total.waits);
+    check_off_cpu(&got->off_cpu, &expected->total.off_cpu);
 }
 
 // Compares a subtree, depth first. Returns the index after it.
@@ -480,10 +641,10 @@ static size_t check_subtree(const struct flame *flame, const struct naive *naive
     assert_true(at < flame->nodes.n);
     const struct flame_node *got = &flame->nodes.at[at];
     assert_int_equal(got->parent, parent);
-    assert_int_equal(got->self_samples, naive->nodes.at[node].self);
-    assert_int_equal(got->total_samples, naive->nodes.at[node].total);
+    check_node(got, &naive->nodes.at[node]);
     assert_int_equal(got->cut_children, cut.cut_children);
     assert_int_equal(got->cut_samples, cut.cut_samples);
+    assert_int_equal(got->cut_off_ns, cut.cut_off_ns);
     if (node == 0) {
         assert_null(got->function);
     } else {
@@ -506,47 +667,76 @@ static int descending(const void *a, const void *b)
     return x > y ? -1 : x < y;
 }
 
-// The heaviest are kept, whichever of equally heavy ones; each below its caller; nothing vanishes.
-static void check_few_nodes(const struct flame *flame, const struct naive *naive, uint32_t max)
+// What nodes show and what they cut is all that they have.
+static void check_sums(const struct flame *flame)
 {
-    size_t n = MIN((size_t)max, naive->nodes.n);
-    assert_int_equal(flame->nodes.n, n);
-    uint64_t *totals = NEW_ARRAY(uint64_t, naive->nodes.n);
-    for (size_t i = 0; i < naive->nodes.n; i++) {
-        totals[i] = naive->nodes.at[i].total;
-    }
-    qsort(totals, naive->nodes.n, sizeof *totals, descending);
-    uint64_t *got = NEW_ARRAY(uint64_t, n);
-    uint64_t *callees = NEW_ARRAY(uint64_t, n);
-    for (size_t i = 0; i < n; i++) {
+    struct sums {
+        uint64_t samples;
+        uint64_t off_ns;
+    } *callees = NEW_ARRAY(struct sums, flame->nodes.n);
+    for (size_t i = 1; i < flame->nodes.n; i++) {
         const struct flame_node *node = &flame->nodes.at[i];
-        got[i] = node->total_samples;
-        assert_true(i == 0 || node->parent < i);
-        callees[node->parent] += i == 0 ? 0 : node->total_samples;
+        assert_true(node->parent < i);
+        callees[node->parent].samples += node->total_samples;
+        callees[node->parent].off_ns += node->off_ns;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < flame->nodes.n; i++) {
         const struct flame_node *node = &flame->nodes.at[i];
-        assert_int_equal(node->self_samples + callees[i] + node->cut_samples, node->total_samples);
+        assert_int_equal(node->self_samples + callees[i].samples + node->cut_samples,
+                         node->total_samples);
+        assert_int_equal(node->self_off_ns + callees[i].off_ns + node->cut_off_ns, node->off_ns);
     }
-    qsort(got, n, sizeof *got, descending);
-    assert_memory_equal(got, totals, n * sizeof *got);
     free(callees);
+}
+
+// The heaviest are kept, whichever of equally heavy ones.
+static void check_few_nodes(const struct flame *flame, const struct naive *naive,
+                            const struct flame_params *params)
+{
+    struct aspect aspect = aspect_of(params);
+    VEC(uint64_t) weights = {0};
+    vec_push(&weights, UINT64_MAX); // the root
+    for (size_t i = 1; i < naive->nodes.n; i++) {
+        if (is_in(&naive->nodes.at[i].total, &aspect)) {
+            vec_push(&weights, weight_in(&naive->nodes.at[i].total, &aspect));
+        }
+    }
+    size_t n = MIN((size_t)params->max_nodes, weights.n);
+    assert_int_equal(flame->nodes.n, n);
+    qsort(weights.at, weights.n, sizeof *weights.at, descending);
+    uint64_t *got = NEW_ARRAY(uint64_t, n);
+    for (size_t i = 0; i < n; i++) {
+        const struct flame_node *node = &flame->nodes.at[i];
+        got[i] = params->mode == MODE_ON_CPU ? node->total_samples : node->off_ns;
+    }
+    got[0] = UINT64_MAX;
+    qsort(got, n, sizeof *got, descending);
+    assert_memory_equal(got, weights.at, n * sizeof *got);
     free(got);
-    free(totals);
+    vec_fini(&weights);
 }
 
 static void check_flame(struct world *w, const struct fold *fold, const struct naive *naive,
-                        struct flame_params params)
+                        struct aspect aspect, struct flame_params params)
 {
     struct flame flame;
-    flame_make(&flame, &w->tree, fold, w->store, &params);
+    params.mode = aspect.mode;
+    params.has_reason = aspect.has_reason;
+    params.reason = aspect.reason;
+    flame_make(&flame, &w->tree, fold, w->store, &w->reasons, &params);
     check_health(w, &flame.health, &fold->view, naive);
-    assert_int_equal(flame.weight_ns, WEIGHT_NS);
-    assert_int_equal(flame.n_nodes, naive->nodes.n);
+    assert_int_equal(flame.total_on_cpu_ns, naive->n_samples * WEIGHT_NS);
+    check_total_off_cpu(&flame.total_off_cpu, naive, &aspect);
+    size_t n_nodes = 1;
+    for (size_t i = 1; i < naive->nodes.n; i++) {
+        n_nodes += is_in(&naive->nodes.at[i].total, &aspect);
+    }
+    assert_int_equal(flame.n_nodes, n_nodes);
+    check_sums(&flame);
     if (params.max_nodes == 0) {
         assert_int_equal(check_subtree(&flame, naive, &params, 0, 0, 0), flame.nodes.n);
     } else {
-        check_few_nodes(&flame, naive, params.max_nodes);
+        check_few_nodes(&flame, naive, &params);
     }
     flame_fini(&flame);
 }
@@ -572,7 +762,7 @@ static struct threads_entry naive_thread(const struct world *w, const struct vie
         if (interval->thread == thread && (interval->flags & INTERVAL_RUNNABLE) != 0) {
             entry.runnable_ns += inside;
         } else if (interval->thread == thread) {
-            entry.off_cpu.ns[interval->reason] += inside;
+            entry.off_cpu.ns[reason_of(interval)] += inside;
         }
     }
     return entry;
@@ -604,15 +794,17 @@ static void check_thread(const struct world *w, const struct threads_entry *got,
     assert_int_equal(got->ended_ns, t->ended_ns[thread]);
     assert_int_equal(got->wakeups, expected.wakeups);
     assert_int_equal(got->runnable_ns, expected.runnable_ns);
-    assert_memory_equal(&got->off_cpu, &expected.off_cpu, sizeof expected.off_cpu);
+    check_off_cpu(&got->off_cpu, &expected.off_cpu);
 }
 
 static void check_threads(struct world *w, const struct fold *fold, const struct naive *naive,
                           size_t limit)
 {
     struct threads_answer answer;
-    threads_make(&answer, fold, &w->tree, w->store, limit);
+    threads_make(&answer, &w->tree, fold, w->store, &w->reasons, limit);
     check_health(w, &answer.health, &fold->view, naive);
+    check_off_cpu(&answer.total_off_cpu, &naive->off_cpu);
+    assert_int_equal(answer.total_runnable_ns, naive->runnable_ns);
     assert_int_equal(answer.total_on_cpu_ns, naive->n_samples * WEIGHT_NS);
     size_t n_listed = 0;
     for (uint32_t i = 0; i < N_THREADS; i++) {
@@ -625,6 +817,7 @@ static void check_threads(struct world *w, const struct fold *fold, const struct
         uint32_t thread;
         assert_int_equal(sscanf((const char *)entry->name.data, "worker %u", &thread), 1);
         assert_true(naive_listed(w, &fold->view, naive, thread));
+        assert_int_equal(entry->thread, thread);
         check_thread(w, entry, &fold->view, naive, thread);
         if (i > 0) {
             const struct threads_entry *before = &answer.entries.at[i - 1];
@@ -638,23 +831,28 @@ static void check_threads(struct world *w, const struct fold *fold, const struct
 static void check_total(struct world *w, const struct fold *fold, const struct naive *naive)
 {
     struct total total;
-    total_make(&total, &w->tree, fold, w->store);
+    total_make(&total, &w->tree, fold, w->store, &w->reasons);
     check_health(w, &total.health, &fold->view, naive);
+    check_off_cpu(&total.total_off_cpu, &naive->off_cpu);
+    assert_int_equal(total.total_runnable_ns, naive->runnable_ns);
     assert_int_equal(total.total_on_cpu_ns, naive->n_samples * WEIGHT_NS);
     assert_int_equal(fold->n_samples, naive->n_samples);
 }
 
 static void check_all(struct world *w, const struct fold *fold)
 {
-    struct naive naive = naive_of(&w->truth, &fold->view);
+    struct aspect aspect = {.mode = dice(&w->truth, 2) == 0 ? MODE_ON_CPU : MODE_OFF_CPU,
+                            .has_reason = dice(&w->truth, 4) == 0,
+                            .reason = (enum event_reason)dice(&w->truth, EVENT_REASON_COUNT)};
+    struct naive naive = naive_of(&w->truth, &fold->view, &aspect);
     check_total(w, fold, &naive);
-    check_top(w, fold, &naive, TOP_SELF, dice(&w->truth, 10));
-    check_top(w, fold, &naive, TOP_TOTAL, 0);
-    check_flame(w, fold, &naive, (struct flame_params){0});
-    check_flame(w, fold, &naive,
+    check_top(w, fold, &naive, aspect, TOP_SELF, dice(&w->truth, 10));
+    check_top(w, fold, &naive, aspect, TOP_TOTAL, 0);
+    check_flame(w, fold, &naive, aspect, (struct flame_params){0});
+    check_flame(w, fold, &naive, aspect,
                 (struct flame_params){.max_depth = (uint32_t)dice(&w->truth, MAX_DEPTH),
                                       .min_share = (double)dice(&w->truth, 100) / 500});
-    check_flame(w, fold, &naive,
+    check_flame(w, fold, &naive, aspect,
                 (struct flame_params){.max_nodes = 1 + (uint32_t)dice(&w->truth, 60)});
     check_threads(w, fold, &naive, dice(&w->truth, N_THREADS + 1));
     naive_fini(&naive);
@@ -702,6 +900,7 @@ static void catch_up(struct world *w, struct fold *fold, uint64_t slice)
     calltree_refresh(&w->tree);
     while (!fold_advance(fold, w->store, &w->names, slice)) {
     }
+    fold_settle(fold, w->store, &w->names);
 }
 
 static void test_answers_agree_with_the_naive_ones(void **state)
@@ -780,10 +979,11 @@ static void test_what_is_newer_than_the_names_waits(void **state)
         add_samples(w, 200);
         assert_true(fold_advance(&excluding, w->store, &w->names, UINT64_MAX));
         assert_true(fold_advance(&everything, w->store, &w->names, UINT64_MAX));
-        assert_true(excluding.cursor >= 50 && excluding.cursor < 250);
+        assert_true(excluding.samples_cursor >= 50 && excluding.samples_cursor < 250);
         assert_int_equal(everything.n_samples, 250);
         struct top top;
-        top_make(&top, &w->tree, &everything, w->store, TOP_SELF, 0);
+        fold_settle(&everything, w->store, &w->names);
+        top_make(&top, &w->tree, &everything, w->store, &w->reasons, &(struct top_params){0});
         assert_in_range(top.health.samples, 50, 249);
         top_fini(&top);
         catch_up(w, &excluding, UINT64_MAX);
@@ -821,6 +1021,7 @@ static void test_health_hides_nothing_that_was_lost(void **state)
     store_count(w->store, ACCOUNT_RECORDS_LOST, 5);
     store_count(w->store, ACCOUNT_THROTTLES, 6);
     store_count(w->store, ACCOUNT_STACKS_TRUNCATED, 7);
+    store_count(w->store, ACCOUNT_SWITCHES_UNPAIRED, 9);
     atomic_store(&w->store->ended_ns, STARTED_NS + 77);
     struct fold fold = {0};
     struct health health = health_make(&w->tree, &fold, w->store);
@@ -828,6 +1029,7 @@ static void test_health_hides_nothing_that_was_lost(void **state)
     assert_int_equal(health.lost_records, 5);
     assert_int_equal(health.throttled, 6);
     assert_int_equal(health.truncated_samples, 7);
+    assert_int_equal(health.unpaired_switches, 9);
     assert_int_equal(health.end_ns, 77);
     assert_false(health.recording);
     assert_true(health.estimated);
