@@ -141,7 +141,7 @@ static void check_tid(const struct wakers *wakers, struct random_waits *w, const
 static void check(struct wakers *wakers, struct random_waits *w, const struct view *view)
 {
     random_waits_refresh(w);
-    while (!wakers_advance(wakers, w->store, 1 + random_waits_dice(w, 40))) {
+    while (!wakers_advance(wakers, w->store, &w->reasons, 1 + random_waits_dice(w, 40))) {
     }
     for (uint32_t i = 0; i < RANDOM_THREADS; i++) {
         check_tid(wakers, w, view, 100 + i, random_waits_dice(w, 2) * 3);
@@ -177,7 +177,7 @@ static void advance_between(struct random_waits *w, void *context)
 {
     struct wakers *wakers = context;
     for (size_t i = 0; i < ARRAY_LEN(views); i++) {
-        wakers_advance(&wakers[i], w->store, 1 + random_waits_dice(w, 3));
+        wakers_advance(&wakers[i], w->store, &w->reasons, 1 + random_waits_dice(w, 3));
     }
 }
 
@@ -240,12 +240,12 @@ static void test_two_wakeups_at_the_same_time(void **state)
         for (thread_id waker = 1; waker <= 2; waker++) {
             store_add_wakeup(
                 w->store, &(struct wakeup){.time_ns = started_ns + 60, .wakee = 0, .waker = waker});
-            assert_true(wakers_advance(&wakers, w->store, 100));
+            assert_true(wakers_advance(&wakers, w->store, &w->reasons, 100));
         }
         if (!wait_first) {
             store_add_interval(w->store, &wait);
         }
-        assert_true(wakers_advance(&wakers, w->store, 100));
+        assert_true(wakers_advance(&wakers, w->store, &w->reasons, 100));
         struct wakers_answer answer;
         wakers_make(&answer, &wakers, w->store, &w->reasons, 100, 0);
         assert_int_equal(answer.n_wakeups, 2);
