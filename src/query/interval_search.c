@@ -196,15 +196,26 @@ static void look_at_span(struct pass *pass, const struct intervals_span *span)
     }
 }
 
-static void look_at_rows(struct pass *pass, const struct intervals *intervals, uint64_t end)
+// The rows are gone through in blocks: towards the end, or from there when the newest are wanted,
+// so that the first block has most of them already.
+static void look_at_rows(struct pass *pass, const struct intervals *intervals, uint64_t n)
 {
     struct interval_search *search = pass->search;
-    while (search->cursor < end) {
+    bool backwards = search->filter.order == INTERVALS_NEWEST;
+    while (n > 0) {
+        uint64_t first = search->first + search->looked_at;
+        uint64_t end = first + n;
+        if (backwards) {
+            end = search->settled - search->looked_at;
+            uint64_t chunk = (end - 1) / COLUMN_CHUNK_ROWS * COLUMN_CHUNK_ROWS;
+            first = MAX(end - MIN(n, end), chunk);
+        }
         struct intervals_span span;
-        intervals_pin(intervals, search->cursor, end, &span);
+        intervals_pin(intervals, first, end, &span);
         look_at_span(pass, &span);
         intervals_unpin(intervals, &span);
-        search->cursor += span.n;
+        search->looked_at += span.n;
+        n -= span.n;
     }
 }
 
@@ -274,7 +285,7 @@ static void look_at_open_stays(struct pass *pass)
 
 static void start_over(struct interval_search *search)
 {
-    search->cursor = search->first;
+    search->looked_at = 0;
     vec_clear(&search->found);
     memset(search->sum_ns, 0, sizeof search->sum_ns);
     search->list.n_intervals = 0;
@@ -297,7 +308,6 @@ static void begin(struct interval_search *search, const struct store *store)
     uint64_t before_ns = search->horizon_ns - (search->horizon_ns > 0);
     search->settled = intervals_find(&store->intervals, search->end, before_ns);
     search->first = MIN(intervals_find(&store->intervals, search->end, start_ns), search->settled);
-    search->cursor = search->first;
 }
 
 bool interval_search_advance(struct interval_search *search, const struct store *store,
@@ -315,8 +325,8 @@ bool interval_search_advance(struct interval_search *search, const struct store 
         start_over(search);
     }
     struct pass pass = begin_pass(search, store, reasons);
-    uint64_t left = search->settled - search->cursor;
-    look_at_rows(&pass, &store->intervals, search->cursor + MIN(left, max_rows));
+    uint64_t left = search->settled - search->first - search->looked_at;
+    look_at_rows(&pass, &store->intervals, MIN(left, max_rows));
     if (left > max_rows) {
         return false;
     }

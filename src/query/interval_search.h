@@ -74,8 +74,8 @@ struct interval_search {
     uint64_t first;      // rows to look at: [first, end)
     uint64_t settled;    // rows below ended before the horizon
     uint64_t end;
-    VEC(struct interval_open) open; // at the horizon, by thread
-    uint64_t cursor;
+    VEC(struct interval_open) open;       // at the horizon, by thread
+    uint64_t looked_at;                   // how many of [first, settled)
     VEC(struct interval_found) found;     // a heap: the worst one first
     uint64_t sum_ns[REASON_BY_STACK + 1]; // within the view
     struct interval_list list;

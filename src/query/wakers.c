@@ -10,7 +10,6 @@
 
 #include "query/wakers.h"
 
-#include "query/reason_cache.h"
 #include "query/select.h"
 
 void wakers_init(struct wakers *wakers, struct view *view)
@@ -24,46 +23,45 @@ void wakers_fini(struct wakers *wakers)
     map_fini(&wakers->by_key);
     vec_fini(&wakers->cells);
     vec_fini(&wakers->wakees);
+    reason_cache_fini(&wakers->reasons);
     view_fini(&wakers->view);
+}
+
+static void start_over(struct wakers *wakers)
+{
+    wakers->wakeups_cursor = 0;
+    wakers->intervals_cursor = 0;
+    map_fini(&wakers->by_key);
+    vec_clear(&wakers->cells);
+    vec_clear(&wakers->wakees);
 }
 
 // ---- Cells -------------------------------------------------------------------------------------
 
-static bool same_key(const struct wakers_cell *a, const struct wakers_cell *b)
+static bool is_of(const struct wakers_cell *cell, const struct wakeup *wakeup)
 {
-    return a->wakee == b->wakee && a->waker == b->waker && a->stack == b->stack &&
-           a->wait_stack == b->wait_stack && a->reason == b->reason;
+    return cell->wakee == wakeup->wakee && cell->waker == wakeup->waker &&
+           cell->stack == wakeup->stack;
 }
 
-static uint32_t find_cell(struct wakers *wakers, const struct wakers_cell *key)
+static uint32_t find_cell(struct wakers *wakers, const struct wakeup *wakeup)
 {
-    uint64_t hash = hash_pair((uint64_t)key->wakee << 32 | key->waker,
-                              (uint64_t)key->stack << 32 | key->wait_stack);
-    hash = hash_pair(hash, key->reason);
+    uint64_t hash = hash_pair((uint64_t)wakeup->wakee << 32 | wakeup->waker, wakeup->stack);
     size_t cursor = 0;
     uint32_t cell;
     while ((cell = map_find_from(&wakers->by_key, hash, &cursor)) != MAP_NONE) {
-        if (same_key(&wakers->cells.at[cell], key)) {
+        if (is_of(&wakers->cells.at[cell], wakeup)) {
             return cell;
         }
     }
     cell = (uint32_t)wakers->cells.n;
-    vec_push(&wakers->cells, *key);
+    vec_push(&wakers->cells, (struct wakers_cell){
+                                 .wakee = wakeup->wakee,
+                                 .waker = wakeup->waker,
+                                 .stack = wakeup->stack,
+                             });
     map_add(&wakers->by_key, hash, cell);
     return cell;
-}
-
-static void set_wait(struct wakers_cell *key, const struct wakers_wakee *wakee)
-{
-    key->reason = wakee->wait_reason;
-    key->wait_stack = wakee->wait_reason == REASON_BY_STACK ? wakee->wait_stack : STACK_ROOT;
-}
-
-static void count(struct wakers_cell *cell, bool approximate, uint64_t ended_ns)
-{
-    cell->count++;
-    cell->approximate += approximate;
-    cell->ended_ns += ended_ns;
 }
 
 // ---- The walk ----------------------------------------------------------------------------------
@@ -71,10 +69,12 @@ static void count(struct wakers_cell *cell, bool approximate, uint64_t ended_ns)
 struct walk {
     struct wakers *wakers;
     const struct store *store;
+    struct reasons *reasons;
     struct view_window window;
     uint64_t left; // rows that may still be looked at
+    bool stuck;    // at a wait that is newer than the names
     uint64_t n_intervals;
-    struct intervals_span span; // pinned while span_at < span.n
+    struct intervals_span span; // pinned while n > 0
     size_t span_at;
 };
 
@@ -84,41 +84,37 @@ static bool is_asked_for(const struct walk *walk, thread_id thread)
     return !view->has_tid || store_thread(walk->store, thread)->tid == view->tid;
 }
 
-static uint64_t clipped_ns(const struct walk *walk, const struct wakers_wakee *wakee)
+// The wait and the wakeup are there.
+static void pair(const struct walk *walk, struct wakers_wakee *wakee)
 {
     uint64_t start_ns = MAX(wakee->wait_start_ns, walk->window.start_ns);
-    return wakee->wait_end_ns - MIN(start_ns, wakee->wait_end_ns);
-}
-
-// The wakeup came first: it is counted again, now with the wait.
-static void pair_late(const struct walk *walk, struct wakers_wakee *wakee)
-{
-    struct wakers *wakers = walk->wakers;
-    struct wakers_cell *old = &wakers->cells.at[wakee->wakeup_cell];
-    old->count--;
-    old->approximate -= wakee->approximate;
-    struct wakers_cell key = {.wakee = old->wakee, .waker = old->waker, .stack = old->stack};
-    set_wait(&key, wakee);
-    uint32_t cell = find_cell(wakers, &key);
-    count(&wakers->cells.at[cell], wakee->approximate, clipped_ns(walk, wakee));
+    walk->wakers->cells.at[wakee->wakeup_cell].ended_ns[wakee->wait_reason] +=
+        wakee->wait_end_ns - MIN(start_ns, wakee->wait_end_ns);
     wakee->has_wait = wakee->has_wakeup = false;
 }
 
-static void take_wait(const struct walk *walk, const struct interval *interval)
+// False when it has to wait for names.
+static bool take_wait(const struct walk *walk, const struct interval *interval)
 {
+    struct wakers *wakers = walk->wakers;
     bool other = (interval->flags & (INTERVAL_RUNNABLE | INTERVAL_ENDED_BY_RUN)) != 0;
     if (other || interval->duration_ns == 0 || !is_asked_for(walk, interval->thread)) {
-        return;
+        return true;
     }
-    struct wakers_wakee *wakee = &walk->wakers->wakees.at[interval->thread];
+    uint8_t reason = reason_cache_get(&wakers->reasons, walk->reasons, interval->reason,
+                                      interval->stack);
+    if (reason == REASON_BY_STACK) {
+        return false;
+    }
+    struct wakers_wakee *wakee = &wakers->wakees.at[interval->thread];
     wakee->has_wait = true;
-    wakee->wait_reason = interval->reason;
-    wakee->wait_stack = interval->stack;
+    wakee->wait_reason = reason < EVENT_REASON_COUNT ? reason : (uint8_t)EVENT_REASON_OTHER;
     wakee->wait_start_ns = interval->start_ns;
     wakee->wait_end_ns = interval->start_ns + interval->duration_ns;
     if (wakee->has_wakeup && wakee->wakeup_ns == wakee->wait_end_ns) {
-        pair_late(walk, wakee);
+        pair(walk, wakee);
     }
+    return true;
 }
 
 static void take_wakeup(const struct walk *walk, const struct wakeup *wakeup)
@@ -127,26 +123,18 @@ static void take_wakeup(const struct walk *walk, const struct wakeup *wakeup)
         return;
     }
     struct wakers *wakers = walk->wakers;
+    uint32_t cell = find_cell(wakers, wakeup);
+    wakers->cells.at[cell].count++;
+    wakers->cells.at[cell].approximate += wakeup->approximate;
     struct wakers_wakee *wakee = &wakers->wakees.at[wakeup->wakee];
-    struct wakers_cell key = {
-        .wakee = wakeup->wakee,
-        .waker = wakeup->waker,
-        .stack = wakeup->stack,
-        .reason = WAKERS_NO_WAIT,
-    };
-    bool ended = wakee->has_wait && wakee->wait_end_ns == wakeup->time_ns;
-    if (ended) {
-        set_wait(&key, wakee);
-        wakee->has_wait = false;
-    }
-    uint32_t cell = find_cell(wakers, &key);
-    count(&wakers->cells.at[cell], wakeup->approximate, ended ? clipped_ns(walk, wakee) : 0);
     // Of several at one moment, the first one ended the wait.
-    if (ended || !wakee->has_wakeup || wakee->wakeup_ns != wakeup->time_ns) {
-        wakee->has_wakeup = !ended;
+    if (!wakee->has_wakeup || wakee->wakeup_ns != wakeup->time_ns) {
+        wakee->has_wakeup = true;
         wakee->wakeup_ns = wakeup->time_ns;
         wakee->wakeup_cell = cell;
-        wakee->approximate = wakeup->approximate;
+        if (wakee->has_wait && wakee->wait_end_ns == wakeup->time_ns) {
+            pair(walk, wakee);
+        }
     }
 }
 
@@ -158,7 +146,7 @@ static void unpin(struct walk *walk)
     }
 }
 
-// Waits that ended by `time_ns`. False when there is more to look at than allowed.
+// Waits that ended by `time_ns`. False when there are more of them than may be looked at now.
 static bool take_waits(struct walk *walk, uint64_t time_ns)
 {
     struct wakers *wakers = walk->wakers;
@@ -175,7 +163,10 @@ static bool take_waits(struct walk *walk, uint64_t time_ns)
         if (walk->left == 0) {
             return false;
         }
-        take_wait(walk, &interval);
+        if (!take_wait(walk, &interval)) {
+            walk->stuck = true;
+            return false;
+        }
         walk->left--;
         walk->span_at++;
         wakers->intervals_cursor++;
@@ -220,16 +211,22 @@ static bool take_rows(struct walk *walk, uint64_t end)
     return end == 0 || take_waits(walk, wakeups_get(wakeups, end - 1).time_ns);
 }
 
-bool wakers_advance(struct wakers *wakers, const struct store *store, uint64_t max_rows)
+bool wakers_advance(struct wakers *wakers, const struct store *store, struct reasons *reasons,
+                    uint64_t max_rows)
 {
     // In this order: then all waits that ended before the last of these wakeups are seen.
     uint64_t n_wakeups = atomic_load_explicit(&store->wakeups.n, memory_order_acquire);
     uint64_t n_intervals = atomic_load_explicit(&store->intervals.n, memory_order_acquire);
     uint32_t n_threads = atomic_load_explicit(&store->threads.n, memory_order_acquire);
+    uint32_t n_stacks = atomic_load_explicit(&store->stacks.n_nodes, memory_order_acquire);
+    if (reason_cache_refresh(&wakers->reasons, reasons, n_stacks)) {
+        start_over(wakers);
+    }
     vec_grow_zeroed(&wakers->wakees, n_threads);
     struct walk walk = {
         .wakers = wakers,
         .store = store,
+        .reasons = reasons,
         .window = view_window(&wakers->view, store),
         .left = max_rows,
         .n_intervals = n_intervals,
@@ -244,7 +241,7 @@ bool wakers_advance(struct wakers *wakers, const struct store *store, uint64_t m
     }
     bool whole = take_rows(&walk, end);
     unpin(&walk);
-    return whole;
+    return whole || walk.stuck;
 }
 
 // ---- The answer --------------------------------------------------------------------------------
@@ -256,15 +253,6 @@ struct answer {
     VEC(struct wakers_entry) places; // one per waker and stack, then one per waker and function
 };
 
-static enum event_reason reason_of(struct reasons *reasons, const struct wakers_cell *cell)
-{
-    if (cell->reason == REASON_BY_STACK && !names_cover_stack(reasons->names, cell->wait_stack)) {
-        return EVENT_REASON_OTHER;
-    }
-    enum event_reason reason = reasons_of(reasons, cell->reason, cell->wait_stack);
-    return reason < EVENT_REASON_COUNT ? reason : EVENT_REASON_OTHER;
-}
-
 static void add_place(struct answer *answer, const struct wakers_cell *cell)
 {
     struct reasons *reasons = answer->reasons;
@@ -274,15 +262,15 @@ static void add_place(struct answer *answer, const struct wakers_cell *cell)
         .stack = covered ? cell->stack : STACK_ROOT,
         .count = cell->count,
         .approximate = cell->approximate,
-        .ended_ns = cell->ended_ns,
     };
+    for (size_t i = 0; i < EVENT_REASON_COUNT; i++) {
+        place.off_cpu.ns[i] = cell->ended_ns[i];
+        place.ended_ns += cell->ended_ns[i];
+    }
     if (reasons_is_interrupt(reasons, place.stack)) {
         place.waker = THREAD_INTERRUPT;
     }
     place.function = reasons_waker_function(reasons, place.stack);
-    if (cell->reason != WAKERS_NO_WAIT) {
-        place.off_cpu.ns[reason_of(reasons, cell)] = cell->ended_ns;
-    }
     answer->ret->n_wakeups += cell->count;
     vec_push(&answer->places, place);
 }
@@ -386,7 +374,7 @@ void wakers_make(struct wakers_answer *ret, const struct wakers *wakers, const s
     struct answer answer = {.store = store, .reasons = reasons, .ret = ret};
     for (size_t i = 0; i < wakers->cells.n; i++) {
         const struct wakers_cell *cell = &wakers->cells.at[i];
-        if (cell->count > 0 && store_thread(store, cell->wakee)->tid == tid) {
+        if (store_thread(store, cell->wakee)->tid == tid) {
             add_place(&answer, cell);
         }
     }

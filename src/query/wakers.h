@@ -14,30 +14,22 @@
 // Belongs to the query thread.
 
 #include "query/answers.h"
-#include "query/reasons.h"
+#include "query/reason_cache.h"
 
-enum { WAKERS_NO_WAIT = REASON_BY_STACK + 1 };
-
-// The reason of a wait that only its stack tells is looked up when an answer is made, so names that
-// come late change nothing that is counted.
 struct wakers_cell {
     thread_id wakee;
     thread_id waker; // or THREAD_INTERRUPT
     stack_id stack;
-    stack_id wait_stack; // STACK_ROOT unless REASON_BY_STACK
-    uint8_t reason;      // of the row that it ended; WAKERS_NO_WAIT: the thread did not wait
     uint64_t count;
-    uint64_t approximate; // of them: the stack is the waker's at another wakeup
-    uint64_t ended_ns;    // waiting that it ended, clipped to the view's time
+    uint64_t approximate;                  // of them: the stack is the waker's at another wakeup
+    uint64_t ended_ns[EVENT_REASON_COUNT]; // waiting that it ended, clipped to the view's time
 };
 
 // The newest wait and wakeup of a thread, as long as the other half of the pair is missing.
 struct wakers_wakee {
     bool has_wait;
     bool has_wakeup;
-    bool approximate;
     uint8_t wait_reason;
-    stack_id wait_stack;
     uint64_t wait_start_ns;
     uint64_t wait_end_ns;
     uint64_t wakeup_ns;
@@ -46,6 +38,7 @@ struct wakers_wakee {
 
 struct wakers {
     struct view view; // its tid is the wakee
+    struct reason_cache reasons;
     uint64_t wakeups_cursor;
     uint64_t intervals_cursor;
     VEC(struct wakers_wakee) wakees; // by thread_id
@@ -74,8 +67,11 @@ struct wakers_answer {
 void wakers_init(struct wakers *wakers, struct view *view);
 void wakers_fini(struct wakers *wakers);
 
-// Looks at up to `max_rows` further rows. True when it has caught up with what is published.
-bool wakers_advance(struct wakers *wakers, const struct store *store, uint64_t max_rows);
+// Looks at up to `max_rows` further rows. True when it has caught up with what is published. When
+// names have changed, and a reason with them, it starts over. Waits that are newer than the names,
+// and what comes behind them, have to wait: it counts as caught up there.
+bool wakers_advance(struct wakers *wakers, const struct store *store, struct reasons *reasons,
+                    uint64_t max_rows);
 
 // Those of every thread that had `tid`. An interrupt is told by the row, or by the waker's stack
 // (reasons_is_interrupt): all interrupts are one waker. Limit 0: all.
