@@ -1,6 +1,9 @@
 // What the queries cost over ten million samples of a program of ordinary shape: 30,000 distinct
 // stacks of about 30 frames in 3,000 functions, 64 threads, and a few stacks that take most of the
-// time. Prints `name value unit` lines.
+// time. Then over ten million waits of the same shape. Prints `name value unit` lines.
+//
+// Every thread is in every stack: so there are far more pairs of the two to be counted than a
+// program of that size has.
 
 #include "query/answers.h"
 #include "query/fake_library.h"
@@ -12,6 +15,7 @@
 
 enum {
     N_SAMPLES = 10000000,
+    N_WAITS = 10000000,
     N_STACKS = 30000,
     DEPTH = 30,
     N_FUNCTIONS = 3000,
@@ -100,12 +104,42 @@ static void make_stacks(struct store *store, struct library *library, stack_id *
     }
 }
 
+// The product of two: small indices are the likely ones.
+static stack_id any_stack(const stack_id *stacks)
+{
+    uint64_t few = dice(N_STACKS);
+    return stacks[few * dice(N_STACKS) / N_STACKS];
+}
+
 static void add_samples(struct store *store, const stack_id *stacks)
 {
     for (uint64_t i = 0; i < N_SAMPLES; i++) {
-        uint64_t few = dice(N_STACKS); // the product of two: small indices are the likely ones
-        store_add_sample(store, i * 100, (thread_id)dice(N_THREADS),
-                         stacks[few * dice(N_STACKS) / N_STACKS]);
+        store_add_sample(store, i * 100, (thread_id)dice(N_THREADS), any_stack(stacks));
+    }
+}
+
+// Each followed by its thread being ready for a moment, as it is when wakeups are recorded.
+static void add_waits(struct store *store, const stack_id *stacks)
+{
+    uint64_t free_ns[N_THREADS] = {0};
+    for (uint64_t i = 1; i <= N_WAITS / 2; i++) {
+        thread_id thread = (thread_id)dice(N_THREADS);
+        uint64_t ready_ns = i * 1000;
+        struct interval wait = {
+            .start_ns = MAX(free_ns[thread], ready_ns > 50000 ? ready_ns - dice(50000) : 0),
+            .reason = dice(2) == 0 ? REASON_BY_STACK : (uint8_t)dice(EVENT_REASON_COUNT),
+            .flags = dice(8) == 0 ? INTERVAL_APPROXIMATE : 0,
+            .thread = thread,
+            .stack = any_stack(stacks),
+        };
+        wait.duration_ns = ready_ns - wait.start_ns;
+        store_add_interval(store, &wait);
+        store_add_wakeup(store, &(struct wakeup){.time_ns = ready_ns, .wakee = thread});
+        free_ns[thread] = ready_ns + 500;
+        wait.start_ns = ready_ns;
+        wait.duration_ns = free_ns[thread] - ready_ns;
+        wait.flags = INTERVAL_RUNNABLE;
+        store_add_interval(store, &wait);
     }
 }
 
@@ -114,8 +148,7 @@ static uint64_t cost_of_the_dice(const stack_id *stacks)
     volatile uint64_t sink = 0;
     uint64_t start_ns = clock_now_ns();
     for (uint64_t i = 0; i < N_SAMPLES; i++) {
-        uint64_t few = dice(N_STACKS);
-        sink += dice(N_THREADS) + stacks[few * dice(N_STACKS) / N_STACKS];
+        sink += dice(N_THREADS) + any_stack(stacks);
     }
     return clock_now_ns() - start_ns;
 }
@@ -150,41 +183,64 @@ static void bench_append(struct store *store, const stack_id *stacks)
         best_ms_;                                                                                  \
     })
 
-static void ask_top(const struct calltree *tree, const struct fold *fold, const struct store *store)
+// A run with all that questions to it stand on.
+struct world {
+    struct store *store;
+    struct library library;
+    stack_id *stacks;
+    struct names names;
+    struct calltree tree;
+    struct reasons reasons;
+    struct fold fold; // of everything
+};
+
+static void ask_top(struct world *w, enum answer_mode mode)
 {
+    struct top_params params = {.mode = mode, .limit = 20};
     struct top top;
-    top_make(&top, tree, fold, store, TOP_SELF, 20);
+    top_make(&top, &w->tree, &w->fold, w->store, &w->reasons, &params);
     ASSERT(top.entries.n == 20);
     top_fini(&top);
 }
 
-static void ask_flame(const struct calltree *tree, const struct fold *fold,
-                      const struct store *store, struct flame_params params)
+static void ask_flame(struct world *w, struct flame_params params)
 {
     struct flame flame;
-    flame_make(&flame, tree, fold, store, &params);
+    flame_make(&flame, &w->tree, &w->fold, w->store, &w->reasons, &params);
     ASSERT(flame.nodes.n > 1);
     flame_fini(&flame);
 }
 
-static void ask_threads(const struct calltree *tree, const struct fold *fold,
-                        const struct store *store)
+static void ask_threads(struct world *w)
 {
     struct threads_answer threads;
-    threads_make(&threads, fold, tree, store, 0);
+    threads_make(&threads, &w->tree, &w->fold, w->store, &w->reasons, 0);
     ASSERT(threads.entries.n == N_THREADS);
     threads_fini(&threads);
 }
 
-static void bench_answers(const struct calltree *tree, const struct fold *fold,
-                          const struct store *store)
+static void bench_answers(struct world *w)
 {
     struct flame_params pruned = {.max_depth = 12, .min_share = 0.01};
     struct flame_params large = {.max_nodes = 50000};
-    print("top", BEST_MS(ask_top(tree, fold, store)), "ms");
-    print("flame_depth_12_share_1", BEST_MS(ask_flame(tree, fold, store, pruned)), "ms");
-    print("flame_50000_nodes", BEST_MS(ask_flame(tree, fold, store, large)), "ms");
-    print("threads", BEST_MS(ask_threads(tree, fold, store)), "ms");
+    print("top", BEST_MS(ask_top(w, MODE_ON_CPU)), "ms");
+    print("flame_depth_12_share_1", BEST_MS(ask_flame(w, pruned)), "ms");
+    print("flame_50000_nodes", BEST_MS(ask_flame(w, large)), "ms");
+    print("threads", BEST_MS(ask_threads(w)), "ms");
+    w->store->has_switches = true; // each thread's samples weigh differently now
+    print("top_exact", BEST_MS(ask_top(w, MODE_ON_CPU)), "ms");
+    print("flame_exact_50000_nodes", BEST_MS(ask_flame(w, large)), "ms");
+}
+
+static void bench_off_cpu_answers(struct world *w)
+{
+    struct flame_params large = {.max_nodes = 50000, .mode = MODE_OFF_CPU};
+    uint64_t start_ns = clock_now_ns();
+    ask_top(w, MODE_OFF_CPU);
+    print("off_cpu_first_top", ms_since(start_ns), "ms"); // finds the reasons
+    print("off_cpu_top", BEST_MS(ask_top(w, MODE_OFF_CPU)), "ms");
+    print("off_cpu_flame_50000_nodes", BEST_MS(ask_flame(w, large)), "ms");
+    print("off_cpu_threads", BEST_MS(ask_threads(w)), "ms");
 }
 
 static void fold_once(const struct store *store, struct names *names, const struct view *view)
@@ -194,7 +250,8 @@ static void fold_once(const struct store *store, struct names *names, const stru
     struct fold fold;
     fold_init(&fold, &copy);
     ASSERT(fold_advance(&fold, store, names, UINT64_MAX));
-    ASSERT(fold.n_samples > 0);
+    ASSERT(fold.n_samples + fold.blocked_ns > 0);
+    fold_settle(&fold, store, names);
     fold_fini(&fold);
 }
 
@@ -215,35 +272,74 @@ static void bench_folds(const struct store *store, struct names *names)
     view_fini(&exclude);
 }
 
+// ---- The whole ---------------------------------------------------------------------------------
+
+static void world_init(struct world *w)
+{
+    *w = (struct world){
+        .store = store_new(0, 0, 1000000),
+        .stacks = NEW_ARRAY(stack_id, N_STACKS),
+    };
+    fake_library_init(&w->library);
+    make_stacks(w->store, &w->library, w->stacks);
+    names_init(&w->names, w->store, &w->library);
+    calltree_init(&w->tree, &w->names);
+    reasons_init(&w->reasons, &w->names);
+    struct view view = {0};
+    fold_init(&w->fold, &view);
+}
+
+static void world_fini(struct world *w)
+{
+    fold_fini(&w->fold);
+    reasons_fini(&w->reasons);
+    calltree_fini(&w->tree);
+    names_fini(&w->names);
+    free(w->stacks);
+    fake_library_fini(&w->library);
+    store_free(w->store);
+}
+
+static void fold_everything(struct world *w)
+{
+    fold_advance(&w->fold, w->store, &w->names, UINT64_MAX);
+    fold_settle(&w->fold, w->store, &w->names);
+}
+
+static void bench_samples(void)
+{
+    struct world w;
+    world_init(&w);
+    bench_append(w.store, w.stacks);
+    uint64_t start_ns = clock_now_ns();
+    calltree_refresh(&w.tree);
+    print("calltree", ms_since(start_ns), "ms");
+    print("calltree_nodes", (double)w.tree.nodes.n, "nodes");
+    bench_folds(w.store, &w.names);
+    fold_everything(&w);
+    bench_answers(&w);
+    world_fini(&w);
+}
+
+static void bench_waits(void)
+{
+    struct world w;
+    world_init(&w);
+    w.store->has_switches = true;
+    add_waits(w.store, w.stacks);
+    calltree_refresh(&w.tree);
+    struct view all = {0};
+    struct view half = {.has_time_range = true, .start_ns = 1, .end_ns = N_WAITS * 250ULL};
+    print("off_cpu_fold_everything", BEST_MS(fold_once(w.store, &w.names, &all)), "ms");
+    print("off_cpu_fold_half_the_time", BEST_MS(fold_once(w.store, &w.names, &half)), "ms");
+    fold_everything(&w);
+    bench_off_cpu_answers(&w);
+    world_fini(&w);
+}
+
 int main(void)
 {
-    struct store *store = store_new(0, 0, 1000000);
-    struct library library;
-    fake_library_init(&library);
-    stack_id *stacks = NEW_ARRAY(stack_id, N_STACKS);
-    make_stacks(store, &library, stacks);
-    bench_append(store, stacks);
-
-    struct names names;
-    struct calltree tree;
-    names_init(&names, store, &library);
-    calltree_init(&tree, &names);
-    uint64_t start_ns = clock_now_ns();
-    calltree_refresh(&tree);
-    print("calltree", ms_since(start_ns), "ms");
-    print("calltree_nodes", (double)tree.nodes.n, "nodes");
-    bench_folds(store, &names);
-    struct view view = {0};
-    struct fold fold;
-    fold_init(&fold, &view);
-    fold_advance(&fold, store, &names, UINT64_MAX);
-    bench_answers(&tree, &fold, store);
-
-    fold_fini(&fold);
-    calltree_fini(&tree);
-    names_fini(&names);
-    free(stacks);
-    fake_library_fini(&library);
-    store_free(store);
+    bench_samples();
+    bench_waits();
     return 0;
 }

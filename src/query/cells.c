@@ -1,72 +1,92 @@
 #include "query/cells.h"
 
-#include "base/alloc.h"
+enum { FIRST_SLOTS = 2 };
 
-#include <stdlib.h>
-
-enum { FIRST_SLOTS = 8 };
+void places_fini(struct places *places)
+{
+    vec_fini(&places->first);
+    vec_fini(&places->at);
+}
 
 void cells_fini(struct cells *cells)
 {
     free(cells->slots);
-    free(cells->ns);
+    vec_fini(&cells->n);
+    vec_fini(&cells->ns);
     *cells = (struct cells){0};
 }
 
-static uint32_t free_slot(const struct cells *cells, uint32_t key)
+// In front of the stack's other places: what comes now is likely to come again.
+uint32_t places_add(struct places *places, uint32_t key)
 {
-    uint32_t slot = cells_home(cells, key);
-    while (cells->slots[slot].key != 0) {
-        slot = (slot + 1) & (cells->n_slots - 1);
-    }
-    return slot;
+    stack_id stack = key >> 6;
+    vec_grow_zeroed(&places->first, (size_t)stack + 1);
+    uint32_t *first = &places->first.at[stack];
+    vec_push(&places->at, (struct cells_place){.key = key, .next = *first - 1});
+    *first = (uint32_t)places->at.n;
+    return *first - 1;
 }
 
-static void grow(struct cells *cells, bool timed)
+static void put_slot(struct cells *cells, const struct cells_slot *slot)
 {
-    struct cells old = *cells;
-    cells->n_slots = old.n_slots == 0 ? FIRST_SLOTS : old.n_slots * 2;
-    ASSERT(cells->n_slots > old.n_slots);
+    uint32_t i = (slot->page - 1) & (cells->n_slots - 1);
+    while (cells->slots[i].page != 0) {
+        i = (i + 1) & (cells->n_slots - 1);
+    }
+    cells->slots[i] = *slot;
+}
+
+static void grow(struct cells *cells)
+{
+    struct cells_slot *old = cells->slots;
+    uint32_t n_old = cells->n_slots;
+    cells->n_slots = n_old == 0 ? FIRST_SLOTS : n_old * 2;
     cells->slots = NEW_ARRAY(struct cells_slot, cells->n_slots);
-    cells->ns = timed ? NEW_ARRAY(uint64_t, cells->n_slots) : NULL;
-    for (uint32_t i = 0; i < old.n_slots; i++) {
-        if (old.slots[i].key != 0) {
-            uint32_t slot = free_slot(cells, old.slots[i].key - 1);
-            cells->slots[slot] = old.slots[i];
-            if (timed) {
-                cells->ns[slot] = old.ns[i];
-            }
+    for (uint32_t i = 0; i < n_old; i++) {
+        if (old[i].page != 0) {
+            put_slot(cells, &old[i]);
         }
     }
-    cells_fini(&old);
+    free(old);
 }
 
-uint32_t cells_insert(struct cells *cells, uint32_t key, bool timed)
+uint32_t cells_add_page(struct cells *cells, uint32_t page, bool timed)
 {
-    ASSERT(cells->n == 0 || timed == (cells->ns != NULL));
-    if ((uint64_t)cells->n * 3 >= (uint64_t)cells->n_slots * 2) {
-        grow(cells, timed);
+    uint32_t at = (uint32_t)cells->n.n;
+    ASSERT(at == 0 || timed == (cells->ns.n > 0));
+    vec_grow_zeroed(&cells->n, cells->n.n + CELLS_PAGE);
+    if (timed) {
+        vec_grow_zeroed(&cells->ns, cells->n.n);
     }
-    uint32_t slot = free_slot(cells, key);
-    cells->slots[slot].key = key + 1;
-    cells->n++;
-    return slot;
+    cells->n_pages++;
+    if (cells->n_pages > cells->n_slots / 2) {
+        grow(cells);
+    }
+    put_slot(cells, &(struct cells_slot){.page = page + 1, .at = at});
+    return at;
 }
 
-bool cells_next(const struct cells *cells, size_t *cursor, struct cell *ret)
+bool cells_next(const struct cells *cells, const struct places *places, size_t *cursor,
+                struct cell *ret)
 {
-    for (; *cursor < cells->n_slots; ++*cursor) {
-        const struct cells_slot *slot = &cells->slots[*cursor];
-        if (slot->key != 0) {
-            uint32_t key = slot->key - 1;
+    size_t end = (size_t)cells->n_slots * CELLS_PAGE;
+    while (*cursor < end) {
+        const struct cells_slot *slot = &cells->slots[*cursor / CELLS_PAGE];
+        if (slot->page == 0) {
+            *cursor += CELLS_PAGE;
+            continue;
+        }
+        size_t in_page = (*cursor)++ % CELLS_PAGE;
+        size_t at = slot->at + in_page;
+        if (cells->n.at[at] > 0) {
+            uint32_t key = places->at.at[(slot->page - 1) * CELLS_PAGE + in_page].key;
             *ret = (struct cell){
                 .stack = key >> 6,
                 .reason = (uint8_t)(key >> 1 & 31),
                 .approximate = (key & 1) != 0,
-                .n = slot->n,
-                .ns = cells->ns == NULL ? 0 : cells->ns[*cursor],
+                .n = cells->n.at[at],
+                .ns = cells->ns.n == 0 ? 0 : cells->ns.at[at],
             };
-            ++*cursor;
             return true;
         }
     }

@@ -1,33 +1,52 @@
 #pragma once
 
-// How often, and how long, one thread was in each stack, for one reason: a hash table that is
-// filled from millions of rows.
+// How often, and how long, each thread was in each stack, for each reason: tables that are filled
+// from millions of rows.
 //
-//     running: (stack) -> n samples          slots ──► [ key n ][ ··· ][ key n ]   8 bytes each
-//     waiting: (stack, reason,               ns    ──► [ ns    ][ ··· ][ ns    ]   waiting only
-//              approximate) -> n waits, ns
+// What a row is about, a (stack, reason, approximate), is a *place*; places are numbered as they
+// appear, for all threads together. Each thread counts by place, in pages: those places that it
+// never was in take no memory, and those that it was in lie close together, which is what the speed
+// of such a pass depends on.
 //
-// Open addressing, linear probing, a power of two of slots, at most two thirds full; the key is
-// small enough to stand in the slot. Who counts many rows asks for their slots ahead
-// (cells_prefetch()): most of the time of such a pass goes by while memory answers.
+//     places   by stack: first ──► place ──next──► place     the same stack for another reason
+//     cells    page of places ──slots──► n[32], ns[32]         of one thread
 //
-// A zeroed one is empty, and ready. Waits and samples are not mixed in one.
+// The slots are a hash table whose hash is the page's number itself: where most pages are taken,
+// it is an array. Who counts many rows asks for memory ahead (cells_prefetch()).
+//
+// Samples and waits have places of their own. Zeroed ones are empty, and ready.
 
 #include "base/limits.h"
+#include "base/vec.h"
 #include "store/store.h"
 
+enum { CELLS_PAGE = 32, PLACE_NONE = UINT32_MAX };
+
+struct cells_place {
+    uint32_t key;
+    uint32_t next; // or PLACE_NONE
+    uint64_t n;    // rows of all threads
+};
+
+struct places {
+    VEC(uint32_t) first; // by stack_id: place, plus one; 0: none
+    VEC(struct cells_place) at;
+};
+
 struct cells_slot {
-    uint32_t key; // plus one; 0: free
-    uint32_t n;   // rows: no more than a column has
+    uint32_t page; // plus one; 0: free
+    uint32_t at;   // of its first cell
 };
 
 struct cells {
-    struct cells_slot *slots;
-    uint64_t *ns; // by slot; NULL when only rows are counted
+    struct cells_slot *slots; // a power of two, at most half of them taken
     uint32_t n_slots;
-    uint32_t n;
+    uint32_t n_pages;
+    VEC(uint32_t) n;
+    VEC(uint64_t) ns; // as long as `n`; empty when nothing is timed
 };
 
+// One cell.
 struct cell {
     stack_id stack;
     uint8_t reason;   // of a wait: enum event_reason or REASON_BY_STACK
@@ -36,63 +55,82 @@ struct cell {
     uint64_t ns;
 };
 
+void places_fini(struct places *places);
 void cells_fini(struct cells *cells);
 
-// Walks over all cells: start with `*cursor` = 0, until false. Any order, but the same for the same
-// rows in the same order.
-bool cells_next(const struct cells *cells, size_t *cursor, struct cell *ret);
+// Walks over all cells: start with `*cursor` = 0, until false. In any order, but the same one for
+// the same rows.
+bool cells_next(const struct cells *cells, const struct places *places, size_t *cursor,
+                struct cell *ret);
 
 // ---- Counting ----------------------------------------------------------------------------------
 
 _Static_assert((LIMIT_STACK_NODES - 1) <= UINT32_MAX >> 6, "a key is a stack and six bits");
 
-// Of a sample: reason 0, not approximate.
-static inline uint32_t cells_key(stack_id stack, uint8_t reason, bool approximate)
+static inline uint32_t cells_place_key(stack_id stack, uint8_t reason, bool approximate)
 {
     return stack << 6 | (uint32_t)reason << 1 | approximate;
 }
 
-static inline uint32_t cells_home(const struct cells *cells, uint32_t key)
+static inline stack_id cells_place_stack(const struct cells_place *place)
 {
-    return (uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (cells->n_slots - 1);
+    return place->key >> 6;
 }
 
-static inline void cells_prefetch(const struct cells *cells, uint32_t key)
+uint32_t places_add(struct places *places, uint32_t key);
+
+// Where there is one place per stack (of samples, all with reason 0 and not approximate).
+static inline uint32_t places_of_stack(struct places *places, stack_id stack)
 {
-    if (cells->n_slots > 0) {
-        uint32_t home = cells_home(cells, key);
-        __builtin_prefetch(&cells->slots[home], 1);
-        if (cells->ns != NULL) {
-            __builtin_prefetch(&cells->ns[home], 1);
-        }
+    if (stack < places->first.n && places->first.at[stack] != 0) {
+        return places->first.at[stack] - 1;
     }
+    return places_add(places, cells_place_key(stack, 0, false));
 }
 
-// The slot of a key that is not there yet.
-uint32_t cells_insert(struct cells *cells, uint32_t key, bool timed);
-
-static inline uint32_t cells_slot(struct cells *cells, uint32_t key, bool timed)
+// The place of a row, new or not.
+static inline uint32_t places_get(struct places *places, stack_id stack, uint8_t reason,
+                                  bool approximate)
 {
+    uint32_t key = cells_place_key(stack, reason, approximate);
+    uint32_t place = stack < places->first.n ? places->first.at[stack] - 1 : PLACE_NONE;
+    while (place != PLACE_NONE && places->at.at[place].key != key) {
+        place = places->at.at[place].next;
+    }
+    return place != PLACE_NONE ? place : places_add(places, key);
+}
+
+uint32_t cells_add_page(struct cells *cells, uint32_t page, bool timed);
+
+// Where a place stands in `n` (and `ns`). It stays there.
+static inline uint32_t cells_at(struct cells *cells, uint32_t place, bool timed)
+{
+    uint32_t page = place / CELLS_PAGE;
     if (cells->n_slots > 0) {
-        uint32_t slot = cells_home(cells, key);
-        while (cells->slots[slot].key != 0) {
-            if (cells->slots[slot].key == key + 1) {
-                return slot;
+        for (uint32_t i = page;; i++) {
+            const struct cells_slot *slot = &cells->slots[i & (cells->n_slots - 1)];
+            if (slot->page == page + 1) {
+                return slot->at + place % CELLS_PAGE;
             }
-            slot = (slot + 1) & (cells->n_slots - 1);
+            if (slot->page == 0) {
+                break;
+            }
         }
     }
-    return cells_insert(cells, key, timed);
+    return cells_add_page(cells, page, timed) + place % CELLS_PAGE;
 }
 
-static inline void cells_count(struct cells *cells, uint32_t key)
+static inline void cells_prefetch_slot(const struct cells *cells, uint32_t place)
 {
-    cells->slots[cells_slot(cells, key, false)].n++;
+    if (cells->n_slots > 0) {
+        __builtin_prefetch(&cells->slots[place / CELLS_PAGE & (cells->n_slots - 1)]);
+    }
 }
 
-static inline void cells_add(struct cells *cells, uint32_t key, uint64_t ns)
+static inline void cells_prefetch(const struct cells *cells, uint32_t at, bool timed)
 {
-    uint32_t slot = cells_slot(cells, key, true);
-    cells->slots[slot].n++;
-    cells->ns[slot] += ns;
+    __builtin_prefetch(&cells->n.at[at], 1);
+    if (timed) {
+        __builtin_prefetch(&cells->ns.at[at], 1);
+    }
 }

@@ -28,7 +28,8 @@ void fold_fini(struct fold *fold)
     vec_fini(&fold->opened);
     vec_fini(&fold->open);
     vec_fini(&fold->threads);
-    vec_fini(&fold->by_stack);
+    places_fini(&fold->waiting);
+    places_fini(&fold->running);
     keep_fini(&fold->keep);
     view_fini(&fold->view);
 }
@@ -36,7 +37,8 @@ void fold_fini(struct fold *fold)
 static void start_over(struct fold *fold)
 {
     forget_threads(fold);
-    vec_clear(&fold->by_stack);
+    places_fini(&fold->waiting);
+    places_fini(&fold->running);
     fold->samples_cursor = 0;
     fold->intervals_cursor = 0;
     fold->wakeups_cursor = 0;
@@ -52,7 +54,6 @@ static void make_room(struct fold *fold, const struct store *store, const struct
     if (keep_refresh(&fold->keep, &fold->view, store, names)) {
         start_over(fold);
     }
-    vec_grow_zeroed(&fold->by_stack, fold->keep.stacks.n);
     vec_grow_zeroed(&fold->threads, fold->keep.threads.n);
 }
 
@@ -61,15 +62,20 @@ static void make_room(struct fold *fold, const struct store *store, const struct
 // Rows that are looked at together: as many as memory can fetch the cells of at once.
 enum { BLOCK_ROWS = 64 };
 
-// Rows from `first` on. Whether the view keeps a row is anybody's guess, so no branch depends on
-// it. Returns how many were looked at; none when the first one's stack is newer than the names.
-static size_t count_samples(struct fold *fold, const struct samples_span *span, size_t first)
+struct kept_row {
+    thread_id thread;
+    stack_id stack;
+    uint32_t place;
+    uint32_t at; // in the thread's cells
+};
+
+// Rows from `first` on, of which `ret` gets the kept ones. Whether the view keeps a row is
+// anybody's guess, so no branch depends on it. Returns how many were looked at; none when the first
+// one's stack is newer than the names.
+static size_t keep_samples(struct fold *fold, const struct samples_span *span, size_t first,
+                           struct kept_row *ret, size_t *ret_n)
 {
     struct fold_thread *threads = fold->threads.at;
-    struct {
-        thread_id thread;
-        stack_id stack;
-    } kept[BLOCK_ROWS];
     size_t n_kept = 0;
     size_t end = MIN(first + BLOCK_ROWS, span->n);
     size_t i = first;
@@ -78,19 +84,36 @@ static size_t count_samples(struct fold *fold, const struct samples_span *span, 
         stack_id stack = span->stack[i];
         size_t one = fold->keep.threads.at[thread];
         threads[thread].all_samples += one;
-        kept[n_kept].thread = thread;
-        kept[n_kept].stack = stack;
+        ret[n_kept].thread = thread;
+        ret[n_kept].stack = stack;
         n_kept += one & fold->keep.stacks.at[stack];
-        cells_prefetch(&threads[thread].running, cells_key(stack, 0, false));
     }
-    for (size_t at = 0; at < n_kept; at++) {
-        struct fold_thread *thread = &threads[kept[at].thread];
+    *ret_n = n_kept;
+    return i - first;
+}
+
+static size_t count_samples(struct fold *fold, const struct samples_span *span, size_t first)
+{
+    struct kept_row kept[BLOCK_ROWS];
+    size_t n_kept;
+    size_t n = keep_samples(fold, span, first, kept, &n_kept);
+    for (size_t i = 0; i < n_kept; i++) {
+        struct fold_thread *thread = &fold->threads.at[kept[i].thread];
+        kept[i].place = places_of_stack(&fold->running, kept[i].stack);
         thread->kept_samples++;
-        fold->by_stack.at[kept[at].stack]++;
-        cells_count(&thread->running, cells_key(kept[at].stack, 0, false));
+        cells_prefetch_slot(&thread->running, kept[i].place);
+    }
+    for (size_t i = 0; i < n_kept; i++) {
+        struct cells *cells = &fold->threads.at[kept[i].thread].running;
+        fold->running.at.at[kept[i].place].n++;
+        kept[i].at = cells_at(cells, kept[i].place, false);
+        cells_prefetch(cells, kept[i].at, false);
+    }
+    for (size_t i = 0; i < n_kept; i++) {
+        fold->threads.at[kept[i].thread].running.n.at[kept[i].at]++;
     }
     fold->n_samples += n_kept;
-    return i - first;
+    return n;
 }
 
 // Rows [samples_cursor, end), all within the view's time. False when the names do not reach so far.
@@ -132,7 +155,7 @@ static uint8_t checked_reason(uint8_t reason)
 
 struct kept_wait {
     thread_id thread;
-    uint32_t key;
+    uint32_t at; // in the thread's cells
     uint64_t ns;
 };
 
@@ -162,13 +185,16 @@ static bool take_interval(struct fold *fold, const struct interval *interval,
     bool approximate = (interval->flags & INTERVAL_APPROXIMATE) != 0;
     fold->blocked_ns += ns;
     fold->approximate_blocked_ns += approximate ? ns : 0;
-    uint32_t key = cells_key(interval->stack, checked_reason(interval->reason), approximate);
-    cells_prefetch(&thread->waits, key);
-    *ret = (struct kept_wait){.thread = interval->thread, .key = key, .ns = ns};
+    uint32_t place = places_get(&fold->waiting, interval->stack, checked_reason(interval->reason),
+                                approximate);
+    fold->waiting.at.at[place].n++;
+    uint32_t at = cells_at(&thread->waits, place, true);
+    cells_prefetch(&thread->waits, at, true);
+    *ret = (struct kept_wait){.thread = interval->thread, .at = at, .ns = ns};
     return true;
 }
 
-// As count_samples().
+// As keep_samples() and count_samples().
 static size_t count_intervals(struct fold *fold, const struct intervals_span *span, size_t first,
                               struct view_window window)
 {
@@ -181,7 +207,9 @@ static size_t count_intervals(struct fold *fold, const struct intervals_span *sp
         n_kept += take_interval(fold, &interval, window, &kept[n_kept]);
     }
     for (size_t at = 0; at < n_kept; at++) {
-        cells_add(&fold->threads.at[kept[at].thread].waits, kept[at].key, kept[at].ns);
+        struct cells *waits = &fold->threads.at[kept[at].thread].waits;
+        waits->n.at[kept[at].at]++;
+        waits->ns.at[kept[at].at] += kept[at].ns;
     }
     return i - first;
 }
@@ -491,7 +519,7 @@ bool fold_next_wait(const struct fold *fold, struct fold_walk *walk)
 {
     for (; walk->next_thread < fold->threads.n; walk->next_thread++, walk->next_cell = 0) {
         const struct cells *waits = &fold->threads.at[walk->next_thread].waits;
-        if (cells_next(waits, &walk->next_cell, &walk->cell)) {
+        if (cells_next(waits, &fold->waiting, &walk->next_cell, &walk->cell)) {
             walk->thread = (thread_id)walk->next_thread;
             return true;
         }

@@ -5,7 +5,7 @@
 //
 //     samples   ──┐ time range: binary searches    threads: samples, time off the CPU, wakeups
 //     intervals ──┼─► thread kept? stack kept? ──►   running: stack ─► n
-//     wakeups   ──┘   one byte per id each           waiting: stack, reason ─► n, ns
+//     wakeups   ──┘   one byte per id each           waits: stack, reason ─► n, ns
 //
 // From these, names and a call tree every answer follows by summing.
 //
@@ -57,8 +57,9 @@ struct fold {
     uint64_t n_samples;              // rows that matched
     uint64_t blocked_ns;             // kept, and over
     uint64_t approximate_blocked_ns; // of it: the stack may be another one
-    uint64_t horizon_ns;    // of the last fold_settle(): what happened before it is in the fold
-    VEC(uint64_t) by_stack; // kept samples, by stack_id
+    uint64_t horizon_ns;   // of the last fold_settle(): what happened before it is in the fold
+    struct places running; // of kept samples: the stacks, and how many of all threads
+    struct places waiting; // of kept waits
     VEC(struct fold_thread) threads; // by thread_id
     VEC(struct fold_open) open;      // waits only
     VEC(thread_id) opened;           // threads that open_*_ns are set of

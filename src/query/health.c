@@ -4,15 +4,15 @@
 static void count_samples(struct health *health, const struct calltree *tree,
                           const struct fold *fold)
 {
-    size_t n_stacks = MIN(tree->of_stack.n, fold->by_stack.n);
-    for (size_t stack = 0; stack < n_stacks; stack++) {
-        uint64_t samples = fold->by_stack.at[stack];
-        if (samples == 0) {
+    for (size_t i = 0; i < fold->running.at.n; i++) {
+        const struct cells_place *place = &fold->running.at.at[i];
+        stack_id stack = cells_place_stack(place);
+        if (stack >= tree->of_stack.n) {
             continue;
         }
         const struct function *leaf = calltree_function(tree, tree->of_stack.at[stack]);
-        health->samples += samples;
-        health->unresolved_samples += leaf == NULL || !leaf->resolved ? samples : 0;
+        health->samples += place->n;
+        health->unresolved_samples += leaf == NULL || !leaf->resolved ? place->n : 0;
     }
 }
 

@@ -16,17 +16,19 @@ static int compare_reports(const void *a, const void *b, void *context)
 static void count_leaves(struct image_reports *reports, const struct calltree *tree,
                          const struct fold *fold)
 {
-    size_t n_stacks = MIN(tree->of_stack.n, fold->by_stack.n);
-    for (size_t stack = 1; stack < n_stacks; stack++) {
-        uint64_t samples = fold->by_stack.at[stack];
-        const struct function *leaf = calltree_function(tree, tree->of_stack.at[stack]);
-        if (samples == 0 || leaf == NULL) {
+    for (size_t i = 0; i < fold->running.at.n; i++) {
+        const struct cells_place *place = &fold->running.at.at[i];
+        stack_id stack = cells_place_stack(place);
+        const struct function *leaf = stack < tree->of_stack.n
+                                          ? calltree_function(tree, tree->of_stack.at[stack])
+                                          : NULL;
+        if (leaf == NULL) {
             continue;
         }
         vec_grow_zeroed(&reports->images, (size_t)leaf->image + 1);
         struct image_report *report = &reports->images.at[leaf->image];
-        report->leaf_samples += samples;
-        report->unresolved_samples += leaf->resolved ? 0 : samples;
+        report->leaf_samples += place->n;
+        report->unresolved_samples += leaf->resolved ? 0 : place->n;
     }
 }
 

@@ -27,10 +27,11 @@ double weights_thread_ns(const struct fold *fold, const struct store *store, thr
 // ---- Running -----------------------------------------------------------------------------------
 
 static void add_thread(struct weights *weights, const struct calltree *tree,
-                       const struct fold_thread *thread, double sample_ns)
+                       const struct places *places, const struct fold_thread *thread,
+                       double sample_ns)
 {
     struct cell cell;
-    for (size_t cursor = 0; cells_next(&thread->running, &cursor, &cell);) {
+    for (size_t cursor = 0; cells_next(&thread->running, places, &cursor, &cell);) {
         if (cell.stack < tree->of_stack.n) {
             struct weight *self = &weights->self[tree->of_stack.at[cell.stack]];
             self->on_cpu_ns += (double)cell.n * sample_ns;
@@ -43,13 +44,12 @@ static void add_thread(struct weights *weights, const struct calltree *tree,
 static void add_estimates(struct weights *weights, const struct calltree *tree,
                           const struct fold *fold, double sample_ns)
 {
-    size_t n_stacks = MIN(tree->of_stack.n, fold->by_stack.n);
-    for (size_t stack = 0; stack < n_stacks; stack++) {
-        uint64_t n = fold->by_stack.at[stack];
-        if (n > 0) { // few stacks are more than somebody's caller
-            struct weight *self = &weights->self[tree->of_stack.at[stack]];
-            self->on_cpu_ns += (double)n * sample_ns;
-            self->samples += n;
+    for (size_t i = 0; i < fold->running.at.n; i++) {
+        const struct cells_place *place = &fold->running.at.at[i];
+        if (cells_place_stack(place) < tree->of_stack.n) {
+            struct weight *self = &weights->self[tree->of_stack.at[cells_place_stack(place)]];
+            self->on_cpu_ns += (double)place->n * sample_ns;
+            self->samples += place->n;
         }
     }
 }
@@ -59,7 +59,7 @@ static void add_running(struct weights *weights, const struct calltree *tree,
 {
     if (store->has_switches) {
         for (thread_id thread = 0; thread < fold->threads.n; thread++) {
-            add_thread(weights, tree, &fold->threads.at[thread],
+            add_thread(weights, tree, &fold->running, &fold->threads.at[thread],
                        fold_sample_ns(fold, store, thread));
         }
     } else {
