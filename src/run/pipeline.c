@@ -299,6 +299,13 @@ static void on_switch_in(struct pipeline *p, const struct event *event)
     }
 }
 
+// Wakeups name threads, not always their process: one that is on its way out has none any more.
+static thread_id find_own(struct pipeline *p, uint32_t pid, uint32_t tid)
+{
+    thread_id known = map_find(&p->live.by_tid, tid);
+    return known != MAP_NONE ? known : processes_thread(&p->live, pid, tid, p->last_ns);
+}
+
 // THREAD_NONE: nobody, or no room for it.
 static thread_id find_wakee(struct pipeline *p, const struct event *event)
 {
@@ -309,7 +316,7 @@ static thread_id find_wakee(struct pipeline *p, const struct event *event)
     }
     return event->wakeup.wakee_foreign
                ? processes_foreign(&p->live, pid, tid, event->wakeup.foreign_name, p->last_ns)
-               : processes_thread(&p->live, pid, tid, p->last_ns);
+               : find_own(p, pid, tid);
 }
 
 static thread_id find_waker(struct pipeline *p, const struct event *event)
@@ -321,7 +328,7 @@ static thread_id find_waker(struct pipeline *p, const struct event *event)
         return processes_foreign(&p->live, event->pid, event->tid, event->wakeup.foreign_name,
                                  p->last_ns);
     }
-    thread_id waker = processes_thread(&p->live, event->pid, event->tid, p->last_ns);
+    thread_id waker = find_own(p, event->pid, event->tid);
     if (waker != THREAD_NONE) {
         waits_runs(&p->waits, waker, event->time_ns, p->last_ns);
     }
@@ -338,7 +345,8 @@ static void put_waker_stack(struct pipeline *p, const struct event *event, struc
         stack.n_user = 0;
     }
     if (event->wakeup.has_stack && stack.n_user + stack.n_kernel > 0) {
-        const struct process *process = own ? processes_find(&p->live, event->pid) : NULL;
+        uint32_t pid = own ? store_thread(p->store, ret->waker)->pid : 0;
+        const struct process *process = own ? processes_find(&p->live, pid) : NULL;
         ret->stack = intern_stack(p, process, event->tid, &stack);
         if (ret->waker != THREAD_INTERRUPT) {
             wakers_put(&p->wakers, ret->waker, ret->wakee, ret->stack);
@@ -442,10 +450,11 @@ static thread_id find_announced(const struct pipeline *p, const struct event *ev
     return same ? thread : THREAD_NONE;
 }
 
-static void begin_wait(struct pipeline *p, thread_id thread, enum wait_begin how)
+static void begin_wait(struct pipeline *p, thread_id thread, bool existed, bool asleep)
 {
+    enum wait_begin there = asleep ? WAIT_BEGIN_ASLEEP : WAIT_BEGIN_AWAKE;
     if (thread != THREAD_NONE) {
-        waits_begin(&p->waits, thread, how);
+        waits_begin(&p->waits, thread, existed ? there : WAIT_BEGIN_BORN);
     }
 }
 
@@ -457,8 +466,7 @@ static void on_thread_started(struct pipeline *p, const struct event *event)
         thread = processes_start_thread(&p->live, event->pid, event->tid,
                                         event->thread_started.parent_tid, p->last_ns);
     }
-    enum wait_begin there = event->thread_started.asleep ? WAIT_BEGIN_ASLEEP : WAIT_BEGIN_AWAKE;
-    begin_wait(p, thread, existed ? there : WAIT_BEGIN_BORN);
+    begin_wait(p, thread, existed, event->thread_started.asleep);
 }
 
 static void on_process_forked(struct pipeline *p, const struct event *event)
@@ -467,15 +475,16 @@ static void on_process_forked(struct pipeline *p, const struct event *event)
         return;
     }
     uint32_t parent_pid = event->process_forked.parent_pid;
+    bool existed = event->process_forked.existed;
     const struct process *known = processes_find(&p->live, event->pid);
-    if (known != NULL && store_process(p->store, known->id)->parent_pid == parent_pid &&
-        find_announced(p, event, false) != THREAD_NONE) {
-        return;
+    bool is_child = known != NULL && store_process(p->store, known->id)->parent_pid == parent_pid;
+    thread_id thread = is_child ? find_announced(p, event, existed) : THREAD_NONE;
+    if (thread == THREAD_NONE) {
+        processes_fork(&p->live, event->pid, parent_pid, p->last_ns);
+        thread = processes_start_thread(&p->live, event->pid, event->tid,
+                                        event->process_forked.parent_tid, p->last_ns);
     }
-    processes_fork(&p->live, event->pid, parent_pid, p->last_ns);
-    thread_id thread = processes_start_thread(&p->live, event->pid, event->tid,
-                                              event->process_forked.parent_tid, p->last_ns);
-    begin_wait(p, thread, WAIT_BEGIN_BORN);
+    begin_wait(p, thread, existed, event->process_forked.asleep);
 }
 
 static void on_thread_named(struct pipeline *p, const struct event *event)

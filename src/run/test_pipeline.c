@@ -402,6 +402,26 @@ static struct event foreign_wakeup(uint32_t tid, bool is_waker, const char *name
     return event;
 }
 
+static void test_a_waker_on_its_way_out(void **state)
+{
+    struct story *s = *state;
+    const uint64_t user[] = {0x10010};
+    sample(s, PID, PID + 1, user, 1);
+    apply(s, (struct event){.kind = EVENT_THREAD_EXITED, .pid = PID, .tid = PID + 1});
+    struct event event = {.kind = EVENT_WAKEUP,
+                          .pid = PID + 1,
+                          .tid = PID + 1,
+                          .wakeup = {.wakee_pid = PID,
+                                     .wakee_tid = PID,
+                                     .has_stack = true,
+                                     .stack = {.user = user, .n_user = 1}}};
+    apply(s, event);
+    assert_int_equal(wakeups_get(&s->store->wakeups, 0).waker, 0);
+    assert_int_equal(frame_of(s, wakeups_get(&s->store->wakeups, 0).stack)->off, 0x10010);
+    assert_int_equal(atomic_load(&s->store->processes.n), 1);
+    assert_int_equal(atomic_load(&s->store->threads.n), 2);
+}
+
 static void test_other_programs_are_no_threads_of_the_run(void **state)
 {
     struct story *s = *state;
@@ -622,6 +642,32 @@ static void test_a_forked_child_waits_for_its_first_turn(void **state)
     assert_int_equal(store_thread(s->store, 1)->process, 2);
 }
 
+static void test_a_child_that_existed(void **state)
+{
+    struct story *s = *state;
+    s->store->has_switches = true;
+    for (uint32_t i = 1; i <= 2; i++) {
+        struct event existed = {.kind = EVENT_PROCESS_FORKED,
+                                .pid = PID + i,
+                                .tid = PID + i,
+                                .time_ns = 20000,
+                                .process_forked = {.parent_pid = PID,
+                                                   .parent_tid = PID,
+                                                   .recorded = true,
+                                                   .existed = true,
+                                                   .asleep = i == 1}};
+        apply(s, existed);
+    }
+    s->now_ns = 49999;
+    apply_simple(s, EVENT_SWITCH_IN, PID + 1, PID + 1);
+    apply_simple(s, EVENT_SWITCH_IN, PID + 2, PID + 2);
+    check_interval(s, 0, 0, 20000, 50000);
+    check_interval(s, 1, 1, 20000, 50001);
+    assert_int_equal(intervals_get(&s->store->intervals, 0).flags, INTERVAL_APPROXIMATE);
+    assert_int_equal(intervals_get(&s->store->intervals, 1).flags,
+                     INTERVAL_APPROXIMATE | INTERVAL_RUNNABLE);
+}
+
 static void test_a_tid_moves_to_another_process(void **state)
 {
     struct story *s = *state;
@@ -723,6 +769,7 @@ int main(void)
         STORY(test_switches_become_intervals),
         STORY(test_wakeups_know_both_sides),
         STORY(test_a_wakeup_without_a_stack_gets_one_like_it),
+        STORY(test_a_waker_on_its_way_out),
         STORY(test_other_programs_are_no_threads_of_the_run),
         STORY(test_other_programs_are_bounded),
         STORY(test_interrupts_have_no_user),
@@ -730,6 +777,7 @@ int main(void)
         STORY(test_an_exec_ends_the_other_threads),
         STORY(test_an_exec_by_another_thread),
         STORY(test_a_forked_child_waits_for_its_first_turn),
+        STORY(test_a_child_that_existed),
         STORY(test_a_tid_moves_to_another_process),
         STORY(test_a_flood_of_tids),
         STORY(test_jit_code_has_a_life),
