@@ -407,7 +407,7 @@ static void keep_tids(struct linux_capture *c, const struct event *event)
         tids_exec(&c->tids, event->pid);
         break;
     case EVENT_THREAD_EXITED:
-        tids_remove(&c->tids, event->tid);
+        tids_end(&c->tids, event->tid, event->time_ns);
         break;
     case EVENT_WAKEUP:
     case EVENT_WAIT_SEEN:
@@ -570,6 +570,7 @@ static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, 
     clear_poll(c);
     perf_merge_drain(&c->merge, now_ns, final || gone, on_record, c);
     perf_set_forget_closed(&c->set, c->merge.until_ns);
+    tids_forget_ended(&c->tids, c->merge.until_ns);
     if (final || gone) {
         c->attach.settled = true;
         deliver_untold_losses(c, now_ns);

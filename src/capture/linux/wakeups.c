@@ -44,10 +44,15 @@ static bool is_interrupt(const struct waking_sample *sample)
     return (sample->waking.flags & TRACEPOINT_HARD_INTERRUPT) != 0 || sample->stamp.tid == 0;
 }
 
+static bool waker_is_ours(const struct wakeups *wakeups, const struct waking_sample *sample)
+{
+    return tids_has(wakeups->tids, sample->stamp.tid, sample->stamp.pid);
+}
+
 static bool concerns_us(const struct wakeups *wakeups, const struct waking_sample *sample)
 {
     return tids_find(wakeups->tids, sample->waking.wakee_tid) != 0 ||
-           (tids_find(wakeups->tids, sample->stamp.tid) != 0 && !is_interrupt(sample));
+           (waker_is_ours(wakeups, sample) && !is_interrupt(sample));
 }
 
 // ---- Stacks ------------------------------------------------------------------------------------
@@ -120,7 +125,7 @@ static void fill(struct wakeups *wakeups, const struct waking_sample *sample, st
         event->pid = event->tid = sample->waking.waker_tid;
     }
     event->wakeup.interrupt = is_interrupt(sample);
-    event->wakeup.waker_foreign = tids_find(wakeups->tids, sample->stamp.tid) == 0;
+    event->wakeup.waker_foreign = !waker_is_ours(wakeups, sample);
     event->wakeup.wakee_foreign = wakee_pid == 0;
     event->wakeup.wakee_tid = wakee_tid;
     event->wakeup.wakee_pid = wakee_pid;
