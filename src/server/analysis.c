@@ -184,8 +184,11 @@ bool analysis_names_are_settled(const struct analysis *analysis)
     const struct store *store = analysis->run->store;
     uint32_t n = atomic_load_explicit(&store->images.n, memory_order_acquire);
     for (image_id i = 1; i < n; i++) {
-        const struct image *image = library_at(analysis->run->library,
-                                               store_image(store, i)->library);
+        const struct image_row *row = store_image(store, i);
+        if (row->kind == IMAGE_ROW_NAMED) {
+            continue; // has its names already
+        }
+        const struct image *image = library_at(analysis->run->library, row->library);
         if (atomic_load_explicit(&image->state, memory_order_acquire) == IMAGE_QUEUED) {
             return false;
         }

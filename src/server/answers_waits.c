@@ -386,6 +386,7 @@ static struct now_look *translate_looks(const struct question_looks *looks)
         ret[i] = (struct now_look){
             .pid = look->pid,
             .tid = look->tid,
+            .since_ns = looks->since_ns.at[i],
             .waits = look->waits,
             .place = {(const uint8_t *)look->place, strnlen(look->place, sizeof look->place)},
             .object = capture_object_name(look->object),

@@ -16,7 +16,7 @@ struct inspector_shared {
 struct inspection_job {
     struct inspector_shared *shared;
     void (*look)(struct capture_look *looks, size_t n);
-    struct capture_look *looks; // by process; rows below n_found are under the lock
+    struct capture_look *looks; // rows below n_found are under the lock
     size_t n;
     size_t n_found; // under the lock
     bool done;      // under the lock: the thread has left it to the loop
@@ -96,14 +96,6 @@ static void *inspector_thread(void *context)
 
 // ---- The loop ---------------------------------------------------------------------------------
 
-static int compare_looks(const void *a, const void *b)
-{
-    const struct capture_look *x = a;
-    const struct capture_look *y = b;
-    return x->pid != y->pid ? (x->pid > y->pid) - (x->pid < y->pid)
-                            : (x->tid > y->tid) - (x->tid < y->tid);
-}
-
 static bool start_thread(struct inspection_job *job)
 {
     sigset_t all;
@@ -137,7 +129,6 @@ static void start(struct inspector *inspector, struct inspection *inspection)
     job->n = looks->all.n;
     job->looks = NEW_ARRAY(struct capture_look, job->n);
     memcpy(job->looks, looks->all.at, job->n * sizeof *job->looks);
-    qsort(job->looks, job->n, sizeof *job->looks, compare_looks);
     if (start_thread(job)) {
         inspection->job = job;
         return;

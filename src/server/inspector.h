@@ -46,7 +46,8 @@ void inspector_init(struct inspector *inspector, struct loop *loop,
 void inspector_fini(struct inspector *inspector);
 
 // Takes over the question, and looks at the threads in `question->looks`; on_looked() gets it back,
-// with `looks` being what was found, and `looks.note` saying why there are less.
+// with `looks.all` being what was found, which are the first ones when `looks.note` says why there
+// are less.
 void inspector_ask(struct inspector *inspector, struct question *question);
 
 // After loop_wake(): passes on what is done.

@@ -41,6 +41,7 @@ void question_free(struct question *question)
     end_search(question);
     view_fini(&question->view);
     vec_fini(&question->looks.all);
+    vec_fini(&question->looks.since_ns);
     free(question->symbol);
     text_fini(&question->result);
     free(question);
@@ -143,10 +144,19 @@ static enum symbol_look look_for(const struct analysis *analysis, const char *sy
     return ended ? SYMBOL_NEVER : SYMBOL_NOT_YET;
 }
 
+static void add_look(struct question_looks *looks, const struct store *store, thread_id thread)
+{
+    const struct thread_row *row = store_thread(store, thread);
+    struct thread_off off;
+    if (store_thread_off(store, thread, &off)) { // else it runs by now
+        vec_push(&looks->all, (struct capture_look){.pid = row->pid, .tid = row->tid});
+        vec_push(&looks->since_ns, off.since_ns);
+    }
+}
+
 // Whom to look at, for a question about now. True: somebody, and the question is passed on.
 static bool pick_looks(struct query_thread *t, struct question *question)
 {
-    static thread_id picked[LIMIT_NOW_LOOKS]; // of the one query thread
     struct question_looks *looks = &question->looks;
     if (question->kind != QUESTION_NOW || looks->picked) {
         return false;
@@ -154,19 +164,30 @@ static bool pick_looks(struct query_thread *t, struct question *question)
     const struct store *store = question->run->store;
     looks->picked = true;
     looks->look = question->run->params.backend->look;
-    size_t n = 0;
-    if (looks->look != NULL) {
-        n = now_pick(store, &question->view, picked, question->params.limit);
+    if (looks->look == NULL) {
+        return false;
     }
-    for (size_t i = 0; i < n; i++) {
-        const struct thread_row *row = store_thread(store, picked[i]);
-        vec_push(&looks->all, (struct capture_look){.pid = row->pid, .tid = row->tid});
+    thread_id *picked = NEW_ARRAY(thread_id, LIMIT_NOW_LOOKS);
+    size_t n = now_pick(store, &question->view, picked, question->params.limit);
+    for (size_t first = 0; first < n; first++) {
+        if (picked[first] == THREAD_NONE) {
+            continue; // went with an earlier one of its process
+        }
+        uint32_t pid = store_thread(store, picked[first])->pid;
+        for (size_t i = first; i < n; i++) {
+            if (picked[i] != THREAD_NONE && store_thread(store, picked[i])->pid == pid) {
+                add_look(looks, store, picked[i]);
+                picked[i] = THREAD_NONE;
+            }
+        }
     }
-    if (n > 0) {
-        question->wants_looks = true;
-        answered(t, question);
+    free(picked);
+    if (looks->all.n == 0) {
+        return false;
     }
-    return n > 0;
+    question->wants_looks = true;
+    answered(t, question);
+    return true;
 }
 
 // Works on the waits that were asked for. True: the list is complete.

@@ -54,12 +54,14 @@ struct question_params {
     uint32_t threads;    // timeline: with buckets of their own
 };
 
-// Of a question about now: whom to look at, then what was found.
+// Of a question about now: whom to look at, then what was found. Threads of one process stand
+// together.
 struct question_looks {
     void (*look)(struct capture_look *looks, size_t n); // how: the run's backend knows
     VEC(struct capture_look) all;
-    bool picked;     // `all` says whom to look at
-    struct err note; // why there are less looks than were asked for; "" when there are not
+    VEC(uint64_t) since_ns; // of the wait that is to be looked at; there may be more than of `all`
+    bool picked;            // `all` says whom to look at
+    struct err note;        // why there are less looks than were asked for; "" when there are not
 };
 
 struct question {

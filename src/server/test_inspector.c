@@ -102,15 +102,14 @@ static void run_until(int n)
     assert_int_equal(looked.n, n);
 }
 
-// Asks for two threads of each process, in turn.
+// Asks for two threads of each process.
 static struct question *ask(const uint32_t *pids, size_t n)
 {
     struct question *question = question_new(QUESTION_NOW, NULL);
     question->looks.look = look;
-    for (size_t i = 0; i < 2 * n; i++) {
-        uint32_t pid = pids[i % n];
-        vec_push(&question->looks.all,
-                 (struct capture_look){.pid = pid, .tid = 10 * pid + (uint32_t)(i / n)});
+    for (uint32_t i = 0; i < 2 * n; i++) {
+        uint32_t pid = pids[i / 2];
+        vec_push(&question->looks.all, (struct capture_look){.pid = pid, .tid = 10 * pid + i % 2});
     }
     inspector_ask(&inspector, question);
     return question;
@@ -142,7 +141,7 @@ static void test_finds_what_is_there(void **state)
     const struct question_looks *looks = &question->looks;
     assert_string_equal(looks->note.text, "");
     assert_int_equal(looks->all.n, 4);
-    const uint32_t tids[] = {50, 51, 990, 991}; // by process
+    const uint32_t tids[] = {990, 991, 50, 51};
     for (size_t i = 0; i < ARRAY_LEN(tids); i++) {
         char place[CAPTURE_PLACE_BYTES];
         snprintf(place, sizeof place, "wait_%u", tids[i]);
@@ -170,7 +169,7 @@ static void test_a_hostile_process_costs_no_more_than_the_time_limit(void **stat
 {
     (void)state;
     uint64_t start_ns = clock_now_ns();
-    struct question *question = ASK(HOSTILE_PID, LAST_PID, FIRST_PID);
+    struct question *question = ASK(FIRST_PID, HOSTILE_PID, LAST_PID);
     run_until(1);
     assert_true(clock_now_ns() >= deadline_after(start_ns));
     const struct question_looks *looks = &question->looks;

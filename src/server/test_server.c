@@ -25,11 +25,11 @@
 enum { MAIN = 7, WORKER = 8, STRANGER = 99, STRANGER_PID = 98 };
 
 static struct {
-    bool off_cpu;  // it sees switches
-    bool wakeups;  // and wakeups
-    bool sampling; // each drain brings a sample of the main thread: time goes on
-    bool hides;    // whoever looks at it gets stuck, until the test ends
-    bool locked;   // each thread waits for a mutex that the other one has
+    bool off_cpu; // it sees switches
+    bool wakeups; // and wakeups
+    bool ticking; // each drain tells something that is no row: time goes on
+    bool hides;   // whoever looks at it gets stuck, until the test ends
+    bool locked;  // each thread waits for a mutex that the other one has
 } script;
 
 // Of the threads that look: how many are stuck, and whether they may go on.
@@ -95,6 +95,14 @@ static void begin(uint64_t time_ns, event_sink_fn sink, void *context)
     }
 }
 
+static void tell_name(uint64_t time_ns, event_sink_fn sink, void *context)
+{
+    struct event event = {
+        .kind = EVENT_THREAD_NAMED, .pid = MAIN, .tid = WORKER, .time_ns = time_ns};
+    event.thread_named.name = text_slice("worker");
+    sink(context, &event);
+}
+
 // The worker's first wait ends, and the next one begins.
 static void wake_worker(uint64_t time_ns, event_sink_fn sink, void *context)
 {
@@ -122,13 +130,10 @@ static int script_drain(struct capture *base, bool final, event_sink_fn sink, vo
         begin(base->started_ns, sink, context);
         if (script.off_cpu && script.wakeups) {
             wake_worker(base->started_ns + 1001, sink, context);
+            tell_name(base->started_ns + 9001, sink, context);
         }
-    } else if (script.sampling) {
-        static const uint64_t user[] = {0x1000};
-        struct event event = {
-            .kind = EVENT_SAMPLE, .pid = MAIN, .tid = MAIN, .time_ns = clock_now_ns()};
-        event.sample.stack = (struct event_stack){.user = user, .n_user = 1};
-        sink(context, &event);
+    } else if (script.ticking) {
+        tell_name(clock_now_ns(), sink, context);
     }
     return CAPTURE_OK;
 }
@@ -596,10 +601,10 @@ static int64_t waited_ns(const json_t *message, const char *field)
     return sum_ns;
 }
 
-// Two threads wait, and nothing is recorded but samples of somebody else: time goes on.
+// Two threads wait, and not a row is added.
 static void check_that_open_waits_grow(const char *method, const char *params, const char *field)
 {
-    script.sampling = true;
+    script.ticking = true;
     start();
     char subscribe[200];
     snprintf(subscribe, sizeof subscribe, "{\"method\":\"%s\",\"params\":%s,\"interval_ms\":50}",
@@ -624,6 +629,22 @@ static void check_that_open_waits_grow(const char *method, const char *params, c
     }
     struct pollfd fd = {.fd = client.fd, .events = POLLIN};
     assert_int_equal(poll(&fd, 1, 150), 0); // and that was the last one
+}
+
+// Time on a CPU did not grow: once the names are there, nothing is sent.
+static void test_what_does_not_change_is_not_sent(void **state)
+{
+    (void)state;
+    script.ticking = true;
+    start();
+    send_call("Profiler.subscribe", "{\"method\":\"Profiler.top\",\"interval_ms\":50}");
+    struct pollfd fd = {.fd = client.fd, .events = POLLIN};
+    int n_messages = 0;
+    do {
+        json_decref(next_message());
+        n_messages++;
+        assert_true(n_messages < 10);
+    } while (poll(&fd, 1, 400) > 0);
 }
 
 static void test_open_waits_grow_in_threads(void **state)
@@ -662,6 +683,7 @@ int main(void)
         SERVER(test_now_says_what_it_could_not_find_out),
         SERVER(test_now_shows_a_deadlock),
         SERVER(test_now_of_a_process_that_hides),
+        SERVER(test_what_does_not_change_is_not_sent),
         SERVER(test_open_waits_grow_in_threads),
         SERVER(test_open_waits_grow_in_top),
         SERVER(test_open_waits_grow_in_timelines),
