@@ -143,10 +143,14 @@ def test_now_of_threads_that_run(server, target):
     skip_unless(server, "off_cpu")
     with server.live([target("forever"), "3"]) as live, server.rpc() as rpc:
         server.ok("wait", "--for-samples", "100")
-        for _ in range(10):
+        running = 0
+        for _ in range(30):
             answer = now_of(rpc)
             assert answer["n_running"] + answer["n_runnable"] + answer["n_waiting"] == 3, answer
-            assert answer["n_running"] >= 1 and answer["deadlocks"] == [], answer
+            assert answer["n_waiting"] <= 1 and answer["deadlocks"] == [], answer
+            running += answer["n_running"]
+            rpc.pause(0.01)
+        assert running >= 5, "at most moments one of them has a CPU, whatever else runs on this machine"
         assert live.end().status == 0
 
 

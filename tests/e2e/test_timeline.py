@@ -157,7 +157,7 @@ def test_orders_and_windows_of_intervals(server, target):
 
 
 @pytest.mark.parametrize("params, word", [
-    ({"reason": "boredom"}, "boredom"), ({"order": "random"}, "random"), ({"limit": 0}, "limit"),
+    ({"reason": "boredom"}, "reason"), ({"order": "random"}, "order"), ({"limit": 0}, "limit"),
     ({"limit": 1 << 30}, "limit"), ({"min_ns": -1}, "min_ns"), ({"view": {"tid": 1}}, "1"),
     ({"view": {"run": 77}}, "77")])
 def test_errors_of_intervals_are_one_line(server, target, params, word):

@@ -49,24 +49,28 @@ def test_a_chain_of_four(server, target):
             answer = wakers_of(rpc, wait["tid"])
             assert answer["wakee_name"] == wakee
             function = f"pass_to_{wakee.lower()}"
-            edge = edges(answer, truth[waker]["tid"], function)
-            assert len(edge) == 1, answer["entries"]
-            edge = edge[0]
+            edge = edges(answer, truth[waker]["tid"])
             # Every item had to be waited for: as many wakeups as items. An item that came before its
             # receiver slept wakes nobody, and the kernel then counted one wait less.
             late = max(0, wait["waits"] - wait["voluntary"])
-            assert wait["waits"] - late <= edge["count"] <= wait["waits"], (edge, wait)
-            assert edge["waker_name"] == waker and edge["waker_binary"] == "chain" and not edge["foreign"]
-            assert edge["waker_pid"] == run.summary["target_pid"]
-            assert edge["stack"] and function in [frame["function_name"] for frame in edge["stack"]]
+            assert wait["waits"] - late <= sum(e["count"] for e in edge) <= wait["waits"], (edge, wait)
+            # The kernel takes a stack with some of the wakeups. One without gets that of another wakeup by
+            # the same thread, and those before the first one get none.
+            assert {e["waker_function_name"] for e in edge} <= {function, ""}, edge
+            named = edges(answer, truth[waker]["tid"], function)
+            assert len(named) == 1 and named[0]["count"] >= 0.8 * wait["waits"], edge
+            assert named[0]["approximate_count"] < named[0]["count"], edge
+            assert named[0]["waker_name"] == waker and named[0]["waker_binary"] == "chain", edge
+            assert function in [frame["function_name"] for frame in named[0]["stack"]]
+            assert all(e["waker_pid"] == run.summary["target_pid"] and not e["foreign"] for e in edge)
             # No other thread of the chain has to do with it; what there is beside are the kernel's locks.
             for name in set("ABCD") - {waker, wakee}:
                 assert sum(e["count"] for e in edges(answer, truth[name]["tid"])) <= 3, (name, answer["entries"])
             thread = threads.by_tid[wait["tid"]]
-            assert edge["ended_ns"] >= 0.95 * total(thread["off_cpu"]), (edge, thread)
+            assert sum(e["ended_ns"] for e in edge) >= 0.95 * total(thread["off_cpu"]), (edge, thread)
             ended = sum(e["ended_ns"] for e in answer["entries"])
             assert abs(ended - total(thread["off_cpu"])) <= 0.01 * total(thread["off_cpu"]) + MS
-            assert dominating(edge["off_cpu"]) == "ipc"
+            assert all(dominating(e["off_cpu"]) == "ipc" for e in edge)
             assert thread["wakeups"] == answer["total_wakeups"]
             check_single_waits(rpc, wait["tid"], truth[waker]["tid"], waker, function)
 
@@ -79,7 +83,7 @@ def check_single_waits(rpc, tid, waker_tid, waker, function):
     assert len(by_it) >= len(entries) - 1, [e for e in entries if e not in by_it]
     assert all(e["waker_name"] == waker for e in by_it)
     named = [e for e in by_it if e.get("waker_function_name") == function]
-    assert len(named) >= 0.95 * len(by_it)
+    assert len(named) >= 0.8 * len(by_it)
 
 
 def test_a_nap_is_ended_by_an_interrupt(server, target):
