@@ -4,8 +4,8 @@
 //
 // usage: philosophers SECONDS
 //
-// For so long they take the fork with the lower number first, which is safe. Then each of them
-// reaches for the left one first, at the same moment: a deadlock, for ever.
+// For so long they take the fork with the lower number first, which is safe. Then they wait for each
+// other, and each takes the left one first, at the same moment: a deadlock, for ever.
 
 #include <pthread.h>
 #include <stdint.h>
@@ -18,7 +18,7 @@ enum { PHILOSOPHERS = 5, THINK_STEPS = 2000000, EAT_NS = 6000000 };
 
 static const char *const names[PHILOSOPHERS] = {"Socrates", "Hypatia", "Kant", "Arendt", "Nagarjuna"};
 static pthread_mutex_t forks[PHILOSOPHERS];
-static pthread_barrier_t all_have_one;
+static pthread_barrier_t all_are_here;
 static volatile uint64_t thoughts;
 static uint64_t calm_until_ns;
 
@@ -68,8 +68,9 @@ __attribute__((noinline)) static void dine(int left, int right)
 
 __attribute__((noinline)) static void dine_greedily(int left, int right)
 {
+    pthread_barrier_wait(&all_are_here);
     take_fork(left);
-    pthread_barrier_wait(&all_have_one);
+    pthread_barrier_wait(&all_are_here);
     take_fork(right);
     eat();
 }
@@ -95,7 +96,7 @@ int main(int argc, char **argv)
         return 1;
     }
     calm_until_ns = now_ns() + (uint64_t)(atof(argv[1]) * 1e9);
-    pthread_barrier_init(&all_have_one, NULL, PHILOSOPHERS);
+    pthread_barrier_init(&all_are_here, NULL, PHILOSOPHERS);
     for (int i = 0; i < PHILOSOPHERS; i++) {
         pthread_mutex_init(&forks[i], NULL);
     }

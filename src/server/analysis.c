@@ -122,7 +122,7 @@ bool analysis_advance(struct analysis *analysis, struct kept_view *kept, uint64_
     calltree_refresh(&analysis->tree);
     bool caught_up = fold_advance(&kept->fold, store, names, max_rows);
     if (kept->wakers != NULL) {
-        caught_up = wakers_advance(kept->wakers, store, max_rows) && caught_up;
+        caught_up = wakers_advance(kept->wakers, store, &analysis->reasons, max_rows) && caught_up;
     }
     if (kept->timeline != NULL) {
         caught_up = timeline_advance(kept->timeline, store, names, &analysis->reasons, max_rows) &&

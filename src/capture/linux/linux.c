@@ -15,6 +15,7 @@
 #include "capture/capture.h"
 #include "capture/linux/attach.h"
 #include "capture/linux/children.h"
+#include "capture/linux/governor.h"
 #include "capture/linux/look.h"
 #include "capture/linux/observer.h"
 #include "capture/linux/perf_merge.h"
@@ -35,6 +36,13 @@
 
 enum { SETTLE_NS = 10 * NS_PER_MS }; // no thread takes that long to be born
 
+// Stacks of one kind, which may become too many.
+struct governed {
+    struct governor governor;
+    enum perf_meaning meaning;
+    uint64_t n; // in this drain
+};
+
 struct linux_capture {
     struct capture base;
     struct capture_request request;
@@ -45,7 +53,9 @@ struct linux_capture {
     struct children children;
     struct switches switches;
     struct wakeups wakeups;
-    struct tids tids;       // threads that are recorded, as of the latest record
+    struct governed switch_stacks;
+    struct governed waker_stacks;
+    struct tids tids; // threads that are recorded, as of the latest record
     struct observer observer;
     struct text early;      // events that exist before any record does (event/wire.h)
     uint64_t lost_reported; // by records
@@ -292,6 +302,10 @@ static int arm(struct linux_capture *c, struct err *reterr)
     // Before the first event can write: no record is older than what we tell from /proc.
     c->base.started_ns = clock_now_ns();
     c->merge.round_ns = c->base.started_ns;
+    c->switch_stacks.meaning = PERF_MEANS_SWITCH_OUT;
+    c->waker_stacks.meaning = PERF_MEANS_WAKEUP;
+    governor_init(&c->switch_stacks.governor, c->base.started_ns);
+    governor_init(&c->waker_stacks.governor, c->base.started_ns);
     add_wakeups(c);
     int r = add_threads(c, reterr);
     if (c->set.features.switch_stacks && !c->set.switch_stacks) {
@@ -463,6 +477,7 @@ static enum perf_outcome take_switch_stack(struct linux_capture *c,
         perf_sample_stack(layout, record, &sample, &stack);
         switches_hold(&c->switches, ring, stamp.tid, &stack);
     }
+    c->switch_stacks.n++;
     return PERF_E_IGNORED; // the event is the switch
 }
 
@@ -499,6 +514,7 @@ static enum perf_outcome take_record(struct linux_capture *c, const struct perf_
     }
     bool is_sample = record->type == PERF_RECORD_SAMPLE;
     if (is_sample && layout->meaning == PERF_MEANS_WAKEUP) {
+        c->waker_stacks.n += layout->callchain;
         return wakeups_take(&c->wakeups, layout, record, &c->set.rings[ring], ring, time_ns, event);
     }
     wakeups_interrupt(&c->wakeups, ring);
@@ -565,10 +581,20 @@ static void clear_poll(const struct linux_capture *c)
     }
 }
 
+static void govern(struct linux_capture *c, struct governed *stacks, uint64_t now_ns)
+{
+    bool was_on = stacks->governor.on;
+    bool on = governor_pay(&stacks->governor, stacks->n, now_ns);
+    stacks->n = 0;
+    if (on != was_on) {
+        perf_set_take_stacks(&c->set, stacks->meaning, on);
+    }
+}
+
 static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, void *context)
 {
     struct linux_capture *c = linux_of(capture);
-    bool gone = is_gone(c); // before the clock: what it did last is in the rings by then
+    bool gone = is_gone(c);         // before the clock: what it did last is in the rings by then
     observer_collect(&c->observer); // as well: nothing observed is newer
     uint64_t now_ns = clock_now_ns();
     c->sink = sink;
@@ -589,6 +615,10 @@ static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, 
     observer_deliver(&c->observer, c->merge.until_ns, sink, context);
     observer_tick(&c->observer, now_ns, c->base.note.text[0] == 0 ? &c->base.note : NULL);
     tids_forget_ended(&c->tids, c->merge.until_ns);
+    if (!final && !gone) {
+        govern(c, &c->switch_stacks, now_ns);
+        govern(c, &c->waker_stacks, now_ns);
+    }
     if (final || gone) {
         c->attach.settled = true;
         deliver_untold_losses(c, now_ns);

@@ -19,16 +19,7 @@ enum {
     RING_USER_BYTES = 512 << 10, // what perf_event_mlock_kb gives to everybody, less a page
     RING_MIN_PAGES = 8,
     RING_SMALL_BYTES = 128 << 10, // below that a busy target may lose records: worth a note
-
-    // Stacks at switch-outs and of wakers come in frequency mode: the kernel sets the period so
-    // that there are about as many per second (and event, so per thread and CPU). A thread that
-    // switches rarely keeps the stack of every switch-out, and a storm of them is sampled instead
-    // of making the program crawl. On a ping-pong that does nothing but switch, 20000 costs a
-    // twelfth of its speed more than 2000 does; a callchain at every switch costs half of it.
-    SWITCH_STACKS_HZ = 20000,
-    WAKER_STACKS_HZ = 2000, // per CPU, strangers included
-
-    EXTRAS_RESERVE = 512, // descriptors that the extras leave to connections and files
+    EXTRAS_RESERVE = 512,         // descriptors that the extras leave to connections and files
 };
 
 // By position in perf_set.layouts.
@@ -93,13 +84,12 @@ static struct perf_event_attr sampling_attr(const struct perf_set *set)
     return attr;
 }
 
-static struct perf_event_attr switch_stacks_attr(uint32_t max_rate_hz)
+static struct perf_event_attr switch_stacks_attr(void)
 {
     struct perf_event_attr attr = common_attr();
     attr.config = PERF_COUNT_SW_CONTEXT_SWITCHES;
     attr.exclude_kernel = 0; // that is where it happens
-    attr.freq = 1;
-    attr.sample_freq = MIN((uint32_t)SWITCH_STACKS_HZ, max_rate_hz);
+    attr.sample_period = 1;  // all of them: governor.h says when that is too much
     attr.sample_type |= PERF_SAMPLE_CALLCHAIN;
     return attr;
 }
@@ -107,7 +97,7 @@ static struct perf_event_attr switch_stacks_attr(uint32_t max_rate_hz)
 // Where a thread is when it leaves a CPU.
 static struct perf_event_attr switch_out_attr(const struct perf_set *set)
 {
-    struct perf_event_attr attr = switch_stacks_attr(set->features.max_rate_hz);
+    struct perf_event_attr attr = switch_stacks_attr();
     attr.sample_max_stack = (uint16_t)set->features.max_stack;
     attr.read_format = set->features.lost ? PERF_FORMAT_LOST : 0;
     inherit(set, &attr);
@@ -125,8 +115,6 @@ static struct perf_event_attr waking_attr(const struct perf_set *set, bool stack
     attr.sample_period = 1;
     attr.read_format = features->lost ? PERF_FORMAT_LOST : 0;
     if (stacks) {
-        attr.freq = 1;
-        attr.sample_freq = MIN((uint32_t)WAKER_STACKS_HZ, features->max_rate_hz);
         attr.sample_type |= PERF_SAMPLE_CALLCHAIN;
         attr.sample_max_stack = (uint16_t)features->max_stack;
     }
@@ -224,7 +212,7 @@ void perf_features_probe(struct perf_features *ret)
     attr = common_attr();
     attr.context_switch = 1;
     ret->switches = ask(attr) == 0;
-    ret->switch_stacks = ret->kernel && ret->switches && ask(switch_stacks_attr(1)) == 0;
+    ret->switch_stacks = ret->kernel && ret->switches && ask(switch_stacks_attr()) == 0;
     probe_wakeups(ret);
 }
 
@@ -506,6 +494,8 @@ static int add_event(struct perf_set *set, uint32_t layout, struct perf_event_at
     map_set(&set->layouts.by_id, id, layout);
     vec_push(&set->events, (struct perf_event_fd){.fd = take_fd(&fd),
                                                   .meaning = set->layouts.at[layout].meaning,
+                                                  .extra = layout == LAYOUT_SWITCH_OUT ||
+                                                           layout == LAYOUT_WAKER_STACK,
                                                   .tid = tid,
                                                   .id = id});
     return 0;
@@ -653,6 +643,17 @@ int perf_set_add_wakeups(struct perf_set *set, struct err *reterr)
     }
     enable_since(set, first);
     return 0;
+}
+
+// Threads that inherited the event go along with it.
+void perf_set_take_stacks(struct perf_set *set, enum perf_meaning meaning, bool on)
+{
+    unsigned long request = on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE;
+    for (size_t i = 0; i < set->events.n; i++) {
+        if (set->events.at[i].extra && set->events.at[i].meaning == meaning) {
+            ioctl(set->events.at[i].fd, request, 0);
+        }
+    }
 }
 
 // ---- The end -----------------------------------------------------------------------------------

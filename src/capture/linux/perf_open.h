@@ -55,6 +55,7 @@ struct perf_cpus {
 struct perf_event_fd {
     int fd;
     enum perf_meaning meaning;
+    bool extra;   // takes stacks that can be done without
     uint32_t tid; // 0: of a whole CPU
     uint64_t id;  // stands in its records, and in those of the threads that inherited it
 };
@@ -102,6 +103,9 @@ void perf_set_remove_thread(struct perf_set *set, uint32_t tid);
 // Records the wakeups of the whole machine from now on: with features.wakeups. 0 or a negative
 // errno.
 int perf_set_add_wakeups(struct perf_set *set, struct err *reterr);
+
+// Takes stacks of this kind (PERF_MEANS_SWITCH_OUT, PERF_MEANS_WAKEUP), or none for now.
+void perf_set_take_stacks(struct perf_set *set, enum perf_meaning meaning, bool on);
 
 // All records up to this time have been read: forgets the ids of events that were closed before.
 void perf_set_forget_closed(struct perf_set *set, uint64_t read_until_ns);

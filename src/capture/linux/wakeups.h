@@ -7,7 +7,7 @@
 // after two look-ups and before anything else is made of them. Two events record it:
 //
 //     all of them      no stack
-//     some of them     with the waker's stack, in frequency mode
+//     as many of them as may be (governor.h)     with the waker's stack
 //
 // A wakeup that both recorded is one event with a stack. The two samples stand side by side in the
 // ring, with the same waker and wakee, in an order that is up to the kernel (it takes the event
