@@ -1,6 +1,6 @@
 // What the questions about waiting cost over ten million stays off a CPU of a program of ordinary
-// shape: 64 threads that wait for a millisecond or so in some hundred places, are woken by each
-// other, and then wait for a CPU. Prints `name value unit` lines.
+// shape: 64 threads that wait for a millisecond or so in some hundred places, are each woken by a
+// few others, and then wait for a CPU. Prints `name value unit` lines.
 
 #include "query/fake_library.h"
 #include "query/interval_search.h"
@@ -88,10 +88,11 @@ static void make_stacks(struct bench *b)
 
 static void add_wakeup(struct bench *b, uint64_t now_ns, thread_id thread)
 {
-    store_add_wakeup(b->store, &(struct wakeup){.time_ns = now_ns,
-                                                .wakee = thread,
-                                                .waker = (thread_id)dice(N_THREADS),
-                                                .stack = b->stacks[dice(8)]});
+    store_add_wakeup(b->store,
+                     &(struct wakeup){.time_ns = now_ns,
+                                      .wakee = thread,
+                                      .waker = (thread_id)((thread + 1 + dice(4)) % N_THREADS),
+                                      .stack = b->stacks[dice(8)]});
 }
 
 // Threads that come by at random are blocked, ready or running, one after the other.
@@ -150,7 +151,7 @@ static void fold_wakers(struct bench *b)
     }
     struct wakers_answer answer;
     wakers_make(&answer, &wakers, b->store, &b->reasons, 7, 20);
-    ASSERT(answer.entries.n == 20);
+    ASSERT(answer.entries.n > 0 && answer.n_wakeups > 0);
     wakers_answer_fini(&answer);
     wakers_fini(&wakers);
 }

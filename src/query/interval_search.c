@@ -31,18 +31,10 @@ void interval_search_fini(struct interval_search *search)
 
 // ---- The best so far ---------------------------------------------------------------------------
 
-static uint64_t score_of(const struct interval_filter *filter, uint64_t start_ns,
-                         uint64_t duration_ns)
+static inline uint64_t score_of(enum interval_order order, uint64_t start_ns, uint64_t duration_ns)
 {
-    switch (filter->order) {
-    case INTERVALS_NEWEST:
-        return start_ns;
-    case INTERVALS_OLDEST:
-        return ~start_ns;
-    case INTERVALS_LONGEST:
-        break;
-    }
-    return duration_ns;
+    uint64_t score = order == INTERVALS_LONGEST ? duration_ns : start_ns;
+    return order == INTERVALS_OLDEST ? ~score : score;
 }
 
 // Negative when `a` comes first.
@@ -122,15 +114,19 @@ static void offer(struct interval_search *search, const struct interval_found *f
 
 // ---- The pass ----------------------------------------------------------------------------------
 
-// What the pass looks at for each row, beside the row itself.
+// What the pass looks at for each row, beside the row itself, and what it sums. As a local variable
+// it stays in registers.
 struct pass {
     struct interval_search *search;
     struct reasons *reasons;
     struct view_window window;
+    struct interval_filter filter;
     const uint8_t *threads;
     const uint8_t *stacks; // NULL: all are kept
     size_t n_stacks;
     uint64_t wanted; // score_wanted()
+    uint64_t n_waits;
+    uint64_t sum_ns[REASON_BY_STACK + 1];
 };
 
 static struct pass begin_pass(struct interval_search *search, const struct store *store,
@@ -142,6 +138,7 @@ static struct pass begin_pass(struct interval_search *search, const struct store
         .search = search,
         .reasons = reasons,
         .window = window,
+        .filter = search->filter,
         .threads = search->keep.threads.at,
         .stacks = search->view->exclude.n > 0 ? search->keep.stacks.at : NULL,
         .n_stacks = search->keep.stacks.n,
@@ -149,51 +146,63 @@ static struct pass begin_pass(struct interval_search *search, const struct store
     };
 }
 
-static void offer_row(struct pass *pass, const struct interval *interval, uint64_t row, bool open)
+// Returns what is wanted from now on.
+static uint64_t offer_row(struct interval_search *search, const struct interval *interval,
+                          uint64_t row, bool open)
 {
-    struct interval_search *search = pass->search;
     struct interval_found found = {
-        .score = score_of(&search->filter, interval->start_ns, interval->duration_ns),
+        .score = score_of(search->filter.order, interval->start_ns, interval->duration_ns),
         .row = row,
         .interval = *interval,
         .open = open || (interval->flags & INTERVAL_ENDED_BY_RUN) != 0,
     };
     offer(search, &found);
-    pass->wanted = score_wanted(search);
+    return score_wanted(search);
+}
+
+static void end_pass(const struct pass *pass)
+{
+    pass->search->list.n_intervals += pass->n_waits;
+    for (size_t i = 0; i < ARRAY_LEN(pass->sum_ns); i++) {
+        pass->search->sum_ns[i] += pass->sum_ns[i];
+    }
 }
 
 // Counts a wait if it matches; true if it may be one of the best. `what`: reason << 8 | flags.
+// Every second row or so matches, at random: so all is worked out for each, without a branch.
 static inline bool count_wait(struct pass *pass, uint64_t start_ns, uint64_t duration_ns,
                               uint32_t what, thread_id thread, stack_id stack)
 {
-    struct interval_search *search = pass->search;
+    const struct interval_filter *filter = &pass->filter;
     uint64_t from_ns = MAX(start_ns, pass->window.start_ns);
     uint64_t to_ns = MIN(start_ns + duration_ns, pass->window.end_ns);
-    if ((what & INTERVAL_RUNNABLE) != 0 || from_ns >= to_ns ||
-        duration_ns < search->filter.min_ns || pass->threads[thread] == 0) {
-        return false;
+    uint8_t reason = reason_cache_get(&pass->search->reasons, pass->reasons, (uint8_t)(what >> 8),
+                                      stack);
+    uint64_t matches = pass->threads[thread];
+    if (pass->stacks != NULL) {
+        matches &= stack < pass->n_stacks ? pass->stacks[stack] : 0;
     }
-    if (pass->stacks != NULL && (stack >= pass->n_stacks || pass->stacks[stack] == 0)) {
-        return false;
-    }
-    uint8_t reason = reason_cache_get(&search->reasons, pass->reasons, (uint8_t)(what >> 8), stack);
-    if (search->filter.has_reason && reason != search->filter.reason) {
-        return false;
-    }
-    search->sum_ns[reason & REASON_BY_STACK] += to_ns - from_ns;
-    search->list.n_intervals++;
-    return score_of(&search->filter, start_ns, duration_ns) >= pass->wanted;
+    matches &= (what & INTERVAL_RUNNABLE) == 0;
+    matches &= from_ns < to_ns;
+    matches &= duration_ns >= filter->min_ns;
+    matches &= !filter->has_reason | (reason == filter->reason);
+    pass->sum_ns[reason & REASON_BY_STACK] += (to_ns - from_ns) & -matches;
+    pass->n_waits += matches;
+    uint64_t score = score_of(filter->order, start_ns, duration_ns);
+    return (matches & (score >= pass->wanted)) != 0;
 }
 
 static void look_at_span(struct pass *pass, const struct intervals_span *span)
 {
+    struct pass local = *pass;
     for (size_t i = 0; i < span->n; i++) {
-        if (count_wait(pass, span->start_ns[i], span->length[i] >> 16, (uint16_t)span->length[i],
+        if (count_wait(&local, span->start_ns[i], span->length[i] >> 16, (uint16_t)span->length[i],
                        span->thread[i], span->stack[i])) {
             struct interval interval = intervals_span_get(span, i);
-            offer_row(pass, &interval, span->first + i, false);
+            local.wanted = offer_row(local.search, &interval, span->first + i, false);
         }
     }
+    *pass = local;
 }
 
 // The rows are gone through in blocks: towards the end, or from there when the newest are wanted,
@@ -242,7 +251,7 @@ static void look_at_one(struct pass *pass, struct interval interval, uint64_t ro
     uint32_t what = (uint32_t)interval.reason << 8 | interval.flags;
     if (count_wait(pass, interval.start_ns, interval.duration_ns, what, interval.thread,
                    interval.stack)) {
-        offer_row(pass, &interval, row, open);
+        pass->wanted = offer_row(pass->search, &interval, row, open);
     }
 }
 
@@ -327,13 +336,13 @@ bool interval_search_advance(struct interval_search *search, const struct store 
     struct pass pass = begin_pass(search, store, reasons);
     uint64_t left = search->settled - search->first - search->looked_at;
     look_at_rows(&pass, &store->intervals, MIN(left, max_rows));
-    if (left > max_rows) {
-        return false;
+    search->done = left <= max_rows;
+    if (search->done) {
+        look_at_late_rows(&pass, &store->intervals);
+        look_at_open_stays(&pass);
     }
-    look_at_late_rows(&pass, &store->intervals);
-    look_at_open_stays(&pass);
-    search->done = true;
-    return true;
+    end_pass(&pass);
+    return search->done;
 }
 
 // ---- The entries -------------------------------------------------------------------------------

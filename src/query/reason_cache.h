@@ -22,17 +22,17 @@ bool reason_cache_refresh(struct reason_cache *cache, struct reasons *reasons, u
 // Looks it up. REASON_BY_STACK when the stack is newer than the names.
 uint8_t reason_cache_find(struct reason_cache *cache, struct reasons *reasons, stack_id stack);
 
-// The reason of a row: its own, or the one that its stack tells; see above.
+// The reason of a row: its own, or the one that its stack tells; see above. Written so that it has
+// no branch that depends on the row: which kind it is is anybody's guess.
 static inline uint8_t reason_cache_get(struct reason_cache *cache, struct reasons *reasons,
                                        uint8_t reason, stack_id stack)
 {
-    if (reason != REASON_BY_STACK) {
-        return reason;
+    uint8_t known = stack < cache->of_stack.n ? cache->of_stack.at[stack] : 0;
+    unsigned by_stack = -(unsigned)(reason == REASON_BY_STACK); // all bits or none
+    if ((by_stack & (known == 0)) != 0) {
+        return reason_cache_find(cache, reasons, stack);
     }
-    if (stack < cache->of_stack.n && cache->of_stack.at[stack] != 0) {
-        return (uint8_t)(cache->of_stack.at[stack] - 1);
-    }
-    return reason_cache_find(cache, reasons, stack);
+    return (uint8_t)(((known - 1U) & by_stack) | (reason & ~by_stack));
 }
 
 // Whether all frames of the stack have names already, or are known to have none.

@@ -12,7 +12,8 @@
 //
 // Threads of their own have coarser lanes, made when there is something to count. A thread's stays
 // do not overlap, so they can be counted bucket by bucket: all of them together touch each bucket
-// about once.
+// about once. Nearly all stays end in the bucket in which the one before ended: that one is summed
+// beside the lanes, which lie far apart in memory, and put into them when the next one begins.
 //
 // Stays that are not over are no rows. They are collected by the advance that has caught up, and
 // put into a copy of the lanes when an answer is made.
@@ -39,14 +40,15 @@ struct lane {
 
 // A thread's own buckets.
 struct own {
+    uint64_t now; // the bucket that now_ns belongs to
+    uint64_t now_ns[KINDS];
     uint64_t *ns[KINDS]; // TIMELINE_THREAD_BUCKETS each; NULL: all zero
 };
 
 struct tally {
     uint64_t samples_ns; // samples x weight
-    uint64_t runnable_ns;
-    uint64_t blocked_ns;
-    uint32_t own; // index plus one, or OWN_…
+    uint64_t off_ns[2];  // blocked, runnable
+    uint32_t own;        // index plus one, or OWN_…
 };
 
 // Times are relative to the window's start.
@@ -152,19 +154,41 @@ static void lane_fold(struct lane *lane, uint32_t shift)
     memset(lane->covered, 0, sizeof lane->covered);
 }
 
-static inline void own_add(uint64_t *ns, uint32_t shift, uint64_t start_ns, uint64_t end_ns)
+static void own_put(struct own *own, enum kind kind, uint64_t bucket, uint64_t ns)
+{
+    if (own->ns[kind] == NULL) {
+        own->ns[kind] = NEW_ARRAY(uint64_t, TIMELINE_THREAD_BUCKETS);
+    }
+    own->ns[kind][bucket] += ns;
+}
+
+static void own_move(struct own *own, uint64_t bucket)
+{
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        if (own->now_ns[kind] != 0) {
+            own_put(own, (enum kind)kind, own->now, own->now_ns[kind]);
+            own->now_ns[kind] = 0;
+        }
+    }
+    own->now = bucket;
+}
+
+static inline void own_add(struct own *own, enum kind kind, uint32_t shift, uint64_t start_ns,
+                           uint64_t end_ns)
 {
     uint64_t first = start_ns >> shift;
     uint64_t last = (end_ns - 1) >> shift;
-    if (first == last) {
-        ns[first] += end_ns - start_ns;
-        return;
+    if (last != own->now) {
+        own_move(own, last);
     }
-    ns[first] += ((first + 1) << shift) - start_ns;
-    for (uint64_t i = first + 1; i < last; i++) {
-        ns[i] += UINT64_C(1) << shift;
+    if (first != last) {
+        own_put(own, kind, first, ((first + 1) << shift) - start_ns);
+        for (uint64_t i = first + 1; i < last; i++) {
+            own_put(own, kind, i, UINT64_C(1) << shift);
+        }
+        start_ns = last << shift;
     }
-    ns[last] += end_ns - (last << shift);
+    own->now_ns[kind] += end_ns - start_ns;
 }
 
 static void own_fold(uint64_t *ns)
@@ -182,6 +206,7 @@ static void fold_all(struct timeline *timeline)
         lane_fold(&timeline->total[kind], timeline->shift);
     }
     for (size_t i = 0; i < timeline->owns.n; i++) {
+        own_move(&timeline->owns.at[i], 0);
         for (size_t kind = 0; kind < KINDS; kind++) {
             if (timeline->owns.at[i].ns[kind] != NULL) {
                 own_fold(timeline->owns.at[i].ns[kind]);
@@ -191,24 +216,18 @@ static void fold_all(struct timeline *timeline)
     timeline->shift++;
 }
 
-static uint64_t *own_lane(struct timeline *timeline, struct tally *tally, enum kind kind)
+// NULL: there are too many.
+static inline struct own *own_of(struct timeline *timeline, struct tally *tally)
 {
     if (tally->own == OWN_NOT_YET) {
         if (timeline->owns.n == TIMELINE_THREADS) {
             tally->own = OWN_NEVER;
         } else {
-            vec_push(&timeline->owns, (struct own){.ns = {NULL}});
+            vec_push(&timeline->owns, (struct own){.now = 0});
             tally->own = (uint32_t)timeline->owns.n;
         }
     }
-    if (tally->own == OWN_NEVER) {
-        return NULL;
-    }
-    uint64_t **lane = &timeline->owns.at[tally->own - 1].ns[kind];
-    if (*lane == NULL) {
-        *lane = NEW_ARRAY(uint64_t, TIMELINE_THREAD_BUCKETS);
-    }
-    return *lane;
+    return tally->own == OWN_NEVER ? NULL : &timeline->owns.at[tally->own - 1];
 }
 
 // ---- The window --------------------------------------------------------------------------------
@@ -259,9 +278,12 @@ static size_t count_samples(struct timeline *timeline, const struct samples_span
         timeline->total[KIND_ON_CPU].part_ns[bucket] += weight_ns;
         struct tally *tally = &timeline->threads.at[thread];
         tally->samples_ns += weight_ns;
-        uint64_t *own = own_lane(timeline, tally, KIND_ON_CPU);
+        struct own *own = own_of(timeline, tally);
         if (own != NULL) {
-            own[bucket >> COARSER_SHIFT] += weight_ns;
+            if (bucket >> COARSER_SHIFT != own->now) {
+                own_move(own, bucket >> COARSER_SHIFT);
+            }
+            own->now_ns[KIND_ON_CPU] += weight_ns;
         }
     }
     return span->n;
@@ -313,16 +335,16 @@ static inline enum judgement judge(struct timeline *timeline, struct reasons *re
     if (keep->stacks.at[stack] == 0) {
         return LEFT_OUT;
     }
-    enum kind kind = KIND_RUNNABLE;
+    // Without a branch for the two kinds, which come at random.
+    bool runnable = (what & INTERVAL_RUNNABLE) != 0;
+    uint8_t reason = reason_cache_get(&timeline->reasons, reasons,
+                                      runnable ? 0 : (uint8_t)(what >> 8), stack);
     enum judgement judgement = COUNTED;
-    if ((what & INTERVAL_RUNNABLE) == 0) {
-        uint8_t reason = reason_cache_get(&timeline->reasons, reasons, (uint8_t)(what >> 8), stack);
-        if (reason >= EVENT_REASON_COUNT) {
-            reason = EVENT_REASON_OTHER;
-            judgement = NOT_YET; // its stack is newer than the names
-        }
-        kind = KIND_WAITING + reason;
+    if (reason >= EVENT_REASON_COUNT) {
+        reason = EVENT_REASON_OTHER;
+        judgement = NOT_YET; // its stack is newer than the names
     }
+    enum kind kind = runnable ? KIND_RUNNABLE : KIND_WAITING + (enum kind)reason;
     *ret = (struct stay){thread, kind, from_ns - window->start_ns, to_ns - window->start_ns};
     return judgement;
 }
@@ -332,11 +354,10 @@ static inline void count_stay(struct timeline *timeline, const struct stay *stay
     uint32_t shift = timeline->shift;
     lane_add(&timeline->total[stay->kind], shift, stay->start_ns, stay->end_ns);
     struct tally *tally = &timeline->threads.at[stay->thread];
-    *(stay->kind == KIND_RUNNABLE ? &tally->runnable_ns : &tally->blocked_ns) += stay->end_ns -
-                                                                                 stay->start_ns;
-    uint64_t *own = own_lane(timeline, tally, stay->kind);
+    tally->off_ns[stay->kind == KIND_RUNNABLE] += stay->end_ns - stay->start_ns;
+    struct own *own = own_of(timeline, tally);
     if (own != NULL) {
-        own_add(own, shift + COARSER_SHIFT, stay->start_ns, stay->end_ns);
+        own_add(own, stay->kind, shift + COARSER_SHIFT, stay->start_ns, stay->end_ns);
     }
 }
 
@@ -601,17 +622,15 @@ static void add_thread(struct answer *answer, thread_id thread)
     const struct timeline *timeline = answer->timeline;
     const struct tally *tally = &timeline->threads.at[thread];
     struct stay life = life_of(answer, thread);
-    uint64_t runnable_ns = tally->runnable_ns;
-    uint64_t blocked_ns = tally->blocked_ns;
+    uint64_t off_ns[2] = {tally->off_ns[0], tally->off_ns[1]};
     while (answer->open_at < timeline->open.n &&
            timeline->open.at[answer->open_at].thread <= thread) {
         const struct stay *stay = &timeline->open.at[answer->open_at++];
-        *(stay->kind == KIND_RUNNABLE ? &runnable_ns : &blocked_ns) += stay->end_ns -
-                                                                       stay->start_ns;
+        off_ns[stay->kind == KIND_RUNNABLE] += stay->end_ns - stay->start_ns;
     }
     uint64_t life_ns = life.end_ns - life.start_ns;
-    uint64_t off_ns = runnable_ns + blocked_ns;
-    if (life_ns == 0 && off_ns == 0 && tally->samples_ns == 0) {
+    uint64_t both_ns = off_ns[0] + off_ns[1];
+    if (life_ns == 0 && both_ns == 0 && tally->samples_ns == 0) {
         return;
     }
     if (timeline->exact && life_ns > 0) {
@@ -619,12 +638,12 @@ static void add_thread(struct answer *answer, thread_id thread)
     }
     answer->ret->n_threads++;
     if (tally->own != OWN_NEVER) {
-        uint64_t left_ns = life_ns - MIN(off_ns, life_ns);
+        uint64_t left_ns = life_ns - MIN(both_ns, life_ns);
         vec_push(&answer->ret->threads,
                  (struct timeline_thread){
                      .thread = thread,
                      .on_cpu_ns = timeline->exact ? left_ns : tally->samples_ns,
-                     .blocked_ns = blocked_ns,
+                     .blocked_ns = off_ns[0],
                  });
     }
 }
@@ -660,18 +679,29 @@ static const struct stay *first_open(const struct timeline *timeline, thread_id 
     return &timeline->open.at[low];
 }
 
+static void add_own(const struct answer *answer, const struct own *own,
+                    struct timeline_bucket *buckets)
+{
+    uint64_t group = answer->group >> COARSER_SHIFT;
+    size_t n = MIN(answer->ret->buckets.n * group, (size_t)TIMELINE_THREAD_BUCKETS);
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        for (size_t i = 0; own->ns[kind] != NULL && i < n; i++) {
+            *bucket_field(&buckets[i / group], kind) += own->ns[kind][i];
+        }
+        if (own->now_ns[kind] != 0) {
+            *bucket_field(&buckets[own->now / group], kind) += own->now_ns[kind];
+        }
+    }
+}
+
 static void add_buckets(const struct answer *answer, struct timeline_thread *thread)
 {
     const struct timeline *timeline = answer->timeline;
     size_t n = answer->ret->buckets.n;
     vec_grow_zeroed(&thread->buckets, n);
-    uint32_t own = timeline->threads.at[thread->thread].own;
-    uint64_t group = answer->group >> COARSER_SHIFT;
-    for (size_t kind = 0; own != OWN_NOT_YET && kind < KINDS; kind++) {
-        const uint64_t *ns = timeline->owns.at[own - 1].ns[kind];
-        for (size_t i = 0; ns != NULL && i < MIN(n * group, (size_t)TIMELINE_THREAD_BUCKETS); i++) {
-            *bucket_field(&thread->buckets.at[i / group], kind) += ns[i];
-        }
+    uint32_t number = timeline->threads.at[thread->thread].own;
+    if (number != OWN_NOT_YET) {
+        add_own(answer, &timeline->owns.at[number - 1], thread->buckets.at);
     }
     const struct stay *end = timeline->open.at + timeline->open.n;
     for (const struct stay *stay = first_open(timeline, thread->thread);
