@@ -408,7 +408,7 @@ static void clear_poll(const struct linux_capture *c)
 static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, void *context)
 {
     struct linux_capture *c = linux_of(capture);
-    bool gone = is_gone(c); // before the clock: what it did last is in the rings by then
+    bool gone = is_gone(c);         // before the clock: what it did last is in the rings by then
     observer_collect(&c->observer); // as well: nothing observed is newer
     uint64_t now_ns = clock_now_ns();
     c->sink = sink;
