@@ -12,7 +12,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { GONE = MAP_NONE - 1 }; // in by_tid: it has ended
+enum {
+    GONE = MAP_NONE - 1, // in by_tid: it has ended
+    MAP_TIDY_MIN = 1024,
+};
 
 struct observer_thread {
     uint32_t pid;
@@ -159,6 +162,18 @@ static void end_wait(struct observer *observer, uint32_t tid)
     }
 }
 
+// A map can't remove: once most of it is threads that have ended, it is made anew.
+static void tidy(struct observer *observer)
+{
+    if (observer->by_tid.n < MAP_TIDY_MIN || observer->by_tid.n / 4 < observer->threads.n) {
+        return;
+    }
+    map_fini(&observer->by_tid);
+    for (size_t i = 0; i < observer->threads.n; i++) {
+        map_set(&observer->by_tid, observer->threads.at[i].tid, (uint32_t)i);
+    }
+}
+
 static void forget(struct observer *observer, uint32_t tid)
 {
     struct observer_thread *thread = find(observer, tid);
@@ -170,6 +185,7 @@ static void forget(struct observer *observer, uint32_t tid)
         map_set(&observer->by_tid, thread->tid, (uint32_t)(thread - observer->threads.at));
     }
     map_set(&observer->by_tid, tid, GONE);
+    tidy(observer);
 }
 
 void observer_on_event(struct observer *observer, const struct event *event)

@@ -254,8 +254,8 @@ static void wait_for_mutex(struct waiter *w)
 
 static void wait_for_mutex_for_some_time(struct waiter *w)
 {
-    struct timespec until = far_away();
-    pthread_mutex_clocklock(&w->mutex, CLOCK_MONOTONIC, &until);
+    struct timespec until = {.tv_sec = (time_t)(clock_unix_ns() / NS_PER_S) + 1000};
+    pthread_mutex_timedlock(&w->mutex, &until);
     pthread_mutex_unlock(&w->mutex);
 }
 
@@ -399,6 +399,16 @@ static bool is_within(const struct waiter *w, uint64_t addr)
     return addr - (uint64_t)(uintptr_t)w < sizeof *w;
 }
 
+// A library, or a sanitizer, may have locks of its own on the way.
+static bool is_the_one(const struct waiter *w, const struct kind *kind,
+                       const struct look_syscall *call)
+{
+    uint32_t joined_tid = atomic_load(&w->joined_tid);
+    return kind->object == CAPTURE_OBJECT_THREAD
+               ? joined_tid != 0 && (uint32_t)call->args[2] == joined_tid
+               : is_within(w, call->args[0]);
+}
+
 // The system call of the waiter, once it waits for the right thing.
 static struct look_syscall wait_until_it_waits(const struct waiter *w, const struct kind *kind)
 {
@@ -409,8 +419,7 @@ static struct look_syscall wait_until_it_waits(const struct waiter *w, const str
         struct look_syscall call;
         if (file_read(path, 4096, &text) == 0 &&
             look_syscall_parse(slice_of_text(text_get(&text)), &call) && call.inside &&
-            call.number == SYS_futex &&
-            (is_within(w, call.args[0]) || kind->object == CAPTURE_OBJECT_THREAD)) {
+            call.number == SYS_futex && is_the_one(w, kind, &call)) {
             return call;
         }
         poll(NULL, 0, 1);

@@ -4,8 +4,12 @@
 #include "capture/linux/observer.h"
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "capture/linux/look.h"
 
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -14,6 +18,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -199,6 +206,28 @@ static unsigned looks_at(uint32_t tid, uint64_t seconds)
     vec_fini(&seen.events);
     observer_fini(&o);
     return n;
+}
+
+static void test_threads_that_ended_take_no_room(void **state)
+{
+    (void)state;
+    struct observer o;
+    observer_init(&o, fake_look);
+    enum { STAY = 100, COME_AND_GO = 100000 };
+    for (uint32_t tid = 1; tid <= STAY; tid++) {
+        tell(&o, EVENT_SWITCH_OUT, tid, 1);
+    }
+    for (uint32_t tid = STAY + 1; tid <= COME_AND_GO; tid++) {
+        tell(&o, EVENT_SWITCH_OUT, tid, 1);
+        tell(&o, EVENT_THREAD_EXITED, tid, 1);
+    }
+    assert_int_equal(o.threads.n, STAY);
+    assert_true(o.by_tid.n <= 1024);
+    for (uint32_t tid = 1; tid <= STAY; tid++) {
+        tell(&o, EVENT_SWITCH_IN, tid, 2);
+    }
+    assert_int_equal(tick(&o, 1000 * MS), 0); // all were found again
+    observer_fini(&o);
 }
 
 static void test_the_same_answer_is_asked_for_less_often(void **state)
@@ -491,6 +520,85 @@ static void test_living_threads_are_told_apart(void **state)
     end_world();
 }
 
+// Waits on a word of memory that is then taken away, and whose pager never answers.
+struct trap {
+    uint32_t *word;
+    atomic_uint tid;
+    pthread_t thread;
+    int pager_fd;
+};
+
+static void *wait_on_word(void *context)
+{
+    struct trap *trap = context;
+    atomic_store(&trap->tid, (unsigned)gettid());
+    syscall(SYS_futex, trap->word, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+    return NULL;
+}
+
+// False where a userfaultfd is not permitted.
+static bool open_trap(struct trap *trap)
+{
+    size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    trap->pager_fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+    struct uffdio_api api = {.api = UFFD_API};
+    trap->word = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(trap->word, MAP_FAILED);
+    struct uffdio_register range = {
+        .range = {.start = (uintptr_t)trap->word, .len = page_bytes},
+        .mode = UFFDIO_REGISTER_MODE_MISSING,
+    };
+    *trap->word = 1;
+    if (trap->pager_fd < 0 || ioctl(trap->pager_fd, UFFDIO_API, &api) < 0) {
+        closep(&trap->pager_fd);
+        munmap(trap->word, page_bytes);
+        return false;
+    }
+    assert_int_equal(pthread_create(&trap->thread, NULL, wait_on_word, trap), 0);
+    struct capture_look look = {.pid = (uint32_t)getpid()};
+    do {
+        poll(NULL, 0, 1);
+        look.tid = atomic_load(&trap->tid);
+        look_at(&look);
+    } while (look.object_addr != (uintptr_t)trap->word);
+    assert_int_equal(ioctl(trap->pager_fd, UFFDIO_REGISTER, &range), 0);
+    assert_int_equal(madvise(trap->word, page_bytes, MADV_DONTNEED), 0);
+    return true;
+}
+
+static void test_memory_that_never_comes(void **state)
+{
+    (void)state;
+    struct trap trap = {0};
+    if (!open_trap(&trap)) {
+        skip();
+    }
+    struct observer o;
+    struct err note = {0};
+    observer_init(&o, look_at);
+    struct event event = {.kind = EVENT_SWITCH_OUT,
+                          .pid = (uint32_t)getpid(),
+                          .tid = atomic_load(&trap.tid),
+                          .time_ns = 1};
+    observer_on_event(&o, &event);
+    uint64_t now_ns = clock_now_ns();
+    observer_tick(&o, now_ns, &note);
+    struct pollfd asked = {.fd = trap.pager_fd, .events = POLLIN};
+    bool trapped = poll(&asked, 1, 30000) == 1 && asked.revents == POLLIN;
+    observer_tick(&o, now_ns + 3 * (uint64_t)NS_PER_S, &note);
+    observer_collect(&o);
+    uint32_t n_out = o.n_out;
+    observer_fini(&o); // at once
+    // Before any assertion, since a thread in the trap can't be stopped by a sanitizer.
+    closep(&trap.pager_fd);
+    syscall(SYS_futex, trap.word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    pthread_join(trap.thread, NULL);
+    munmap(trap.word, (size_t)sysconf(_SC_PAGESIZE));
+    assert_true(trapped);
+    assert_int_equal(n_out, 1);
+    assert_non_null(strstr(note.text, "has blocked"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -498,6 +606,7 @@ int main(void)
         cmocka_unit_test(test_who_does_not_wait_is_left_alone),
         cmocka_unit_test(test_who_slept_before_is_looked_at),
         cmocka_unit_test(test_numbers_are_used_again),
+        cmocka_unit_test(test_threads_that_ended_take_no_room),
         cmocka_unit_test(test_the_same_answer_is_asked_for_less_often),
         cmocka_unit_test(test_no_more_than_a_bounded_number),
         cmocka_unit_test(test_unknown_threads_come_first),
@@ -505,6 +614,7 @@ int main(void)
         cmocka_unit_test(test_what_comes_too_late_is_dropped),
         cmocka_unit_test(test_closing_with_looks_on_their_way),
         cmocka_unit_test(test_living_threads_are_told_apart),
+        cmocka_unit_test(test_memory_that_never_comes),
         cmocka_unit_test(test_a_look_that_never_returns),
         cmocka_unit_test(test_threads_that_hang_are_bounded),
     };
