@@ -22,6 +22,8 @@
 struct now_look {
     uint32_t pid;
     uint32_t tid;
+    uint64_t since_ns; // off_since_ns of the wait that was to be looked at, when it was picked: a
+                       // look at another one is ignored. 0: not known, and not compared
     bool waits;
     struct slice place; // kernel function; may be empty
     const char *object; // "mutex", …; "" when not known
@@ -46,7 +48,7 @@ struct now_wait {
     thread_id waker;    // or THREAD_INTERRUPT
     stack_id waker_stack;
     const struct now_look *look; // borrowed; NULL when nothing was looked up, or it ran by then
-    thread_id owner;             // THREAD_NONE when not known
+    thread_id owner;             // in the same process; THREAD_NONE when not known
     enum now_state owner_state;
     stack_id owner_stack; // where the owner waits, or was seen last
     bool in_deadlock;
@@ -65,12 +67,15 @@ struct now {
     VEC(struct now_deadlock) deadlocks;
 };
 
-// `looks` is borrowed as long as the answer lives. Limit 0: all.
+// Of a run that is over: nothing. A view's thread chooses waits, and the deadlocks that it is part
+// of; a time range chooses waits that reach into it. `looks` is borrowed as long as the answer
+// lives. Limit 0: all.
 void now_make(struct now *ret, const struct store *store, const struct names *names,
               struct reasons *reasons, const struct view *view, const struct now_look *looks,
               size_t n_looks, size_t limit);
 void now_fini(struct now *now);
 
 // The waits to look at, the longest first, at most `limit`; for the inspector, which has no names.
+// Those of the view come first; others follow, since they may hold what those of the view wait for.
 // Any thread may call it. Returns how many; ret[i] are ids of threads.
 size_t now_pick(const struct store *store, const struct view *view, thread_id *ret, size_t limit);

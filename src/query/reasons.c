@@ -13,8 +13,8 @@
 //
 // The first function that decides ends it. What a kernel function says of files and sockets, the
 // program cannot change; what it calls a lock, a semaphore or nothing, it can. A function of the
-// program that is not in the table is `strange`: from there on the program waits for reasons of its
-// own, and who called it says nothing of the kind of wait.
+// program that is not in the table is `strange`: a worker's loop further out has called it to do
+// some work, and it is that work which waits.
 
 enum { NAME_GROUP_SHIFT = 16 }; // number of a name: its group << 16 | its place in the group
 
@@ -252,6 +252,12 @@ static bool says_nothing(enum event_reason reason)
     return reason == EVENT_REASON_COUNT || reason == EVENT_REASON_OTHER;
 }
 
+// A lock is the least that can be said of a futex: it may be the one inside of a semaphore.
+static bool may_change(enum event_reason so_far)
+{
+    return says_nothing(so_far) || so_far == EVENT_REASON_LOCK;
+}
+
 // True when `so_far` is the answer.
 static bool judge(struct verdict *verdict, const struct step *step)
 {
@@ -278,8 +284,8 @@ static bool judge(struct verdict *verdict, const struct step *step)
         break;
     case ROLE_UNLESS:
     case ROLE_SWITCHES:
-        if (!verdict->strange && (!says_nothing(reason) || says_nothing(verdict->so_far))) {
-            verdict->so_far = reason == EVENT_REASON_COUNT ? verdict->so_far : reason;
+        if (reason != EVENT_REASON_COUNT && may_change(verdict->so_far)) {
+            verdict->so_far = reason;
         }
         return false;
     case ROLE_STOPS:
@@ -390,48 +396,4 @@ const struct function *reasons_waker_function(struct reasons *reasons, stack_id 
         more = step_out(reasons, &step);
     }
     return best != NULL || entry == STACK_ROOT ? best : step.function;
-}
-
-// ---- For people --------------------------------------------------------------------------------
-
-static void print_group(struct text *to, const struct reasons_group *group)
-{
-    text_addf(to, "| %s | %s | %s | ",
-              group->reason == EVENT_REASON_COUNT ? "" : event_reason_name(group->reason),
-              group->where == IN_KERNEL ? "kernel" : "program", group->what);
-    for (size_t i = 0; group->names[i] != NULL; i++) {
-        text_addf(to, "%s`%s`", i == 0 ? "" : " ", group->names[i]);
-    }
-    text_add(to, " |\n");
-}
-
-void reasons_table_print(struct text *to)
-{
-    static const struct {
-        enum reasons_role role;
-        const char *title;
-    } parts[] = {
-        {ROLE_DECIDES, "Decides"},
-        {ROLE_UNLESS, "Decides unless a function further out does"},
-        {ROLE_INNERMOST, "Decides as the innermost function of the program"},
-        {ROLE_WORKER, "Waits for work: turns a lock or a semaphore into idle"},
-        {ROLE_LOOP, "Waits for work and does it: the same, if it waits itself"},
-        {ROLE_PASSES, "Is passed over"},
-        {ROLE_STOPS, "Ends the search"},
-        {ROLE_SWITCHES, "Is never the function that waits: the scheduler"},
-        {ROLE_ENTRY, "Is never the function that waits: the way in"},
-        {ROLE_RETURN, "Is never the function that waits: the way back"},
-        {ROLE_INTERRUPT, "Shows that an interrupt woke the thread"},
-        {ROLE_WAKES, "Is never named as the waker"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        text_addf(to, "### %s\n\n| reason | where | what | functions |\n|---|---|---|---|\n",
-                  parts[i].title);
-        for (size_t g = 0; g < reasons_table_n; g++) {
-            if (reasons_table[g].role == parts[i].role) {
-                print_group(to, &reasons_table[g]);
-            }
-        }
-        text_add(to, i + 1 == ARRAY_LEN(parts) ? "" : "\n");
-    }
 }

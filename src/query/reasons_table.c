@@ -111,7 +111,7 @@ const struct reasons_group reasons_table[] = {
         "sem_wait*", "sem_timedwait*", "sem_clockwait*", "new_sem_wait*", "old_sem_wait*",
         "do_sem_wait", "do_new_sem_wait", "std::counting_semaphore*", "std::__atomic_semaphore*",
         "std::__platform_semaphore*", "std::__1::counting_semaphore*",
-        "std::__1::__atomic_semaphore_base*", "dispatch_semaphore_wait*", "uv_sem_wait",
+        "std::__1::__atomic_semaphore_base*", "dispatch_sema4_*", "dispatch_semaphore_wait*", "uv_sem_wait",
         "v8::base::Semaphore::Wait*", "QSemaphore::*", "SDL_SemWait*", "SDL_WaitSemaphore*",
         "PosixSemaphore::*", "PySemaphore_Wait*", "gomp_sem_wait*"),
     PROGRAM(ROLE_INNERMOST, EVENT_REASON_SEMAPHORE, "a semaphore of System V",
@@ -318,3 +318,49 @@ const struct reasons_group reasons_table[] = {
 // clang-format on
 
 const size_t reasons_table_n = ARRAY_LEN(reasons_table);
+
+// ---- For people --------------------------------------------------------------------------------
+
+static const char *role_word(enum reasons_role role)
+{
+    static const char *const words[ROLE_COUNT] = {
+        [ROLE_NONE] = "",
+        [ROLE_DECIDES] = "decides",
+        [ROLE_UNLESS] = "unless",
+        [ROLE_INNERMOST] = "innermost",
+        [ROLE_WORKER] = "worker",
+        [ROLE_LOOP] = "loop",
+        [ROLE_PASSES] = "passed over",
+        [ROLE_STOPS] = "ends the search",
+        [ROLE_SWITCHES] = "not the place",
+        [ROLE_ENTRY] = "not the place",
+        [ROLE_RETURN] = "not the place",
+        [ROLE_INTERRUPT] = "interrupt",
+        [ROLE_WAKES] = "not the waker",
+    };
+    return words[role];
+}
+
+static void print_group(struct text *to, const struct reasons_group *group)
+{
+    text_addf(to, "| %s | %s | %s | ", group->where == IN_KERNEL ? "kernel" : "program",
+              group->what, role_word(group->role));
+    for (size_t i = 0; group->names[i] != NULL; i++) {
+        text_addf(to, "%s`%s`", i == 0 ? "" : " ", group->names[i]);
+    }
+    text_add(to, " |\n");
+}
+
+void reasons_table_print(struct text *to)
+{
+    for (int reason = 0; reason <= EVENT_REASON_COUNT; reason++) {
+        text_addf(to, "\n### %s\n\n| where | what | how | functions |\n|---|---|---|---|\n",
+                  reason == EVENT_REASON_COUNT ? "No reason"
+                                               : event_reason_name((enum event_reason)reason));
+        for (size_t i = 0; i < reasons_table_n; i++) {
+            if ((int)reasons_table[i].reason == reason) {
+                print_group(to, &reasons_table[i]);
+            }
+        }
+    }
+}
