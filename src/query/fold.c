@@ -92,6 +92,7 @@ static size_t keep_samples(struct fold *fold, const struct samples_span *span, s
     return i - first;
 }
 
+// In steps, each of which asks for the memory of the next. Returns as keep_samples().
 static size_t count_samples(struct fold *fold, const struct samples_span *span, size_t first)
 {
     struct kept_row kept[BLOCK_ROWS];
@@ -167,13 +168,17 @@ static uint8_t checked_reason(uint8_t reason)
 
 struct kept_wait {
     thread_id thread;
+    stack_id stack;
+    uint8_t reason;
+    bool approximate;
+    uint32_t place;
     uint32_t at; // in the thread's cells
     uint64_t ns;
 };
 
 // What does not depend on the stack, and runnable stays, are counted at once. True when it is a
 // wait whose cell is to be counted.
-static bool take_interval(struct fold *fold, const struct interval *interval,
+static bool keep_interval(struct fold *fold, const struct interval *interval,
                           struct view_window window, struct kept_wait *ret)
 {
     struct fold_thread *thread = &fold->threads.at[interval->thread];
@@ -194,19 +199,41 @@ static bool take_interval(struct fold *fold, const struct interval *interval,
         thread->runnable_ns += ns;
         return false;
     }
-    bool approximate = (interval->flags & INTERVAL_APPROXIMATE) != 0;
-    fold->blocked_ns += ns;
-    fold->approximate_blocked_ns += approximate ? ns : 0;
-    uint32_t place = places_get(&fold->waiting, interval->stack, checked_reason(interval->reason),
-                                approximate);
-    fold->waiting.at.at[place].n++;
-    uint32_t at = cells_at(&thread->waits, place, true);
-    cells_prefetch(&thread->waits, at, true);
-    *ret = (struct kept_wait){.thread = interval->thread, .at = at, .ns = ns};
+    ret->thread = interval->thread;
+    ret->stack = interval->stack;
+    ret->reason = checked_reason(interval->reason);
+    ret->approximate = (interval->flags & INTERVAL_APPROXIMATE) != 0;
+    ret->ns = ns;
     return true;
 }
 
-// As keep_samples() and count_samples().
+// In steps, as count_samples().
+static void count_waits(struct fold *fold, struct kept_wait *kept, size_t n_kept)
+{
+    for (size_t i = 0; i < n_kept; i++) {
+        struct kept_wait *wait = &kept[i];
+        wait->place = places_get(&fold->waiting, wait->stack, wait->reason, wait->approximate);
+        cells_prefetch_slot(&fold->threads.at[wait->thread].waits, wait->place);
+    }
+    for (size_t i = 0; i < n_kept; i++) {
+        struct cells *cells = &fold->threads.at[kept[i].thread].waits;
+        kept[i].at = cells_at(cells, kept[i].place, true);
+        cells_prefetch(cells, kept[i].at, true);
+    }
+    for (size_t i = 0; i < n_kept; i++) {
+        struct cells *cells = &fold->threads.at[kept[i].thread].waits;
+        struct cells_place *place = &fold->waiting.at.at[kept[i].place];
+        uint64_t ns = kept[i].ns;
+        cells->n.at[kept[i].at]++;
+        cells->ns.at[kept[i].at] += ns;
+        place->n++;
+        place->ns += ns;
+        fold->blocked_ns += ns;
+        fold->approximate_blocked_ns += kept[i].approximate ? ns : 0;
+    }
+}
+
+// As count_samples().
 static size_t count_intervals(struct fold *fold, const struct intervals_span *span, size_t first,
                               struct view_window window)
 {
@@ -216,13 +243,9 @@ static size_t count_intervals(struct fold *fold, const struct intervals_span *sp
     size_t i = first;
     for (; i < end && keep_knows_stack(&fold->keep, span->stack[i]); i++) {
         struct interval interval = intervals_span_get(span, i);
-        n_kept += take_interval(fold, &interval, window, &kept[n_kept]);
+        n_kept += keep_interval(fold, &interval, window, &kept[n_kept]);
     }
-    for (size_t at = 0; at < n_kept; at++) {
-        struct cells *waits = &fold->threads.at[kept[at].thread].waits;
-        waits->n.at[kept[at].at]++;
-        waits->ns.at[kept[at].at] += kept[at].ns;
-    }
+    count_waits(fold, kept, n_kept);
     return i - first;
 }
 
@@ -527,20 +550,36 @@ double fold_sample_ns(const struct fold *fold, const struct store *store, thread
     return (double)fold_on_cpu_ns(fold, store, thread) / (double)samples;
 }
 
+static bool next_open(const struct fold *fold, struct fold_walk *walk)
+{
+    if (walk->next_open == fold->open.n) {
+        return false;
+    }
+    const struct fold_open *open = &fold->open.at[walk->next_open++];
+    walk->thread = open->thread;
+    walk->cell = open->cell;
+    return true;
+}
+
 bool fold_next_wait(const struct fold *fold, struct fold_walk *walk)
 {
+    const struct places *places = &fold->waiting;
     for (; walk->next_thread < fold->threads.n; walk->next_thread++, walk->next_cell = 0) {
         const struct cells *waits = &fold->threads.at[walk->next_thread].waits;
-        if (cells_next(waits, &fold->waiting, &walk->next_cell, &walk->cell)) {
+        if (cells_next(waits, places, &walk->next_cell, &walk->cell)) {
             walk->thread = (thread_id)walk->next_thread;
             return true;
         }
     }
-    if (walk->next_open < fold->open.n) {
-        const struct fold_open *open = &fold->open.at[walk->next_open++];
-        walk->thread = open->thread;
-        walk->cell = open->cell;
+    return next_open(fold, walk);
+}
+
+bool fold_next_place(const struct fold *fold, struct fold_walk *walk)
+{
+    if (walk->next_cell < fold->waiting.at.n) {
+        walk->thread = THREAD_NONE;
+        walk->cell = cells_of_place(&fold->waiting.at.at[walk->next_cell++]);
         return true;
     }
-    return false;
+    return next_open(fold, walk);
 }

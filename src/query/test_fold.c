@@ -9,8 +9,8 @@
 //
 // A's first 1000 ns have 270 on a CPU and six samples: each stands for 45. B has no sample.
 
-#include "query/answers.h"
 #include "base/text.h"
+#include "query/answers.h"
 #include "query/fake_library.h"
 
 #include <setjmp.h>
