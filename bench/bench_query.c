@@ -127,11 +127,11 @@ static void add_waits(struct store *store, const stack_id *stacks)
         uint64_t ready_ns = i * 1000;
         struct interval wait = {
             .start_ns = MAX(free_ns[thread], ready_ns > 50000 ? ready_ns - dice(50000) : 0),
-            .reason = dice(2) == 0 ? REASON_BY_STACK : (uint8_t)dice(EVENT_REASON_COUNT),
-            .flags = dice(8) == 0 ? INTERVAL_APPROXIMATE : 0,
             .thread = thread,
             .stack = any_stack(stacks),
         };
+        wait.reason = wait.stack % 2 == 0 ? REASON_BY_STACK
+                                          : (uint8_t)(wait.stack % EVENT_REASON_COUNT);
         wait.duration_ns = ready_ns - wait.start_ns;
         store_add_interval(store, &wait);
         store_add_wakeup(store, &(struct wakeup){.time_ns = ready_ns, .wakee = thread});

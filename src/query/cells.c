@@ -79,14 +79,9 @@ bool cells_next(const struct cells *cells, const struct places *places, size_t *
         size_t in_page = (*cursor)++ % CELLS_PAGE;
         size_t at = slot->at + in_page;
         if (cells->n.at[at] > 0) {
-            uint32_t key = places->at.at[(slot->page - 1) * CELLS_PAGE + in_page].key;
-            *ret = (struct cell){
-                .stack = key >> 6,
-                .reason = (uint8_t)(key >> 1 & 31),
-                .approximate = (key & 1) != 0,
-                .n = cells->n.at[at],
-                .ns = cells->ns.n == 0 ? 0 : cells->ns.at[at],
-            };
+            *ret = cells_of_place(&places->at.at[(slot->page - 1) * CELLS_PAGE + in_page]);
+            ret->n = cells->n.at[at];
+            ret->ns = cells->ns.n == 0 ? 0 : cells->ns.at[at];
             return true;
         }
     }

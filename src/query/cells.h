@@ -26,6 +26,7 @@ struct cells_place {
     uint32_t key;
     uint32_t next; // or PLACE_NONE
     uint64_t n;    // rows of all threads
+    uint64_t ns;
 };
 
 struct places {
@@ -75,6 +76,18 @@ static inline uint32_t cells_place_key(stack_id stack, uint8_t reason, bool appr
 static inline stack_id cells_place_stack(const struct cells_place *place)
 {
     return place->key >> 6;
+}
+
+// All threads together, as one cell.
+static inline struct cell cells_of_place(const struct cells_place *place)
+{
+    return (struct cell){
+        .stack = place->key >> 6,
+        .reason = (uint8_t)(place->key >> 1 & 31),
+        .approximate = (place->key & 1) != 0,
+        .n = place->n,
+        .ns = place->ns,
+    };
 }
 
 uint32_t places_add(struct places *places, uint32_t key);

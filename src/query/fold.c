@@ -92,6 +92,7 @@ static size_t keep_samples(struct fold *fold, const struct samples_span *span, s
     return i - first;
 }
 
+// In steps, each of which asks for the memory of the next. Returns as keep_samples().
 static size_t count_samples(struct fold *fold, const struct samples_span *span, size_t first)
 {
     struct kept_row kept[BLOCK_ROWS];
@@ -116,23 +117,34 @@ static size_t count_samples(struct fold *fold, const struct samples_span *span, 
     return n;
 }
 
-// Rows [samples_cursor, end), all within the view's time. False when the names do not reach so far.
-static bool advance_samples(struct fold *fold, const struct samples *samples, uint64_t end)
+// The end of the rows to look at, out of `*left`. False: none.
+static bool more_rows(uint64_t cursor, uint64_t end, uint64_t left, uint64_t *ret_end)
 {
-    while (fold->samples_cursor < end) {
+    *ret_end = cursor + MIN(end > cursor ? end - cursor : 0, left);
+    return *ret_end > cursor;
+}
+
+// Rows [samples_cursor, end), all within the view's time, at most `*left` of them. True when there
+// is nothing more to do, be it that the names do not reach further.
+static bool advance_samples(struct fold *fold, const struct samples *samples, uint64_t end,
+                            uint64_t *left)
+{
+    uint64_t slice_end;
+    while (more_rows(fold->samples_cursor, end, *left, &slice_end)) {
         struct samples_span span;
-        samples_pin(samples, fold->samples_cursor, end, &span);
+        samples_pin(samples, fold->samples_cursor, slice_end, &span);
         size_t n = 0;
         for (size_t more = 1; more > 0 && n < span.n; n += more) {
             more = count_samples(fold, &span, n);
         }
         samples_unpin(samples, &span);
         fold->samples_cursor += n;
+        *left -= n;
         if (n < span.n) {
-            return false;
+            return true;
         }
     }
-    return true;
+    return fold->samples_cursor >= end;
 }
 
 // ---- Stays off the CPU -------------------------------------------------------------------------
@@ -156,13 +168,17 @@ static uint8_t checked_reason(uint8_t reason)
 
 struct kept_wait {
     thread_id thread;
+    stack_id stack;
+    uint8_t reason;
+    bool approximate;
+    uint32_t place;
     uint32_t at; // in the thread's cells
     uint64_t ns;
 };
 
 // What does not depend on the stack, and runnable stays, are counted at once. True when it is a
 // wait whose cell is to be counted.
-static bool take_interval(struct fold *fold, const struct interval *interval,
+static bool keep_interval(struct fold *fold, const struct interval *interval,
                           struct view_window window, struct kept_wait *ret)
 {
     struct fold_thread *thread = &fold->threads.at[interval->thread];
@@ -183,19 +199,41 @@ static bool take_interval(struct fold *fold, const struct interval *interval,
         thread->runnable_ns += ns;
         return false;
     }
-    bool approximate = (interval->flags & INTERVAL_APPROXIMATE) != 0;
-    fold->blocked_ns += ns;
-    fold->approximate_blocked_ns += approximate ? ns : 0;
-    uint32_t place = places_get(&fold->waiting, interval->stack, checked_reason(interval->reason),
-                                approximate);
-    fold->waiting.at.at[place].n++;
-    uint32_t at = cells_at(&thread->waits, place, true);
-    cells_prefetch(&thread->waits, at, true);
-    *ret = (struct kept_wait){.thread = interval->thread, .at = at, .ns = ns};
+    ret->thread = interval->thread;
+    ret->stack = interval->stack;
+    ret->reason = checked_reason(interval->reason);
+    ret->approximate = (interval->flags & INTERVAL_APPROXIMATE) != 0;
+    ret->ns = ns;
     return true;
 }
 
-// As keep_samples() and count_samples().
+// In steps, as count_samples().
+static void count_waits(struct fold *fold, struct kept_wait *kept, size_t n_kept)
+{
+    for (size_t i = 0; i < n_kept; i++) {
+        struct kept_wait *wait = &kept[i];
+        wait->place = places_get(&fold->waiting, wait->stack, wait->reason, wait->approximate);
+        cells_prefetch_slot(&fold->threads.at[wait->thread].waits, wait->place);
+    }
+    for (size_t i = 0; i < n_kept; i++) {
+        struct cells *cells = &fold->threads.at[kept[i].thread].waits;
+        kept[i].at = cells_at(cells, kept[i].place, true);
+        cells_prefetch(cells, kept[i].at, true);
+    }
+    for (size_t i = 0; i < n_kept; i++) {
+        struct cells *cells = &fold->threads.at[kept[i].thread].waits;
+        struct cells_place *place = &fold->waiting.at.at[kept[i].place];
+        uint64_t ns = kept[i].ns;
+        cells->n.at[kept[i].at]++;
+        cells->ns.at[kept[i].at] += ns;
+        place->n++;
+        place->ns += ns;
+        fold->blocked_ns += ns;
+        fold->approximate_blocked_ns += kept[i].approximate ? ns : 0;
+    }
+}
+
+// As count_samples().
 static size_t count_intervals(struct fold *fold, const struct intervals_span *span, size_t first,
                               struct view_window window)
 {
@@ -205,51 +243,54 @@ static size_t count_intervals(struct fold *fold, const struct intervals_span *sp
     size_t i = first;
     for (; i < end && keep_knows_stack(&fold->keep, span->stack[i]); i++) {
         struct interval interval = intervals_span_get(span, i);
-        n_kept += take_interval(fold, &interval, window, &kept[n_kept]);
+        n_kept += keep_interval(fold, &interval, window, &kept[n_kept]);
     }
-    for (size_t at = 0; at < n_kept; at++) {
-        struct cells *waits = &fold->threads.at[kept[at].thread].waits;
-        waits->n.at[kept[at].at]++;
-        waits->ns.at[kept[at].at] += kept[at].ns;
-    }
+    count_waits(fold, kept, n_kept);
     return i - first;
 }
 
 // As advance_samples(). A row that ends late may have begun at any time, so that only the start of
 // the view's time can be looked for.
-static bool advance_intervals(struct fold *fold, const struct store *store, uint64_t end)
+static bool advance_intervals(struct fold *fold, const struct store *store, uint64_t end,
+                              uint64_t *left)
 {
+    uint64_t slice_end;
     struct view_window window = view_window(&fold->view, store);
     window.start_ns = MAX(window.start_ns, store->started_ns);
-    while (fold->intervals_cursor < end) {
+    while (more_rows(fold->intervals_cursor, end, *left, &slice_end)) {
         struct intervals_span span;
-        intervals_pin(&store->intervals, fold->intervals_cursor, end, &span);
+        intervals_pin(&store->intervals, fold->intervals_cursor, slice_end, &span);
         size_t n = 0;
         for (size_t more = 1; more > 0 && n < span.n; n += more) {
             more = count_intervals(fold, &span, n, window);
         }
         intervals_unpin(&store->intervals, &span);
         fold->intervals_cursor += n;
+        *left -= n;
         if (n < span.n) {
-            return false;
+            return true;
         }
     }
-    return true;
+    return fold->intervals_cursor >= end;
 }
 
 // ---- Wakeups -----------------------------------------------------------------------------------
 
-static void advance_wakeups(struct fold *fold, const struct wakeups *wakeups, uint64_t end)
+static bool advance_wakeups(struct fold *fold, const struct wakeups *wakeups, uint64_t end,
+                            uint64_t *left)
 {
-    while (fold->wakeups_cursor < end) {
+    uint64_t slice_end;
+    while (more_rows(fold->wakeups_cursor, end, *left, &slice_end)) {
         struct wakeups_span span;
-        wakeups_pin(wakeups, fold->wakeups_cursor, end, &span);
+        wakeups_pin(wakeups, fold->wakeups_cursor, slice_end, &span);
         for (size_t i = 0; i < span.n; i++) {
             fold->threads.at[span.wakee[i]].wakeups += fold->keep.threads.at[span.wakee[i]];
         }
         wakeups_unpin(wakeups, &span);
         fold->wakeups_cursor += span.n;
+        *left -= span.n;
     }
+    return fold->wakeups_cursor >= end;
 }
 
 // ---- The pass ----------------------------------------------------------------------------------
@@ -267,14 +308,6 @@ static void unsettle(struct fold *fold)
     }
     vec_clear(&fold->opened);
     vec_clear(&fold->open);
-}
-
-// How many rows from `cursor` on may be looked at now, out of `*left`.
-static uint64_t slice_end(uint64_t cursor, uint64_t end, uint64_t *left)
-{
-    uint64_t n = MIN(end > cursor ? end - cursor : 0, *left);
-    *left -= n;
-    return cursor + n;
 }
 
 // What is published. In the order of loading: a row names only what was there before it.
@@ -316,6 +349,11 @@ static void limit_to_window(struct fold *fold, const struct store *store,
     }
 }
 
+static uint64_t rows_looked_at(const struct fold *fold)
+{
+    return fold->samples_cursor + fold->intervals_cursor + fold->wakeups_cursor;
+}
+
 bool fold_advance(struct fold *fold, const struct store *store, const struct names *names,
                   uint64_t max_rows)
 {
@@ -323,18 +361,13 @@ bool fold_advance(struct fold *fold, const struct store *store, const struct nam
     struct published published = load(store);
     make_room(fold, store, names);
     limit_to_window(fold, store, &published);
-    uint64_t before = fold->samples_cursor + fold->intervals_cursor + fold->wakeups_cursor;
+    uint64_t before = rows_looked_at(fold);
     uint64_t left = max_rows;
-    uint64_t samples_end = slice_end(fold->samples_cursor, published.samples, &left);
-    uint64_t intervals_end = slice_end(fold->intervals_cursor, published.intervals, &left);
-    uint64_t wakeups_end = slice_end(fold->wakeups_cursor, published.wakeups, &left);
-    bool named_samples = advance_samples(fold, &store->samples, samples_end);
-    bool named_intervals = advance_intervals(fold, store, intervals_end);
-    advance_wakeups(fold, &store->wakeups, wakeups_end);
-    fold->revision += fold->samples_cursor + fold->intervals_cursor + fold->wakeups_cursor - before;
-    return (samples_end >= published.samples || !named_samples) &&
-           (intervals_end >= published.intervals || !named_intervals) &&
-           wakeups_end >= published.wakeups;
+    bool done = advance_samples(fold, &store->samples, published.samples, &left) &&
+                advance_intervals(fold, store, published.intervals, &left) &&
+                advance_wakeups(fold, &store->wakeups, published.wakeups, &left);
+    fold->revision += rows_looked_at(fold) - before;
+    return done;
 }
 
 // ---- Stays that are not over -------------------------------------------------------------------
@@ -449,9 +482,10 @@ static void count_last_rows(struct fold *fold, const struct store *store, const 
     // Names that have changed meanwhile are for the next fold_advance(): it starts over with them.
     if (fold->view.exclude.n == 0 || fold->keep.names_version == names->version) {
         make_room(fold, store, names);
-        uint64_t cursor = fold->intervals_cursor;
-        advance_intervals(fold, store, intervals_find(&store->intervals, n, fold->horizon_ns));
-        fold->revision += fold->intervals_cursor - cursor;
+        uint64_t left = UINT64_MAX;
+        advance_intervals(fold, store, intervals_find(&store->intervals, n, fold->horizon_ns),
+                          &left);
+        fold->revision += UINT64_MAX - left;
     }
 }
 
@@ -516,20 +550,36 @@ double fold_sample_ns(const struct fold *fold, const struct store *store, thread
     return (double)fold_on_cpu_ns(fold, store, thread) / (double)samples;
 }
 
+static bool next_open(const struct fold *fold, struct fold_walk *walk)
+{
+    if (walk->next_open == fold->open.n) {
+        return false;
+    }
+    const struct fold_open *open = &fold->open.at[walk->next_open++];
+    walk->thread = open->thread;
+    walk->cell = open->cell;
+    return true;
+}
+
 bool fold_next_wait(const struct fold *fold, struct fold_walk *walk)
 {
+    const struct places *places = &fold->waiting;
     for (; walk->next_thread < fold->threads.n; walk->next_thread++, walk->next_cell = 0) {
         const struct cells *waits = &fold->threads.at[walk->next_thread].waits;
-        if (cells_next(waits, &fold->waiting, &walk->next_cell, &walk->cell)) {
+        if (cells_next(waits, places, &walk->next_cell, &walk->cell)) {
             walk->thread = (thread_id)walk->next_thread;
             return true;
         }
     }
-    if (walk->next_open < fold->open.n) {
-        const struct fold_open *open = &fold->open.at[walk->next_open++];
-        walk->thread = open->thread;
-        walk->cell = open->cell;
+    return next_open(fold, walk);
+}
+
+bool fold_next_place(const struct fold *fold, struct fold_walk *walk)
+{
+    if (walk->next_cell < fold->waiting.at.n) {
+        walk->thread = THREAD_NONE;
+        walk->cell = cells_of_place(&fold->waiting.at.at[walk->next_cell++]);
         return true;
     }
-    return false;
+    return next_open(fold, walk);
 }

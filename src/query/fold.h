@@ -104,3 +104,6 @@ struct fold_walk {
     size_t next_open;
 };
 bool fold_next_wait(const struct fold *fold, struct fold_walk *walk);
+
+// The same with all threads in one cell, except for waits that are not over: far fewer.
+bool fold_next_place(const struct fold *fold, struct fold_walk *walk);

@@ -82,7 +82,7 @@ void total_make(struct total *ret, const struct calltree *tree, const struct fol
     *ret = (struct total){.health = health_make(tree, fold, store)};
     ret->total_on_cpu_ns = weights_on_cpu_ns(&ret->health, fold, store);
     struct fold_walk walk = {0};
-    while (fold_next_wait(fold, &walk)) {
+    while (fold_next_place(fold, &walk)) {
         ret->total_off_cpu.ns[weights_reason(tree, reasons, &walk.cell)] += walk.cell.ns;
     }
     for (size_t i = 0; i < fold->threads.n; i++) {

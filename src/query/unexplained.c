@@ -43,7 +43,7 @@ void unexplained_make(struct unexplained *ret, const struct calltree *tree, cons
     uint64_t blocked_ns = 0;
     uint64_t other_ns = 0;
     struct fold_walk walk = {0};
-    while (fold_next_wait(fold, &walk)) {
+    while (fold_next_place(fold, &walk)) {
         const struct cell *wait = &walk.cell;
         blocked_ns += wait->ns;
         if (weights_reason(tree, reasons, wait) != EVENT_REASON_OTHER) {

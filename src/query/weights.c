@@ -99,7 +99,7 @@ static void find_waits(struct node_waits *ret, const struct calltree *tree, cons
                        struct reasons *reasons, const enum event_reason *only)
 {
     struct fold_walk walk = {0};
-    while (fold_next_wait(fold, &walk)) {
+    while (fold_next_place(fold, &walk)) {
         if (walk.cell.stack >= tree->of_stack.n) {
             continue;
         }

@@ -208,6 +208,12 @@ void observer_on_event(struct observer *observer, const struct event *event)
             forget(observer, event->tid); // of the same number
         }
         return;
+    case EVENT_PROCESS_FORKED:
+        if (event->process_forked.recorded && event->process_forked.existed &&
+            event->process_forked.asleep) {
+            begin_wait(observer, event);
+        }
+        return;
     case EVENT_EXEC: // another program: what its thread did before says nothing
     case EVENT_THREAD_EXITED:
         forget(observer, event->tid);
@@ -219,7 +225,6 @@ void observer_on_event(struct observer *observer, const struct event *event)
     case EVENT_IMAGE_UNMAPPED:
     case EVENT_CODE_LOADED:
     case EVENT_CODE_MOVED:
-    case EVENT_PROCESS_FORKED:
     case EVENT_THREAD_NAMED:
     case EVENT_LOST:
     case EVENT_THROTTLED:
