@@ -217,7 +217,8 @@ class Top:
         for e in self.entries:
             assert e["self_samples"] <= e["total_samples"] <= n, e
             assert e["total_on_cpu_ns"] <= self.answer["total_on_cpu_ns"], e
-        spent = sum(e["self_on_cpu_ns"] for e in self.entries)
+        # Exact time of threads without a sample belongs to no function.
+        spent = sum(e["self_on_cpu_ns"] for e in self.entries) + self.health["unsampled_ns"]
         assert abs(spent - self.answer["total_on_cpu_ns"]) <= len(self.entries) + 1, "times add up"
         return self
 

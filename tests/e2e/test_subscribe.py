@@ -125,7 +125,8 @@ def test_waits_arrive_until_the_run_ends(server, target):
         subscriptions = {method: rpc.subscribe(method, **params[method]) for method in GROWING}
         seen = {method: [] for method in GROWING}
         for method, subscription in subscriptions.items():
-            for _ in range(4):
+            # Whoever wakes nobody has nothing new to tell: of that there is one message, and the last.
+            for _ in range(1 if method == "Profiler.wakers" else 4):
                 message = rpc.notification(subscription)
                 assert not message["ended"] and message["result"]["health"]["recording"]
                 seen[method].append(GROWING[method](message["result"]))

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from stax import RpcError, needs_root
-from waiting import MS, dominating, intervals_of, skip_unless, threads_of, total
+from waiting import MS, dominating, intervals_of, skip_if_blind, skip_unless, threads_of, total
 
 pytestmark = pytest.mark.needs(needs_root())
 
@@ -88,6 +88,7 @@ def check_single_waits(rpc, tid, waker_tid, waker, function):
 
 def test_a_nap_is_ended_by_an_interrupt(server, target):
     skip_unless(server, "off_cpu", "wakeups")
+    skip_if_blind()
     run = server.record([target("chain"), 100, 3])
     server.settle()
     wait = run.truth.waiting("A")
