@@ -79,6 +79,7 @@ def test_a_deadlock_that_is_attached_to(server, target):
     skip_unless(server, "off_cpu", "wait_details")
     with Process(server, [target("deadlock")]) as process, server.rpc() as rpc:
         record = attach(server, process.pid)
+        rpc.call("RunControl.wait_active", condition={"for_seconds": 0.3})  # all have been looked at by then
         server.settle()
         answer, waits = check_deadlock(rpc, tids_of(rpc))
         rpc.call("RunControl.wait_active", condition={"for_seconds": 0.2})
@@ -96,6 +97,21 @@ def test_a_deadlock_that_is_attached_to(server, target):
             assert waits[name]["tid"] == tid
         for name, mutex in (("dead-a", "b"), ("dead-b", "a"), ("waiter", "c")):
             assert int(waits[name]["object_address"], 16) == int(truth["mutexes"][mutex], 16)
+
+
+def test_now_at_once(server, target):
+    """Asked as soon as the recording runs: what is told by the first look agrees with itself."""
+    skip_unless(server, "off_cpu", "wait_details")
+    with Process(server, [target("deadlock")]) as process, server.rpc() as rpc:
+        record = attach(server, process.pid)
+        for _ in range(20):
+            for wait in now_of(rpc)["waits"]:
+                if wait["place"].startswith("hrtimer_nanosleep"):
+                    assert wait["reason"] == "sleep", wait
+                if wait["object"] == "mutex":
+                    assert wait["reason"] == "lock", wait
+            rpc.pause(0.01)
+        end(process, record)
 
 
 def test_a_deadlock_that_was_recorded_from_its_start(server, target):
@@ -202,6 +218,7 @@ def test_a_deadlock_of_a_user(paranoid, user, public_dir):
     assert user.json("status")["capabilities"]["wait_details"]["available"]
     with Process(user, [public_dir / "deadlock"]) as process, user.rpc() as rpc:
         record = attach(user, process.pid)
+        rpc.call("RunControl.wait_active", condition={"for_seconds": 0.3})
         user.settle()
         check_deadlock(rpc, tids_of(rpc))
         end(process, record)

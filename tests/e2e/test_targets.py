@@ -12,9 +12,9 @@ def run(path, *args, status=0, **more):
     """Runs a target and returns its truth."""
     truth = path.with_suffix(".truth")
     command = more.pop("command")
-    done = subprocess.run([command, *map(str, args)],
-                          env={**os.environ, "TRUTH": str(truth), "STAX_DISK": str(path.parent)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False,
-                          **more)
+    env = {**os.environ, "TRUTH": str(truth), "STAX_DISK": str(path.parent)}
+    done = subprocess.run([command, *map(str, args)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=60, check=False, **more)
     assert done.returncode == status, done
     return Truth(truth)
 

@@ -19,7 +19,8 @@ def timeline_of(rpc, **params):
     n = len(buckets)
     assert abs(sum(b["on_cpu_ns"] for b in buckets) - answer["total_on_cpu_ns"]) <= n + 1e-3 * answer["total_on_cpu_ns"]
     for reason in REASONS:
-        assert abs(sum(part(b["off_cpu"], reason) for b in buckets) - part(answer["total_off_cpu"], reason)) <= n, reason
+        of_buckets = sum(part(b["off_cpu"], reason) for b in buckets)
+        assert abs(of_buckets - part(answer["total_off_cpu"], reason)) <= n, reason
     threads = answer["threads"]
     assert len(threads) == min(params.get("threads", 20), answer["n_threads"])
     order = [sum(t["on_cpu_ns"]) for t in threads]

@@ -114,7 +114,8 @@ def check_reasons(run, threads):
 
 @pytest.mark.parametrize("paranoid", [1], indirect=True)
 def test_waits_at_paranoid_1(paranoid, user, public_dir):
-    """Stacks are those of the waits themselves, as many as the kernel takes; whose wakeups there are stands in a file that only root may read."""
+    """Stacks are those of the waits themselves, as many as the kernel takes; what a wakeup looks like stands
+    in a file that only root may read."""
     check_capabilities(user, {"off_cpu": True, "wait_details": True, "off_cpu_stacks": True, "kernel_stacks": True})
     run = record_waits(user, public_dir)
     with user.rpc() as rpc:

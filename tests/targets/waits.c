@@ -605,7 +605,7 @@ static void signal_wait(struct job *job, int i)
     (void)i;
     sigset_t set;
     sigemptyset(&set);
-    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGRTMIN); // a queued one: none is lost to a waiter that is late
     int number;
     waiting_before(&job->w);
     must(sigwait(&set, &number) == 0, "sigwait");
@@ -615,7 +615,7 @@ static void signal_wait(struct job *job, int i)
 static void signal_let_go(struct job *job, int i)
 {
     (void)i;
-    pthread_kill(job->waiter, SIGUSR1);
+    pthread_kill(job->waiter, SIGRTMIN);
 }
 
 // ---- Two threads on one CPU that never wait ----
@@ -773,9 +773,10 @@ int main(int argc, char **argv)
         }
     }
     n_waits = n_waits < 1 ? 1 : n_waits > N_MAX ? N_MAX : n_waits;
+    alarm(120); // no forgotten one stays
     sigset_t set;
     sigemptyset(&set);
-    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGRTMIN);
     pthread_sigmask(SIG_BLOCK, &set, NULL); // the threads inherit it
 
     const int n_jobs = argc > optind ? argc - optind : N_KINDS;
