@@ -1,5 +1,6 @@
 // From the bytes of the rings to rows of the store: ring -> merge -> parse -> pipeline -> store.
-// Names play no part in it. Prints lines `name value unit`.
+// Names play no part in it. Prints lines `name value unit`. Then a storm of switches, from events
+// to rows: threads that leave their CPU and come back, as fast as the pipeline takes it.
 //
 // The stacks are those of an invented program: a random tree of calls, 30 deep, with 30,000
 // distinct stacks of 3,000 functions, drawn with the skew of real programs (Zipf: the k-th hottest
@@ -23,6 +24,8 @@ enum {
     FUNCTION_BYTES = 256,
     SAMPLES = 10000000,
     PID = 1000,
+    SWITCHES = 4000000, // of each storm: half of them out, half in
+    SWITCH_THREADS = 200,
 };
 
 static const uint64_t TEXT_ADDR = 0x400000;
@@ -136,6 +139,54 @@ static void map_text(struct pipeline *pipeline)
     pipeline_apply(pipeline, &event);
 }
 
+// Each thread leaves and comes back in turn, staying off for a microsecond or for a millisecond.
+// Every `stack_every`-th comes with a stack; 0: none does.
+static void storm(const char *name, const char *wanted, const uint64_t *stacks, uint64_t *state,
+                  uint64_t stack_every)
+{
+    struct library library;
+    library_init(&library, NULL, NULL);
+    struct store *store = store_new(1, 1, 1000);
+    store->has_switches = true;
+    struct pipeline *pipeline = pipeline_new(store, &library);
+    map_text(pipeline);
+    uint64_t before_bytes = store_memory(store).total_bytes;
+    uint64_t time_ns = 1000;
+    uint64_t start_ns = clock_thread_cpu_ns();
+    for (uint64_t i = 0; i < SWITCHES / 2; i++) {
+        struct event event = {.kind = EVENT_SWITCH_OUT, .pid = PID, .time_ns = time_ns};
+        event.tid = PID + (uint32_t)(i % SWITCH_THREADS);
+        event.switch_out.has_stack = stack_every != 0 && i % stack_every == 0;
+        if (event.switch_out.has_stack) {
+            event.switch_out.stack.user = stacks + draw_stack(state) * FRAMES;
+            event.switch_out.stack.n_user = FRAMES;
+        }
+        pipeline_apply(pipeline, &event);
+        time_ns += i % 8 == 0 ? 1000000 : 1000;
+        event = (struct event){
+            .kind = EVENT_SWITCH_IN, .pid = PID, .tid = event.tid, .time_ns = time_ns};
+        pipeline_apply(pipeline, &event);
+    }
+    uint64_t spent_ns = clock_thread_cpu_ns() - start_ns;
+    uint64_t n = atomic_load(&store->intervals.n);
+    printf("%s %.0f ns per switch%s\n", name, (double)spent_ns / SWITCHES, wanted);
+    if (stack_every == 0) {
+        uint64_t grown_bytes = store_memory(store).total_bytes - before_bytes;
+        printf("bytes_per_interval %.2f\n", (double)grown_bytes / (double)n);
+    }
+    ASSERT(n == SWITCHES / 2);
+    pipeline_free(pipeline);
+    store_free(store);
+    library_fini(&library);
+}
+
+static void storms(const uint64_t *stacks, uint64_t *state)
+{
+    storm("switches_without_stacks", " (wanted: less than 150)", stacks, state, 0);
+    storm("switches_some_with_stacks", ", every 17th out with 30 frames", stacks, state, 17);
+    storm("switches_with_stacks", ", every out with 30 frames", stacks, state, 1);
+}
+
 int main(void)
 {
     uint64_t state = 1;
@@ -182,6 +233,7 @@ int main(void)
     library_fini(&library);
     free(data);
     free(controls);
+    storms(stacks, &state);
     free(stacks);
     return complete ? 0 : 1;
 }

@@ -18,8 +18,10 @@ struct sink {
     uint64_t addr_sum; // so that nothing is left out
 };
 
-static void count(void *context, const struct perf_event_header *record, uint64_t time_ns)
+static void count(void *context, const struct perf_event_header *record, uint64_t time_ns,
+                  uint32_t ring)
 {
+    (void)ring;
     struct sink *sink = context;
     struct event event;
     const struct perf_layout *layout = perf_layouts_find(&sink->layouts, record);

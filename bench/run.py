@@ -6,80 +6,29 @@ Measures what stax costs, beside perf in the same run where perf can do the same
 """
 
 import argparse
-import json
 import os
 import pathlib
 import platform
 import random
 import re
 import resource
-import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
+from common import HZ, Server, call, median_ms, say
+from waiting import measure_waiting
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs/benchmarks.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-HZ = 900
 BUSY_PYTHON = "x = 0\nwhile True: x = hash(str(x))"
 
 
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-class Server:
-    """A stax-server on a socket of its own."""
-
-    def __init__(self, build):
-        self.folder = tempfile.mkdtemp()
-        self.path = os.path.join(self.folder, "s")
-        self.env = dict(os.environ, STAX_SERVER_SOCKET=self.path)
-        self.stax = str(build / "stax")
-        ready, theirs = os.pipe()
-        self.log = open(os.path.join(self.folder, "log"), "w+")
-        self.process = subprocess.Popen(
-            [build / "stax-server", "--ready-fd", str(theirs)], env=self.env, pass_fds=[theirs],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        os.close(theirs)
-        if os.read(ready, 1) == b"":
-            self.log.seek(0)
-            sys.exit(f"error: stax-server did not start: {self.log.read()}")
-        os.close(ready)
-
-    def cpu_s(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def connect(self):
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(self.path)
-        return connection.makefile("rwb")
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait()
-        shutil.rmtree(self.folder)
-
-
-def call(connection, method, **params):
-    request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-    connection.write(json.dumps(request).encode() + b"\n")
-    connection.flush()
-    return json.loads(connection.readline())
-
-
-def median_ms(values_s):
-    return statistics.median(values_s) * 1000
-
-
 # ---- The measurements ------------------------------------------------------------------------------
-# Each returns rows: what, stax's value, what it is compared with, the ratio or the bound.
 
 
 def spin(command, env=None):
@@ -218,7 +167,7 @@ def measure_programs(build):
     """The benchmarks of single parts print lines `name value unit`, or tables of their own."""
     rows, verbatim = [], ""
     for program in sorted(build.glob("bench_*")):
-        if program.name == "bench_spin" or not os.access(program, os.X_OK) or program.is_dir():
+        if program.name in ("bench_spin", "bench_pingpong") or not os.access(program, os.X_OK) or program.is_dir():
             continue
         say(program.name)
         ran = subprocess.run([program], capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -272,6 +221,7 @@ def main():
     rows += measure_recorder(build)
     rows += measure_first_answer(build, options.rounds)
     rows += measure_command(build, 50)
+    rows += measure_waiting(build, max(3, options.rounds // 3))
     of_parts, verbatim = measure_programs(build)
     text = f"{time.strftime('%Y-%m-%d')}, {machine()}.\n\n{table(rows + of_parts)}"
     if verbatim:

@@ -71,6 +71,20 @@ as_root() {
     fi
 }
 
+# Installs packages, without starting the services that some of them bring: nobody asked for those.
+install_packages() {
+    local policy=/usr/sbin/policy-rc.d status=0 ours=''
+    if [ ! -e "$policy" ]; then
+        ours=yes
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+    fi
+    quietly as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends "$@" || status=$?
+    [ -z "$ours" ] || as_root rm -f "$policy"
+    return "$status"
+}
+
 # Makes sure that the packages of these groups are there. Says what it installs; says nothing when
 # there is nothing to do.
 need() {
@@ -87,8 +101,7 @@ need() {
     step "Installing Debian packages: $missing"
     quietly as_root apt-get update -q || die "apt-get update failed (see above)"
     # shellcheck disable=SC2086
-    quietly as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -q -y --no-install-recommends $missing ||
+    install_packages $missing ||
         die "apt-get could not install: $missing (see above)"
 }
 

@@ -93,6 +93,7 @@ struct capture {
     struct capture_abilities abilities;
     int poll_fd;                // readable when there is something to drain; a drain clears it
     uint64_t started_ns;        // CLOCK_MONOTONIC when it was armed
+    uint64_t complete_ns;       // everything before this has been delivered, even if it was nothing
     uint32_t frequency_hz;      // what the backend really does
     uint32_t n_rings;           // diagnostics
     uint64_t ring_bytes;        // of all rings together

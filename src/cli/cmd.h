@@ -54,7 +54,8 @@ struct cmd {
     const struct option *options;
     const void *defaults; // of its struct
     size_t options_bytes;
-    bool takes_command; // operands are allowed, but only behind `--`
+    bool takes_command;  // operands are allowed, but only behind `--`
+    const char *operand; // how help calls the one operand that it needs; NULL: none
 
     // Prints what there is to print; the exit status of the program.
     int (*run)(const void *options, const struct operands *operands);
@@ -71,6 +72,17 @@ struct cmd {
         .name = "run", .value = "ID",                                                              \
         .doc = "which run; default: the active one, else the newest", .kind = OPTION_INTEGER,      \
         .at = offsetof(type, run), .min = 1, .max = INT32_MAX                                      \
+    }
+#define OPTION_OFF_CPU(type)                                                                       \
+    {                                                                                              \
+        .name = "off-cpu", .doc = "time spent waiting, rather than on a CPU",                      \
+        .at = offsetof(type, off_cpu)                                                              \
+    }
+#define OPTION_REASON(type)                                                                        \
+    {                                                                                              \
+        .name = "reason", .value = "R",                                                            \
+        .doc = "only waits for: idle lock sem ipc ioR ioW ready sleep conn other",                 \
+        .kind = OPTION_CHOICE, .at = offsetof(type, reason), .choices = waits_reason_words         \
     }
 #define OPTION_TID(type)                                                                           \
     {                                                                                              \

@@ -120,6 +120,25 @@ static void put_images(struct text *to, const json_t *images)
     }
 }
 
+// The part of "other" that the table of reasons could not explain.
+static void put_unexplained(struct text *to, const json_t *waits)
+{
+    size_t i;
+    json_t *wait;
+    json_array_foreach(waits, i, wait)
+    {
+        const char *name = result_text(wait, "function_name");
+        text_add(to, i == 0 ? "waits for \"other\" reasons, more than 5 % of all\n" : "");
+        CLEANUP(text_fini) struct text ms = {0};
+        format_ms(&ms, result_u64(wait, "off_cpu_ns"));
+        text_addf(to, "  %14s  ms in ", text_get(&ms));
+        text_add_escaped(to, name, strlen(name));
+        text_add(to, ", ");
+        format_things(to, result_u64(wait, "intervals"), "wait", "waits");
+        text_add(to, "\n");
+    }
+}
+
 static void print_diagnosis(const json_t *answer)
 {
     CLEANUP(text_fini) struct text text = {0};
@@ -133,6 +152,7 @@ static void print_diagnosis(const json_t *answer)
         put_counts(&text, "records by kind", json_object_get(run, "events"), false);
         put_counts(&text, "lost, cut, out of order", json_object_get(run, "accounts"), true);
         put_memory(&text, run);
+        put_unexplained(&text, json_object_get(run, "unexplained_waits"));
         put_images(&text, json_object_get(run, "images"));
     }
     report_print(&text);

@@ -24,6 +24,7 @@ static const struct {
     {"kernel_symbols", "kernel symbols"},
     {"off_cpu", "off-CPU time"},
     {"off_cpu_stacks", "off-CPU stacks"},
+    {"wait_details", "what threads wait for"},
     {"wakeups", "wakeups"},
     {"pmu", "hardware counters"},
     {"build_ids", "build-ids from the kernel"},

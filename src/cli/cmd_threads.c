@@ -3,6 +3,7 @@
 #include "cli/format.h"
 #include "cli/report.h"
 #include "cli/session.h"
+#include "cli/waits.h"
 
 #include <unistd.h>
 
@@ -29,70 +30,81 @@ static const struct option options[] = {
 };
 
 static const struct column columns[] = {
-    {.title = "on-CPU ms"}, {.title = "off-CPU ms"},
-    {.title = "samples"},   {.title = "blocked", .left = true},
-    {.title = "tid"},       {.title = "name", .left = true, .flexible = true},
+    {.title = "on-CPU ms"},
+    {.title = "off-CPU ms"},
+    {.title = "runnable ms"},
+    {.title = "samples"},
+    {.title = "blocked", .left = true},
+    {.title = "wakeups"},
+    {.title = "tid", .left = true},
+    {.title = "name", .left = true, .flexible = true},
 };
 
-// The ten reasons as they are shown, by the names of their fields.
-static const struct {
-    const char *field;
-    const char *shown;
-} reasons[] = {
-    {"idle_ns", "idle"},       {"lock_ns", "lock"},   {"semaphore_ns", "sem"},
-    {"ipc_ns", "ipc"},         {"io_read_ns", "ioR"}, {"io_write_ns", "ioW"},
-    {"readiness_ns", "ready"}, {"sleep_ns", "sleep"}, {"connect_ns", "conn"},
-    {"other_ns", "other"},
+// What was not recorded is no zero.
+struct seen {
+    bool waits;
+    bool wakeups;
 };
 
-static void add_off_cpu(struct table *table, const json_t *off_cpu, struct text *ret_blocked)
+static void add_thread(struct table *table, const json_t *thread, const struct seen *seen)
 {
-    uint64_t total_ns = 0;
-    uint64_t largest_ns = 0;
-    const char *largest = "-";
-    for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
-        uint64_t ns = result_u64(off_cpu, reasons[i].field);
-        total_ns += ns;
-        largest = ns > largest_ns ? reasons[i].shown : largest;
-        largest_ns = MAX(ns, largest_ns);
-    }
-    table_add_ms(table, total_ns);
-    text_add(ret_blocked, largest);
-}
-
-static void add_thread(struct table *table, const json_t *thread, bool has_off_cpu)
-{
-    CLEANUP(text_fini) struct text blocked = {0};
     CLEANUP(text_fini) struct text tid = {0};
+    struct waits waits = waits_read(json_object_get(thread, "off_cpu"));
     table_add_ms(table, result_u64(thread, "on_cpu_ns"));
-    if (has_off_cpu) {
-        add_off_cpu(table, json_object_get(thread, "off_cpu"), &blocked);
+    if (seen->waits) {
+        table_add_ms(table, waits.total_ns);
+        table_add_ms(table, result_u64(thread, "runnable_ns"));
     } else {
         table_add_name(table, "-");
-        text_add(&blocked, "-");
+        table_add_name(table, "-");
     }
     table_add_count(table, result_u64(thread, "samples"));
-    table_add(table, &blocked);
+    table_add_name(table, waits_shown(waits.largest));
+    if (seen->wakeups) {
+        table_add_count(table, result_u64(thread, "wakeups"));
+    } else {
+        table_add_name(table, "-");
+    }
     text_addf(&tid, "%llu", (unsigned long long)result_u64(thread, "tid"));
     table_add(table, &tid);
     table_add_name(table, result_text(thread, "name"));
 }
 
+static bool any_wakeups(const json_t *threads)
+{
+    size_t i;
+    json_t *thread;
+    json_array_foreach(threads, i, thread)
+    {
+        if (result_u64(thread, "wakeups") > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int print_threads(const json_t *run, const json_t *answer, const void *unused)
 {
     (void)unused;
+    const json_t *threads = json_object_get(answer, "threads");
     // Exact on-CPU times come from switch records, and so do waits: no ones without the others.
-    bool has_off_cpu = !result_bool(json_object_get(answer, "health"), "estimated");
+    struct seen seen = {
+        .waits = !result_bool(json_object_get(answer, "health"), "estimated"),
+        .wakeups = any_wakeups(threads),
+    };
     CLEANUP(text_fini) struct text text = {0};
     CLEANUP(table_fini) struct table table;
     table_init(&table, columns, ARRAY_LEN(columns));
     size_t i;
     json_t *thread;
-    json_array_foreach(json_object_get(answer, "threads"), i, thread)
+    json_array_foreach(threads, i, thread)
     {
-        add_thread(&table, thread, has_off_cpu);
+        add_thread(&table, thread, &seen);
     }
     report_put_head(&text, run, answer);
+    if (seen.waits) {
+        report_put_waits(&text, answer);
+    }
     table_put(&table, &text, format_terminal_width(STDOUT_FILENO),
               format_has_colour(STDOUT_FILENO));
     uint64_t n = result_u64(answer, "n_threads");
@@ -100,8 +112,9 @@ static int print_threads(const json_t *run, const json_t *answer, const void *un
         format_things(&text, n - i, "more thread", "more threads");
         text_add(&text, " (-n 0 shows all)\n");
     }
-    if (!has_off_cpu) {
-        text_add(&text, "-: waiting was not recorded (stax status says why)\n");
+    if (!seen.waits || !seen.wakeups) {
+        text_addf(&text, "-: %s not recorded (stax status says why)\n",
+                  seen.waits ? "wakeups were" : "waiting was");
     }
     report_print(&text);
     return 0;
@@ -124,7 +137,9 @@ const struct cmd cmd_threads = {
     .name = "threads",
     .synopsis = "[-n N] [--run ID] [--json]",
     .summary = "what each thread did",
-    .details = "By on-CPU time. `blocked` is what a thread waited for longest.",
+    .details =
+        "By on-CPU time. off-CPU: blocked. `blocked` says what for most of it. runnable: ready\n"
+        "to run, but without a CPU. wakeups: how often something made the thread ready.",
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,

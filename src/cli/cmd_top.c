@@ -3,6 +3,7 @@
 #include "cli/format.h"
 #include "cli/report.h"
 #include "cli/session.h"
+#include "cli/waits.h"
 
 #include <unistd.h>
 
@@ -11,6 +12,8 @@ struct top_options {
     int64_t tid;
     int64_t run;
     const char *sort;
+    const char *reason; // NULL: any
+    bool off_cpu;
     bool json;
 };
 
@@ -33,6 +36,8 @@ static const struct option options[] = {
      .kind = OPTION_CHOICE,
      .at = offsetof(struct top_options, sort),
      .choices = sorts},
+    OPTION_OFF_CPU(struct top_options),
+    OPTION_REASON(struct top_options),
     OPTION_TID(struct top_options),
     OPTION_RUN(struct top_options),
     OPTION_JSON(struct top_options),
@@ -49,6 +54,35 @@ static const struct column columns[] = {
     {.title = "binary", .left = true},
 };
 
+static const struct column off_cpu_columns[] = {
+    {.title = "self ms"},
+    {.title = "self %"},
+    {.title = "total ms"},
+    {.title = "total %"},
+    {.title = "waits"},
+    {.title = "for", .left = true},
+    {.title = "function", .left = true, .flexible = true},
+    {.title = "binary", .left = true},
+};
+
+static void add_off_cpu_entry(struct table *table, const json_t *entry, uint64_t total_ns,
+                              bool by_self)
+{
+    CLEANUP(text_fini) struct text reasons = {0};
+    struct waits self = waits_read(json_object_get(entry, "self_off_cpu"));
+    struct waits total = waits_read(json_object_get(entry, "total_off_cpu"));
+    table_add_ms(table, self.total_ns);
+    table_add_percent(table, (double)self.total_ns, (double)total_ns);
+    table_add_ms(table, total.total_ns);
+    table_add_percent(table, (double)total.total_ns, (double)total_ns);
+    table_add_count(
+        table, result_u64(entry, by_self ? "self_off_cpu_intervals" : "total_off_cpu_intervals"));
+    waits_put_reasons(&reasons, by_self ? &self : &total);
+    table_add(table, &reasons);
+    table_add_name(table, result_text(entry, "function_name"));
+    table_add_name(table, result_text(entry, "binary"));
+}
+
 static void add_entry(struct table *table, const json_t *entry, uint64_t total_ns,
                       const char *samples)
 {
@@ -63,32 +97,59 @@ static void add_entry(struct table *table, const json_t *entry, uint64_t total_n
     table_add_name(table, result_text(entry, "binary"));
 }
 
+static size_t add_entries(struct table *table, const json_t *top, const struct top_options *o)
+{
+    bool by_self = strcmp(o->sort, "self") == 0;
+    uint64_t waited_ns = waits_read(json_object_get(top, "total_off_cpu")).total_ns;
+    size_t i;
+    json_t *entry;
+    json_array_foreach(json_object_get(top, "entries"), i, entry)
+    {
+        if (o->off_cpu) {
+            add_off_cpu_entry(table, entry, waited_ns, by_self);
+        } else {
+            add_entry(table, entry, result_u64(top, "total_on_cpu_ns"),
+                      by_self ? "self_samples" : "total_samples");
+        }
+    }
+    return i;
+}
+
+static void put_nothing(struct text *to, const json_t *top, bool off_cpu)
+{
+    const json_t *health = json_object_get(top, "health");
+    if (off_cpu && result_bool(health, "estimated")) {
+        text_add(to, "waiting was not recorded (stax status says why)\n");
+        return;
+    }
+    text_addf(to, "no %s%s\n", off_cpu ? "waits" : "samples",
+              result_bool(health, "recording") ? " yet" : "");
+}
+
 static int print_top(const json_t *run, const json_t *top, const void *options_of_top)
 {
     const struct top_options *o = options_of_top;
-    const json_t *entries = json_object_get(top, "entries");
-    const char *samples = strcmp(o->sort, "total") == 0 ? "total_samples" : "self_samples";
     CLEANUP(text_fini) struct text text = {0};
     CLEANUP(table_fini) struct table table;
-    table_init(&table, columns, ARRAY_LEN(columns));
-    size_t i;
-    json_t *entry;
-    json_array_foreach(entries, i, entry)
-    {
-        add_entry(&table, entry, result_u64(top, "total_on_cpu_ns"), samples);
+    if (o->off_cpu) {
+        table_init(&table, off_cpu_columns, ARRAY_LEN(off_cpu_columns));
+    } else {
+        table_init(&table, columns, ARRAY_LEN(columns));
     }
+    size_t n_shown = add_entries(&table, top, o);
     report_put_head(&text, run, top);
-    if (i == 0) {
-        text_add(&text, result_bool(json_object_get(top, "health"), "recording")
-                            ? "no samples yet\n"
-                            : "no samples\n");
+    if (o->off_cpu) {
+        report_put_waits(&text, top);
+    }
+    if (n_shown == 0) {
+        put_nothing(&text, top, o->off_cpu);
     } else {
         table_put(&table, &text, format_terminal_width(STDOUT_FILENO),
                   format_has_colour(STDOUT_FILENO));
     }
     uint64_t n = result_u64(top, "n_functions");
-    if (n > i) {
-        format_things(&text, n - i, "more function", "more functions");
+    if (n > n_shown) {
+        format_things(&text, n - n_shown, "more function", "more functions");
         text_add(&text, " (-n shows more)\n");
     }
     report_print(&text);
@@ -98,24 +159,31 @@ static int print_top(const json_t *run, const json_t *top, const void *options_o
 static int top_run(const void *values, const struct operands *operands)
 {
     (void)operands;
-    const struct top_options *o = values;
+    struct top_options o = *(const struct top_options *)values;
+    o.off_cpu = o.off_cpu || o.reason != NULL;
     return session_ask(&(struct view_question){
         .method = "Profiler.top",
-        .run = o->run,
-        .tid = o->tid,
-        .params = json_pack("{s:I s:s}", "limit", (json_int_t)o->limit, "sort", o->sort),
-        .json = o->json,
-        .options = o,
+        .run = o.run,
+        .tid = o.tid,
+        .params = json_pack("{s:I s:s s:s s:s*}", "limit", (json_int_t)o.limit, "sort", o.sort,
+                            "mode", o.off_cpu ? "off_cpu" : "on_cpu", "reason",
+                            waits_reason_of_word(o.reason)),
+        .json = o.json,
+        .options = &o,
         .print = print_top,
     });
 }
 
 const struct cmd cmd_top = {
     .name = "top",
-    .synopsis = "[-n N] [--sort self|total] [--tid TID] [--run ID] [--json]",
-    .summary = "the hottest functions",
-    .details = "self: samples with the function innermost. total: samples with it anywhere on the\n"
-               "stack; recursion counts once. Works while the run is recording, and after.",
+    .synopsis =
+        "[-n N] [--sort self|total] [--off-cpu] [--reason R] [--tid TID] [--run ID] [--json]",
+    .summary = "the hottest functions, or those that wait",
+    .details =
+        "self: the function is innermost. total: it is anywhere on the stack; recursion counts\n"
+        "once. With --off-cpu the innermost function is the one that waits, most often one of\n"
+        "the kernel; --sort total shows who called it. --reason implies --off-cpu. Works while\n"
+        "the run is recording, and after.",
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,

@@ -9,8 +9,9 @@
 // ---- Reading -----------------------------------------------------------------------------------
 
 static const char *const column_names[] = {
-    "parent",  "function",     "binary",     "address",      "on_cpu_ns",
-    "samples", "self_samples", "off_cpu_ns", "cut_children", "cut_samples",
+    "parent",       "function",     "binary",         "address",         "on_cpu_ns",
+    "samples",      "self_samples", "off_cpu_ns",     "self_off_cpu_ns", "off_cpu_intervals",
+    "cut_children", "cut_samples",  "cut_off_cpu_ns",
 };
 
 static int check_columns(const json_t *columns, size_t *ret_n, struct err *reterr)
@@ -44,11 +45,14 @@ static struct flame_tree_node read_node(const json_t *columns, size_t row)
         .function = (uint32_t)MIN(cell(columns, "function", row), (uint64_t)FLAME_NODE_NONE),
         .binary = (uint32_t)MIN(cell(columns, "binary", row), (uint64_t)FLAME_NODE_NONE),
         .on_cpu_ns = cell(columns, "on_cpu_ns", row),
-        .off_cpu_ns = cell(columns, "off_cpu_ns", row),
         .samples = cell(columns, "samples", row),
         .self_samples = cell(columns, "self_samples", row),
         .cut_children = cell(columns, "cut_children", row),
         .cut_samples = cell(columns, "cut_samples", row),
+        .waits = {.largest = WAITS_REASONS, .total_ns = cell(columns, "off_cpu_ns", row)},
+        .self_off_cpu_ns = cell(columns, "self_off_cpu_ns", row),
+        .off_cpu_intervals = cell(columns, "off_cpu_intervals", row),
+        .cut_off_cpu_ns = cell(columns, "cut_off_cpu_ns", row),
         .address = address == NULL ? "" : address,
     };
 }
@@ -62,6 +66,29 @@ static int check_node(const struct flame_tree *tree, size_t row, const struct fl
     }
     if (node->function >= n_strings || node->binary >= n_strings) {
         return err_set(reterr, EPROTO, "bad flamegraph: node %zu has no name", row);
+    }
+    return 0;
+}
+
+// Reasons come as a table of their own: most nodes have one or none.
+static int read_waits(struct flame_tree *tree, const json_t *table, struct err *reterr)
+{
+    size_t n = json_array_size(json_object_get(table, "node"));
+    if (json_array_size(json_object_get(table, "reason")) != n ||
+        json_array_size(json_object_get(table, "ns")) != n) {
+        return err_set(reterr, EPROTO, "bad flamegraph: waits has columns of unequal length");
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint64_t index = cell(table, "node", i);
+        uint64_t reason = cell(table, "reason", i);
+        if (index >= tree->nodes.n || reason >= WAITS_REASONS) {
+            return err_set(reterr, EPROTO, "bad flamegraph: wait %zu is of no node", i);
+        }
+        struct waits *waits = &tree->nodes.at[index].waits;
+        waits->ns[reason] = cell(table, "ns", i);
+        if (waits->largest == WAITS_REASONS || waits->ns[reason] > waits->ns[waits->largest]) {
+            waits->largest = reason;
+        }
     }
     return 0;
 }
@@ -98,6 +125,11 @@ int flame_tree_read(struct flame_tree *ret, const json_t *answer, struct err *re
             return r;
         }
         vec_push(&ret->nodes, node);
+    }
+    r = read_waits(ret, json_object_get(answer, "waits"), reterr);
+    if (r < 0) {
+        flame_tree_fini(ret);
+        return r;
     }
     link_children(ret);
     return 0;
@@ -152,12 +184,18 @@ static void put_node_fields(struct json *j, const struct flame_tree *tree,
     json_u64_field(j, "on_cpu_ns", node->on_cpu_ns);
     json_u64_field(j, "samples", node->samples);
     json_u64_field(j, "self_samples", node->self_samples);
+    json_u64_field(j, "off_cpu_ns", node->waits.total_ns);
+    json_u64_field(j, "self_off_cpu_ns", node->self_off_cpu_ns);
+    json_u64_field(j, "off_cpu_intervals", node->off_cpu_intervals);
     json_key(j, "off_cpu");
     json_object_begin(j);
-    json_u64_field(j, "total_ns", node->off_cpu_ns);
+    for (size_t i = 0; i < WAITS_REASONS; i++) {
+        json_u64_field(j, waits_field(i), node->waits.ns[i]);
+    }
     json_object_end(j);
     json_u64_field(j, "cut_children", node->cut_children);
     json_u64_field(j, "cut_samples", node->cut_samples);
+    json_u64_field(j, "cut_off_cpu_ns", node->cut_off_cpu_ns);
     json_key(j, "children");
     json_array_begin(j);
 }
@@ -169,6 +207,7 @@ void flame_tree_put_json(const struct flame_tree *tree, const json_t *answer, st
     uint32_t depth = 0; // of the innermost open node
     json_object_begin(&j);
     put_value(&j, answer, "total_on_cpu_ns");
+    put_value(&j, answer, "total_off_cpu");
     put_value(&j, answer, "health");
     put_value(&j, answer, "n_nodes");
     for (uint32_t i = 0; i < tree->nodes.n && i != FLAME_NODE_NONE; i = flame_tree_next(tree, i)) {

@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "base/vec.h"
 
+#include "cli/waits.h"
+
 #include <jansson.h>
 
 enum { FLAME_NODE_NONE = UINT32_MAX };
@@ -21,11 +23,14 @@ struct flame_tree_node {
     uint32_t function;     // index into strings
     uint32_t binary;
     uint64_t on_cpu_ns;
-    uint64_t off_cpu_ns;
     uint64_t samples;
     uint64_t self_samples;
+    struct waits waits;
+    uint64_t self_off_cpu_ns;
+    uint64_t off_cpu_intervals;
     uint64_t cut_children;
     uint64_t cut_samples;
+    uint64_t cut_off_cpu_ns;
     const char *address; // borrowed from the answer
 };
 
@@ -43,5 +48,6 @@ const char *flame_tree_string(const struct flame_tree *tree, uint32_t index);
 // The node after `node` in reading order (callers before callees); FLAME_NODE_NONE at the end.
 uint32_t flame_tree_next(const struct flame_tree *tree, uint32_t node);
 
-// The answer as one nested object: the root's fields, and total_on_cpu_ns, health and n_nodes.
+// The answer as one nested object: the root's fields, and total_on_cpu_ns, total_off_cpu, health
+// and n_nodes.
 void flame_tree_put_json(const struct flame_tree *tree, const json_t *answer, struct text *to);

@@ -218,16 +218,25 @@ int options_parse(const struct cmd *cmd, int argc, char **argv, void *options,
     *ret_operands = (struct operands){0};
     for (; scan.at < argc; scan.at++) {
         const char *argument = argv[scan.at];
+        bool is_operand = argument[0] != '-' || argument[1] == 0;
+        if (is_operand && cmd->operand != NULL && ret_operands->n == 0) {
+            *ret_operands = (struct operands){argv + scan.at, 1, false};
+            continue;
+        }
         if (cmd->takes_command && strcmp(argument, "--") == 0) {
             *ret_operands = (struct operands){argv + scan.at + 1, argc - scan.at - 1, true};
             return OPTIONS_OK;
         }
-        int r = argument[0] != '-' || argument[1] == 0 ? unexpected(&scan)
-                : argument[1] == '-'                   ? scan_long(&scan)
-                                                       : scan_short(&scan);
+        int r = is_operand           ? unexpected(&scan)
+                : argument[1] == '-' ? scan_long(&scan)
+                                     : scan_short(&scan);
         if (r != 0) {
             return r;
         }
+    }
+    if (cmd->operand != NULL && ret_operands->n == 0) {
+        return err_set(reterr, EINVAL, "stax %s needs a %s; see: stax %s --help", cmd->name,
+                       cmd->operand, cmd->name);
     }
     return OPTIONS_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "cli/format.h"
 #include "cli/session.h"
+#include "cli/waits.h"
 
 #include <stdio.h>
 
@@ -71,6 +72,12 @@ static void put_health(struct text *to, const json_t *health)
         text_addf(&line, "%s%.1f %% of samples without a name (stax diagnose says why)",
                   line.n > 0 ? SEPARATOR : "", unresolved);
     }
+    uint64_t unpaired = result_u64(health, "unpaired_switches");
+    if (unpaired > 0) {
+        text_add(&line, line.n > 0 ? SEPARATOR : "");
+        format_things(&line, unpaired, "switch", "switches");
+        text_add(&line, " without its counterpart: times around it are uncertain");
+    }
     if (line.n > 0) {
         text_addf(to, "note: %s\n", text_get(&line));
     }
@@ -86,6 +93,17 @@ static void put_short_label(struct text *to, const json_t *run)
     text_add(to, text_get(&label));
 }
 
+static void put_unsampled(struct text *to, const json_t *answer)
+{
+    uint64_t unsampled_ns = result_u64(json_object_get(answer, "health"), "unsampled_ns");
+    double all_ns = (double)result_u64(answer, "total_on_cpu_ns");
+    if ((double)unsampled_ns * 100 > NOTEWORTHY_PCT * all_ns) {
+        text_add(to, "note: ");
+        format_ms(to, unsampled_ns);
+        text_add(to, " ms of that by threads too short-lived for a sample: no function has it\n");
+    }
+}
+
 void report_put_head(struct text *to, const json_t *run, const json_t *answer)
 {
     const json_t *health = json_object_get(answer, "health");
@@ -99,6 +117,37 @@ void report_put_head(struct text *to, const json_t *run, const json_t *answer)
     format_ms(to, result_u64(answer, "total_on_cpu_ns"));
     text_addf(to, " ms on CPU (%s)\n", result_bool(health, "estimated") ? "estimated" : "exact");
     put_health(to, health);
+    put_unsampled(to, answer);
+}
+
+void report_put_waits(struct text *to, const json_t *answer)
+{
+    struct waits waits = waits_read(json_object_get(answer, "total_off_cpu"));
+    double approximate = result_double(json_object_get(answer, "health"), "approximate_pct");
+    text_add(to, "waits: ");
+    format_ms(to, waits.total_ns);
+    text_add(to, " ms blocked");
+    const char *separator = ": ";
+    for (bool more = waits.total_ns > 0; more;) { // the largest first
+        size_t largest = 0;
+        for (size_t i = 0; i < WAITS_REASONS; i++) {
+            largest = waits.ns[i] > waits.ns[largest] ? i : largest;
+        }
+        more = waits.ns[largest] > 0;
+        if (more) {
+            text_addf(to, "%s%s ", separator, waits_shown(largest));
+            format_ms(to, waits.ns[largest]);
+            separator = ", ";
+            waits.ns[largest] = 0;
+        }
+    }
+    text_add(to, "\n");
+    if (approximate > NOTEWORTHY_PCT) {
+        text_addf(to,
+                  "note: of %.0f %% of that the stack is not that of the wait itself, but the last "
+                  "one known\n",
+                  approximate);
+    }
 }
 
 void report_put_summary(struct text *to, const json_t *run)
@@ -125,6 +174,8 @@ void report_put_summary(struct text *to, const json_t *run)
     report_put_lost(to, run);
     text_add(to, "\n  threads   ");
     format_count(to, result_u64(run, "threads"));
+    text_add(to, ", ");
+    format_things(to, result_u64(run, "off_cpu_intervals"), "wait", "waits");
     text_add(to, "\n");
     size_t i;
     json_t *note;

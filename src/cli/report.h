@@ -11,6 +11,10 @@
 // second line when something was lost, cut or remained without a name.
 void report_put_head(struct text *to, const json_t *run, const json_t *answer);
 
+// "waits     12,345.6 ms blocked: lock 9,000.0, sleep 3,345.6", from `total_off_cpu`, and how much
+// of it has only an approximate stack.
+void report_put_waits(struct text *to, const json_t *answer);
+
 // "recording", or "stopped: target exited".
 void report_put_state(struct text *to, const json_t *run);
 

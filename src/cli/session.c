@@ -109,15 +109,20 @@ json_t *session_find_run(struct client *client, int64_t id)
     return found;
 }
 
-// {run?, tid?}
-static json_t *view_of(int64_t run, int64_t tid)
+// {run?, tid?, time_range?}
+static json_t *view_of(const struct view_question *q)
 {
     json_t *view = json_object();
-    if (run > 0) {
-        json_object_set_new(view, "run", json_integer(run));
+    if (q->run > 0) {
+        json_object_set_new(view, "run", json_integer(q->run));
     }
-    if (tid > 0) {
-        json_object_set_new(view, "tid", json_integer(tid));
+    if (q->tid > 0) {
+        json_object_set_new(view, "tid", json_integer(q->tid));
+    }
+    if (q->has_since) {
+        json_object_set_new(view, "time_range",
+                            json_pack("{s:I s:I}", "start_ns", (json_int_t)q->since_ns, "end_ns",
+                                      (json_int_t)INT64_MAX));
     }
     return view;
 }
@@ -142,7 +147,9 @@ int session_ask(const struct view_question *q)
     json_t *answer = NULL;
     int status = 1;
     if (session_open(&client) && (q->json || (run = session_find_run(&client, q->run)) != NULL)) {
-        json_object_set_new(params, "view", view_of(q->run, q->tid));
+        if (!q->no_view) {
+            json_object_set_new(params, "view", view_of(q));
+        }
         answer = session_call(&client, q->method, TAKE(params));
     }
     if (answer != NULL) {

@@ -22,8 +22,11 @@ void session_print_json(const json_t *result);
 // A question about a part of a run: what most commands are.
 struct view_question {
     const char *method;
-    int64_t run;         // 0: not given
-    int64_t tid;         // 0: not given
+    int64_t run;    // 0: not given
+    int64_t tid;    // 0: not given
+    bool has_since; // only from `since_ns` of the run on
+    uint64_t since_ns;
+    bool no_view;        // the method takes none
     json_t *params;      // besides the view; taken over
     bool json;           // the answer is printed as it is
     const void *options; // of the command, for its functions

@@ -11,7 +11,9 @@
 static json_t *make_answer(size_t n, const json_int_t *parents)
 {
     static const char *const zeros[] = {
-        "binary", "samples", "self_samples", "off_cpu_ns", "cut_children", "cut_samples",
+        "binary",       "samples",         "self_samples",
+        "off_cpu_ns",   "self_off_cpu_ns", "off_cpu_intervals",
+        "cut_children", "cut_samples",     "cut_off_cpu_ns",
     };
     json_t *nodes = json_object();
     json_t *strings = json_array();
@@ -37,8 +39,15 @@ static json_t *make_answer(size_t n, const json_int_t *parents)
         }
         json_object_set_new(nodes, zeros[i], column);
     }
-    return json_pack("{s:o s:o s:i s:{s:i} s:i}", "strings", strings, "nodes", nodes,
-                     "total_on_cpu_ns", 5, "health", "samples", 3, "n_nodes", 9);
+    // The last node waits for two reasons.
+    json_t *waits = json_pack("{s:[] s:[] s:[]}", "node", "reason", "ns");
+    for (int i = 0; i < 2 && n > 0; i++) {
+        json_array_append_new(json_object_get(waits, "node"), json_integer((json_int_t)n - 1));
+        json_array_append_new(json_object_get(waits, "reason"), json_integer(i == 0 ? 1 : 7));
+        json_array_append_new(json_object_get(waits, "ns"), json_integer(30 + 10 * i));
+    }
+    return json_pack("{s:o s:o s:o s:i s:{s:i} s:i}", "strings", strings, "nodes", nodes, "waits",
+                     waits, "total_on_cpu_ns", 5, "health", "samples", 3, "n_nodes", 9);
 }
 
 static void put_shape(struct text *to, const json_t *node)
@@ -120,6 +129,52 @@ static void test_hostile_answers(void **state)
     json_decref(answer);
 }
 
+static void test_hostile_waits(void **state)
+{
+    (void)state;
+    static const json_int_t parents[] = {0, 0, 0};
+    static const struct {
+        const char *column;
+        json_int_t value;
+    } rows[] = {{"node", 3}, {"node", INT64_MAX}, {"reason", WAITS_REASONS}};
+    CLEANUP(flame_tree_fini) struct flame_tree tree = {0};
+    struct err err = {0};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        json_t *answer = make_answer(3, parents);
+        json_t *column = json_object_get(json_object_get(answer, "waits"), rows[i].column);
+        json_array_set_new(column, 0, json_integer(rows[i].value));
+        assert_int_equal(flame_tree_read(&tree, answer, &err), -EPROTO);
+        assert_int_equal(tree.nodes.n, 0);
+        json_decref(answer);
+    }
+    json_t *answer = make_answer(3, parents);
+    json_array_remove(json_object_get(json_object_get(answer, "waits"), "ns"), 0);
+    assert_int_equal(flame_tree_read(&tree, answer, &err), -EPROTO);
+    json_decref(answer);
+}
+
+static void test_reasons(void **state)
+{
+    (void)state;
+    static const json_int_t parents[] = {0, 0};
+    json_t *answer = make_answer(2, parents);
+    CLEANUP(flame_tree_fini) struct flame_tree tree = {0};
+    CLEANUP(text_fini) struct text text = {0};
+    struct err err = {0};
+    assert_int_equal(flame_tree_read(&tree, answer, &err), 0);
+    assert_int_equal(tree.nodes.at[0].waits.largest, WAITS_REASONS);
+    assert_int_equal(tree.nodes.at[1].waits.largest, 7);
+    flame_tree_put_json(&tree, answer, &text);
+    json_t *root = json_loads(text_get(&text), JSON_REJECT_DUPLICATES, NULL);
+    const json_t *child = json_array_get(json_object_get(root, "children"), 0);
+    struct waits waits = waits_read(json_object_get(child, "off_cpu"));
+    assert_int_equal(waits.ns[1], 30);
+    assert_int_equal(waits.ns[7], 40);
+    assert_int_equal(waits.total_ns, 70);
+    json_decref(root);
+    json_decref(answer);
+}
+
 static void test_empty(void **state)
 {
     (void)state;
@@ -157,10 +212,9 @@ static void test_deep(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nests),
-        cmocka_unit_test(test_hostile_answers),
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_nests),         cmocka_unit_test(test_hostile_answers),
+        cmocka_unit_test(test_hostile_waits), cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_empty),         cmocka_unit_test(test_deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -209,6 +209,8 @@ struct event {
             uint32_t parent_pid; // its address space and names are copied
             uint32_t parent_tid;
             bool recorded; // false: only its existence is known (no --follow)
+            bool existed;  // its main thread: as with thread_started
+            bool asleep;
         } process_forked;
         struct {
             struct slice name;

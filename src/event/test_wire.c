@@ -97,6 +97,8 @@ static struct event event_of(enum event_kind kind)
         e.process_forked.parent_pid = 91;
         e.process_forked.parent_tid = 92;
         e.process_forked.recorded = true;
+        e.process_forked.existed = true;
+        e.process_forked.asleep = true;
         break;
     case EVENT_THREAD_NAMED:
         e.thread_named.name = slice_of_text("worker 7");
@@ -223,6 +225,8 @@ static void assert_same_fields(const struct event *a, const struct event *b)
         assert_int_equal(a->process_forked.parent_pid, b->process_forked.parent_pid);
         assert_int_equal(a->process_forked.parent_tid, b->process_forked.parent_tid);
         assert_int_equal(a->process_forked.recorded, b->process_forked.recorded);
+        assert_int_equal(a->process_forked.existed, b->process_forked.existed);
+        assert_int_equal(a->process_forked.asleep, b->process_forked.asleep);
         break;
     case EVENT_THREAD_NAMED:
         assert_same_bytes(a->thread_named.name, b->thread_named.name);

@@ -182,6 +182,8 @@ static void put_fields(struct text *to, const struct event *event)
         put_u32(to, event->process_forked.parent_pid);
         put_u32(to, event->process_forked.parent_tid);
         put_bool(to, event->process_forked.recorded);
+        put_bool(to, event->process_forked.existed);
+        put_bool(to, event->process_forked.asleep);
         break;
     case EVENT_THREAD_NAMED:
         put_slice(to, event->thread_named.name, LIMIT_NAME_BYTES);
@@ -397,6 +399,8 @@ static void parse_fields(struct reader *from, struct wire_scratch *scratch, stru
         ret->process_forked.parent_pid = read_u32(from);
         ret->process_forked.parent_tid = read_u32(from);
         ret->process_forked.recorded = parse_bool(from);
+        ret->process_forked.existed = parse_bool(from);
+        ret->process_forked.asleep = parse_bool(from);
         break;
     case EVENT_THREAD_NAMED:
         ret->thread_named.name = parse_slice(from, LIMIT_NAME_BYTES);

@@ -6,7 +6,11 @@
 // grows longer (twice as long, half as many), so that a live timeline costs only what is new. An
 // answer sums neighbouring buckets to about as many as were asked for.
 //
-// Time on a CPU is what is left of a thread's life, where the store has switches; else its samples.
+// Time on a CPU is what is left of a thread's life, where the store has switches and the view
+// excludes no symbols; else its samples.
+//
+// A timeline reaches from the start of the view to its end, or to the end of the run so far: the
+// horizon of the last advance that caught up. Stays that are not over count up to it.
 //
 // Belongs to the query thread.
 
@@ -26,6 +30,10 @@ struct timeline; // timeline.c
 struct timeline *timeline_new(struct view *view);
 void timeline_free(struct timeline *timeline); // accepts NULL
 
+// Looks at up to `max_rows` further rows. True when it has caught up with what is published; only
+// then is there an answer to make. When names have changed, and a reason or an excluded symbol with
+// them, it starts over. Rows that are newer than the names have to wait, and are shown meanwhile as
+// stays that are not over, for the reason `other`.
 bool timeline_advance(struct timeline *timeline, const struct store *store,
                       const struct names *names, struct reasons *reasons, uint64_t max_rows);
 
@@ -52,7 +60,9 @@ struct timeline_answer {
     VEC(struct timeline_thread) threads; // by on_cpu_ns, most first; then by tid
 };
 
-// At most `n_buckets` buckets (1 to TIMELINE_BUCKETS), at most `n_threads` threads (0: none).
+// At most `n_buckets` buckets (1 to TIMELINE_BUCKETS; with threads, to TIMELINE_THREAD_BUCKETS),
+// and about as many as long as the run has lasted for some microseconds. At most `n_threads`
+// threads (0: none), of those that have buckets of their own.
 void timeline_make(struct timeline_answer *ret, struct timeline *timeline,
                    const struct store *store, size_t n_buckets, size_t n_threads);
 void timeline_answer_fini(struct timeline_answer *answer);

@@ -7,26 +7,41 @@
 // `intervals` are walked side by side: a blocked row ends at exactly the time of the wakeup that
 // ended it.
 //
+// Of the view, its tid (the thread that is woken; foreign ones as well) and its time range count:
+// a wakeup lies in the range or not, and the wait that it ended is clipped to it. Excluded symbols
+// do not: whose stack would they be looked for in?
+//
 // Belongs to the query thread.
 
 #include "query/answers.h"
-#include "query/keep.h"
-#include "query/reasons.h"
+#include "query/reason_cache.h"
 
 struct wakers_cell {
     thread_id wakee;
     thread_id waker; // or THREAD_INTERRUPT
     stack_id stack;
     uint64_t count;
-    uint64_t approximate;                   // of them: the stack is the waker's at another wakeup
-    uint64_t ended_ns[REASON_BY_STACK + 1]; // waiting that it ended, by the row's reason
+    uint64_t approximate;                  // of them: the stack is the waker's at another wakeup
+    uint64_t ended_ns[EVENT_REASON_COUNT]; // waiting that it ended, clipped to the view's time
+};
+
+// The newest wait and wakeup of a thread, as long as the other half of the pair is missing.
+struct wakers_wakee {
+    bool has_wait;
+    bool has_wakeup;
+    uint8_t wait_reason;
+    uint64_t wait_start_ns;
+    uint64_t wait_end_ns;
+    uint64_t wakeup_ns;
+    uint32_t wakeup_cell;
 };
 
 struct wakers {
     struct view view; // its tid is the wakee
-    struct keep keep;
+    struct reason_cache reasons;
     uint64_t wakeups_cursor;
     uint64_t intervals_cursor;
+    VEC(struct wakers_wakee) wakees; // by thread_id
     VEC(struct wakers_cell) cells;
     struct map by_key;
 };
@@ -51,7 +66,11 @@ struct wakers_answer {
 // Takes over `*view`, leaving an empty one.
 void wakers_init(struct wakers *wakers, struct view *view);
 void wakers_fini(struct wakers *wakers);
-bool wakers_advance(struct wakers *wakers, const struct store *store, const struct names *names,
+
+// Looks at up to `max_rows` further rows. True when it has caught up with what is published. When
+// names have changed, and a reason with them, it starts over. Waits that are newer than the names,
+// and what comes behind them, have to wait: it counts as caught up there.
+bool wakers_advance(struct wakers *wakers, const struct store *store, struct reasons *reasons,
                     uint64_t max_rows);
 
 // Those of every thread that had `tid`. An interrupt is told by the row, or by the waker's stack

@@ -18,7 +18,8 @@ struct pipeline *pipeline_new(struct store *store, struct library *library)
     pipeline->library = library;
     pipeline->kernel_image = IMAGE_NONE;
     pipeline->last_ns = store->started_ns;
-    processes_init(&pipeline->live, store);
+    waits_init(&pipeline->waits, store);
+    processes_init(&pipeline->live, store, &pipeline->waits);
     return pipeline;
 }
 
@@ -28,6 +29,7 @@ void pipeline_free(struct pipeline *pipeline)
         return;
     }
     processes_fini(&pipeline->live);
+    waits_fini(&pipeline->waits);
     map_fini(&pipeline->image_by_library);
     free(pipeline);
 }
@@ -99,7 +101,7 @@ static image_id file_image(struct pipeline *p, struct process *process, const st
 
 static void on_image_mapped(struct pipeline *p, const struct event *event)
 {
-    struct process *process = processes_get(&p->live, event->pid, event->time_ns);
+    struct process *process = processes_get(&p->live, event->pid, p->last_ns);
     if (process == NULL || event->image_mapped.kind == EVENT_IMAGE_KERNEL) {
         return;
     }
@@ -241,13 +243,13 @@ static stack_id intern_stack(struct pipeline *p, const struct process *process, 
     return way.stack;
 }
 
-// ---- Events -----------------------------------------------------------------------------------
+// ---- Samples ----------------------------------------------------------------------------------
 
 static void on_sample(struct pipeline *p, const struct event *event)
 {
     const struct event_stack *stack = &event->sample.stack;
-    const struct process *process = processes_get(&p->live, event->pid, event->time_ns);
-    thread_id thread = processes_thread(&p->live, event->pid, event->tid, event->time_ns);
+    const struct process *process = processes_get(&p->live, event->pid, p->last_ns);
+    thread_id thread = processes_thread(&p->live, event->pid, event->tid, p->last_ns);
     if (process == NULL || thread == THREAD_NONE) {
         store_count(p->store, ACCOUNT_SAMPLES_DROPPED, 1);
         return;
@@ -261,8 +263,11 @@ static void on_sample(struct pipeline *p, const struct event *event)
         store_count(p->store, ACCOUNT_STACKS_TRUNCATED, 1);
     }
     uint64_t row = atomic_load_explicit(&p->store->samples.n, memory_order_relaxed);
-    bool added = store_add_sample(p->store, p->last_ns, thread,
-                                  intern_stack(p, process, event->tid, stack));
+    stack_id interned = intern_stack(p, process, event->tid, stack);
+    atomic_store_explicit(&store_thread_mut(p->store, thread)->last_stack, interned,
+                          memory_order_release);
+    waits_runs(&p->waits, thread, event->time_ns, p->last_ns);
+    bool added = store_add_sample(p->store, p->last_ns, thread, interned);
     if (added && event->sample.counters.valid != 0) {
         struct counter_row counters = {.sample = row, .valid = event->sample.counters.valid};
         memcpy(counters.delta, event->sample.counters.delta, sizeof counters.delta);
@@ -270,73 +275,114 @@ static void on_sample(struct pipeline *p, const struct event *event)
     }
 }
 
+// ---- Waiting ----------------------------------------------------------------------------------
+
 static void on_switch_out(struct pipeline *p, const struct event *event)
 {
-    const struct process *process = processes_get(&p->live, event->pid, event->time_ns);
-    thread_id thread = processes_thread(&p->live, event->pid, event->tid, event->time_ns);
-    if (process == NULL || thread == THREAD_NONE) {
+    thread_id thread = processes_thread(&p->live, event->pid, event->tid, p->last_ns);
+    if (thread == THREAD_NONE) {
         return;
     }
-    struct open_interval *wait = &p->live.waits.at[thread];
-    *wait = (struct open_interval){.open = true,
-                                   .preempted = event->switch_out.preempted,
-                                   .reason = EVENT_REASON_OTHER,
-                                   .start_ns = p->last_ns};
-    if (event->switch_out.has_reason) {
-        wait->reason = (uint8_t)event->switch_out.reason;
-    }
+    stack_id stack = STACK_ROOT;
     if (event->switch_out.has_stack) {
-        wait->stack = intern_stack(p, process, event->tid, &event->switch_out.stack);
+        const struct process *process = processes_find(&p->live, event->pid);
+        stack = intern_stack(p, process, event->tid, &event->switch_out.stack);
     }
-}
-
-static void close_wait(struct pipeline *p, thread_id thread, uint64_t time_ns, uint8_t flags)
-{
-    struct open_interval *wait = &p->live.waits.at[thread];
-    if (!wait->open) {
-        return;
-    }
-    wait->open = false;
-    struct interval interval = {.start_ns = wait->start_ns,
-                                .duration_ns = time_ns - wait->start_ns,
-                                .reason = wait->reason,
-                                .flags = flags,
-                                .thread = thread,
-                                .stack = wait->stack};
-    if (wait->preempted) {
-        interval.flags |= INTERVAL_RUNNABLE;
-    }
-    store_add_interval(p->store, &interval);
+    waits_out(&p->waits, thread, event, stack, p->last_ns);
 }
 
 static void on_switch_in(struct pipeline *p, const struct event *event)
 {
-    thread_id thread = processes_thread(&p->live, event->pid, event->tid, event->time_ns);
+    thread_id thread = processes_thread(&p->live, event->pid, event->tid, p->last_ns);
     if (thread != THREAD_NONE) {
-        close_wait(p, thread, p->last_ns, 0);
+        waits_in(&p->waits, thread, p->last_ns);
+    }
+}
+
+// Wakeups name threads, not always their process: one that is on its way out has none any more.
+static thread_id find_own(struct pipeline *p, uint32_t pid, uint32_t tid)
+{
+    thread_id known = map_find(&p->live.by_tid, tid);
+    return known != MAP_NONE ? known : processes_thread(&p->live, pid, tid, p->last_ns);
+}
+
+// THREAD_NONE: nobody, or no room for it.
+static thread_id find_wakee(struct pipeline *p, const struct event *event)
+{
+    uint32_t pid = event->wakeup.wakee_pid;
+    uint32_t tid = event->wakeup.wakee_tid;
+    if (tid == 0) { // the kernel's idle loop
+        return THREAD_NONE;
+    }
+    return event->wakeup.wakee_foreign
+               ? processes_foreign(&p->live, pid, tid, event->wakeup.foreign_name, p->last_ns)
+               : find_own(p, pid, tid);
+}
+
+static thread_id find_waker(struct pipeline *p, const struct event *event)
+{
+    if (event->wakeup.interrupt || event->tid == 0) { // likewise: it does nothing by itself
+        return THREAD_INTERRUPT;
+    }
+    if (event->wakeup.waker_foreign) {
+        return processes_foreign(&p->live, event->pid, event->tid, event->wakeup.foreign_name,
+                                 p->last_ns);
+    }
+    thread_id waker = find_own(p, event->pid, event->tid);
+    if (waker != THREAD_NONE) {
+        waits_runs(&p->waits, waker, event->time_ns, p->last_ns);
+    }
+    return waker;
+}
+
+// Where the waker was. The user's part of a stack belongs to a thread of the run, unless an
+// interrupt came in between.
+static void put_waker_stack(struct pipeline *p, const struct event *event, struct wakeup *ret)
+{
+    struct event_stack stack = event->wakeup.stack;
+    bool own = ret->waker != THREAD_INTERRUPT && !event->wakeup.waker_foreign;
+    if (!own) {
+        stack.n_user = 0;
+    }
+    if (event->wakeup.has_stack && stack.n_user + stack.n_kernel > 0) {
+        uint32_t pid = own ? store_thread(p->store, ret->waker)->pid : 0;
+        const struct process *process = own ? processes_find(&p->live, pid) : NULL;
+        ret->stack = intern_stack(p, process, event->tid, &stack);
+        if (ret->waker != THREAD_INTERRUPT) {
+            wakers_put(&p->wakers, ret->waker, ret->wakee, ret->stack);
+        }
+    } else if (ret->waker != THREAD_INTERRUPT) {
+        ret->stack = wakers_find(&p->wakers, ret->waker, ret->wakee);
+        ret->approximate = ret->stack != STACK_ROOT;
     }
 }
 
 static void on_wakeup(struct pipeline *p, const struct event *event)
 {
-    thread_id wakee = processes_thread(&p->live, event->wakeup.wakee_pid, event->wakeup.wakee_tid,
-                                       event->time_ns);
-    const struct process *process = processes_get(&p->live, event->pid, event->time_ns);
-    thread_id waker = THREAD_INTERRUPT;
-    if (!event->wakeup.interrupt) {
-        waker = processes_thread(&p->live, event->pid, event->tid, event->time_ns);
-    }
-    if (wakee == THREAD_NONE || waker == THREAD_NONE || process == NULL) {
+    struct wakeup wakeup = {.time_ns = p->last_ns, .wakee = find_wakee(p, event)};
+    if (wakeup.wakee == THREAD_NONE) {
         return;
     }
-    store_add_wakeup(p->store,
-                     &(struct wakeup){
-                         .time_ns = p->last_ns,
-                         .wakee = wakee,
-                         .waker = waker,
-                         .stack = intern_stack(p, process, event->tid, &event->wakeup.stack),
-                     });
+    wakeup.waker = find_waker(p, event);
+    if (wakeup.waker == THREAD_NONE) {
+        return;
+    }
+    put_waker_stack(p, event, &wakeup);
+    store_add_wakeup(p->store, &wakeup);
+    if (!event->wakeup.wakee_foreign) {
+        waits_woken(&p->waits, wakeup.wakee, p->last_ns);
+    }
 }
+
+static void on_wait_seen(struct pipeline *p, const struct event *event)
+{
+    thread_id thread = processes_find_thread(&p->live, event->pid, event->tid);
+    if (thread != THREAD_NONE) {
+        waits_seen(&p->waits, thread, event);
+    }
+}
+
+// ---- Code -------------------------------------------------------------------------------------
 
 static void on_image_unmapped(struct pipeline *p, const struct event *event)
 {
@@ -350,7 +396,7 @@ static void on_image_unmapped(struct pipeline *p, const struct event *event)
 // A JIT's function: its life is kept; frames in it become its own when JIT names are looked up.
 static void on_code_loaded(struct pipeline *p, const struct event *event)
 {
-    const struct process *process = processes_get(&p->live, event->pid, event->time_ns);
+    const struct process *process = processes_get(&p->live, event->pid, p->last_ns);
     if (process == NULL) {
         return;
     }
@@ -389,24 +435,77 @@ static void on_code_moved(struct pipeline *p, const struct event *event)
     }
 }
 
+// ---- Lives ------------------------------------------------------------------------------------
+
+// The thread that this event begins, if it was announced before: by two sets of kernel events, or
+// by its birth and by a list of those that exist. Else THREAD_NONE.
+static thread_id find_announced(const struct pipeline *p, const struct event *event, bool existed)
+{
+    thread_id thread = processes_find_thread(&p->live, event->pid, event->tid);
+    if (thread == THREAD_NONE || existed) {
+        return thread;
+    }
+    uint64_t started_ns = store_thread(p->store, thread)->started_ns;
+    bool same = event->time_ns <= started_ns || event->time_ns - started_ns <= WAITS_HAIR_NS;
+    return same ? thread : THREAD_NONE;
+}
+
+static void begin_wait(struct pipeline *p, thread_id thread, bool existed, bool asleep)
+{
+    enum wait_begin there = asleep ? WAIT_BEGIN_ASLEEP : WAIT_BEGIN_AWAKE;
+    if (thread != THREAD_NONE) {
+        waits_begin(&p->waits, thread, existed ? there : WAIT_BEGIN_BORN);
+    }
+}
+
+static void on_thread_started(struct pipeline *p, const struct event *event)
+{
+    bool existed = event->thread_started.existed;
+    thread_id thread = find_announced(p, event, existed);
+    if (thread == THREAD_NONE) {
+        thread = processes_start_thread(&p->live, event->pid, event->tid,
+                                        event->thread_started.parent_tid, p->last_ns);
+    }
+    begin_wait(p, thread, existed, event->thread_started.asleep);
+}
+
 static void on_process_forked(struct pipeline *p, const struct event *event)
 {
     if (!event->process_forked.recorded) {
         return;
     }
-    processes_fork(&p->live, event->pid, event->process_forked.parent_pid, event->time_ns);
-    processes_start_thread(&p->live, event->pid, event->tid, event->process_forked.parent_tid,
-                           event->time_ns);
+    uint32_t parent_pid = event->process_forked.parent_pid;
+    bool existed = event->process_forked.existed;
+    const struct process *known = processes_find(&p->live, event->pid);
+    bool is_child = known != NULL && store_process(p->store, known->id)->parent_pid == parent_pid;
+    thread_id thread = is_child ? find_announced(p, event, existed) : THREAD_NONE;
+    if (thread == THREAD_NONE) {
+        processes_fork(&p->live, event->pid, parent_pid, p->last_ns);
+        thread = processes_start_thread(&p->live, event->pid, event->tid,
+                                        event->process_forked.parent_tid, p->last_ns);
+    }
+    begin_wait(p, thread, existed, event->process_forked.asleep);
 }
 
-static void on_thread_exited(struct pipeline *p, const struct event *event)
+static void on_thread_named(struct pipeline *p, const struct event *event)
 {
-    thread_id thread = map_find(&p->live.by_tid, event->tid);
-    if (thread != MAP_NONE && store_thread(p->store, thread)->pid == event->pid) {
-        close_wait(p, thread, p->last_ns, 0);
+    processes_name_thread(&p->live, event->pid, event->tid, event->thread_named.name, p->last_ns);
+    thread_id thread = processes_find_thread(&p->live, event->pid, event->tid);
+    if (thread != THREAD_NONE) {
+        waits_meet(&p->waits, thread);
     }
-    processes_end_thread(&p->live, event->pid, event->tid, p->last_ns);
 }
+
+static void on_exec(struct pipeline *p, const struct event *event)
+{
+    p->began = true;
+    thread_id thread = processes_exec(&p->live, event->pid, event->exec.name, p->last_ns);
+    if (thread != THREAD_NONE) {
+        waits_runs(&p->waits, thread, event->time_ns, p->last_ns);
+    }
+}
+
+// ---- Events -----------------------------------------------------------------------------------
 
 static void on_lost(struct pipeline *p, const struct event *event)
 {
@@ -424,8 +523,7 @@ static void keep_time(struct pipeline *p, const struct event *event)
         }
         return;
     }
-    p->last_ns = event->time_ns;
-    atomic_store_explicit(&p->store->last_ns, p->last_ns, memory_order_relaxed);
+    pipeline_advance(p, event->time_ns); // before it is applied: store_thread_off() says why
 }
 
 void pipeline_apply(struct pipeline *p, const struct event *event)
@@ -446,6 +544,7 @@ void pipeline_apply(struct pipeline *p, const struct event *event)
         on_wakeup(p, event);
         break;
     case EVENT_WAIT_SEEN:
+        on_wait_seen(p, event);
         break;
     case EVENT_IMAGE_MAPPED:
         on_image_mapped(p, event);
@@ -460,22 +559,19 @@ void pipeline_apply(struct pipeline *p, const struct event *event)
         on_code_moved(p, event);
         break;
     case EVENT_EXEC:
-        p->began = true;
-        processes_exec(&p->live, event->pid, event->tid, event->exec.name, event->time_ns);
+        on_exec(p, event);
         break;
     case EVENT_THREAD_STARTED:
-        processes_start_thread(&p->live, event->pid, event->tid, event->thread_started.parent_tid,
-                               event->time_ns);
+        on_thread_started(p, event);
         break;
     case EVENT_PROCESS_FORKED:
         on_process_forked(p, event);
         break;
     case EVENT_THREAD_NAMED:
-        processes_name_thread(&p->live, event->pid, event->tid, event->thread_named.name,
-                              event->time_ns);
+        on_thread_named(p, event);
         break;
     case EVENT_THREAD_EXITED:
-        on_thread_exited(p, event);
+        processes_end_thread(&p->live, event->pid, event->tid, p->last_ns);
         break;
     case EVENT_LOST:
         on_lost(p, event);
@@ -488,11 +584,16 @@ void pipeline_apply(struct pipeline *p, const struct event *event)
     }
 }
 
+void pipeline_advance(struct pipeline *p, uint64_t time_ns)
+{
+    if (time_ns > p->last_ns) {
+        p->last_ns = time_ns;
+        atomic_store_explicit(&p->store->last_ns, p->last_ns, memory_order_release);
+    }
+}
+
 void pipeline_end(struct pipeline *p, uint64_t time_ns)
 {
-    p->last_ns = MAX(p->last_ns, time_ns);
-    for (size_t i = 0; i < p->live.waits.n; i++) {
-        close_wait(p, (thread_id)i, p->last_ns, INTERVAL_ENDED_BY_RUN);
-    }
-    atomic_store(&p->store->last_ns, p->last_ns);
+    pipeline_advance(p, time_ns);
+    waits_end_run(&p->waits, p->last_ns);
 }

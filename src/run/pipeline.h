@@ -6,6 +6,7 @@
 //           ──► which image, which offset     image/space.h      addresses become frames
 //           ──► which stack                   edges.h, store     frames become one number
 //           ──► a row                         store/store.h
+//           ──► on a CPU, ready or blocked    waits.h            switches become rows, too
 //
 // Names play no part in it: they are found when somebody asks (query/names.h). The pipeline only
 // says which images are worth loading: those that samples fall into.
@@ -16,17 +17,20 @@
 #include "image/library.h"
 #include "run/edges.h"
 #include "run/processes.h"
+#include "run/wakers.h"
 #include "store/store.h"
 
 struct pipeline {
     struct store *store;
     struct library *library;
     struct processes_live live;
+    struct waits waits;
     struct map image_by_library; // library id -> image_id, of files, the vdso and the kernel
     image_id kernel_image;       // IMAGE_NONE until a kernel frame is seen
     uint64_t last_ns;
     bool began; // an exec or a sample was seen: the launched program did start
     struct edges edges;
+    struct wakers wakers;
 };
 
 // On the heap: it is large. Both arguments are borrowed and outlive it.
@@ -35,6 +39,9 @@ void pipeline_free(struct pipeline *pipeline); // accepts NULL
 
 // Applies one event. Times that run backwards are counted and moved up to the last one.
 void pipeline_apply(struct pipeline *pipeline, const struct event *event);
+
+// Everything before this time has been applied: a time in which nothing happens passes, too.
+void pipeline_advance(struct pipeline *pipeline, uint64_t time_ns);
 
 // Nothing more will come: closes the waits that are still open.
 void pipeline_end(struct pipeline *pipeline, uint64_t time_ns);

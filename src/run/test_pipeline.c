@@ -313,6 +313,7 @@ static struct event switch_out(bool preempted)
 static void test_switches_become_intervals(void **state)
 {
     struct story *s = *state;
+    s->store->has_switches = true;
     struct event out = switch_out(false);
     out.time_ns = 2000;
     struct event in = {.kind = EVENT_SWITCH_IN, .pid = PID, .tid = PID, .time_ns = 2500};
@@ -328,10 +329,10 @@ static void test_switches_become_intervals(void **state)
     assert_int_equal(wait.start_ns, 2000);
     assert_int_equal(wait.duration_ns, 500);
     assert_int_equal(wait.reason, EVENT_REASON_LOCK);
-    assert_int_equal(wait.flags, 0);
+    assert_int_equal(wait.flags, INTERVAL_APPROXIMATE);
     wait = intervals_get(&s->store->intervals, 1);
     assert_int_equal(wait.duration_ns, 400);
-    assert_int_equal(wait.flags, INTERVAL_RUNNABLE | INTERVAL_ENDED_BY_RUN);
+    assert_int_equal(wait.flags, INTERVAL_RUNNABLE | INTERVAL_APPROXIMATE | INTERVAL_ENDED_BY_RUN);
 }
 
 static void test_wakeups_know_both_sides(void **state)
@@ -349,6 +350,353 @@ static void test_wakeups_know_both_sides(void **state)
     assert_int_equal(store_thread(s->store, first.wakee)->tid, PID + 1);
     assert_int_equal(store_thread(s->store, first.waker)->tid, PID);
     assert_int_equal(wakeups_get(&s->store->wakeups, 1).waker, THREAD_INTERRUPT);
+}
+
+// A wakeup of PID + 1 by PID, with this user stack of one frame, or none (0).
+static struct wakeup wake(struct story *s, uint32_t wakee_tid, uint64_t user, uint64_t kernel)
+{
+    const struct event_stack stack = {
+        .user = &user, .n_user = user != 0, .kernel = &kernel, .n_kernel = kernel != 0};
+    apply(s, (struct event){.kind = EVENT_WAKEUP,
+                            .pid = PID,
+                            .tid = PID,
+                            .wakeup = {.wakee_pid = PID,
+                                       .wakee_tid = wakee_tid,
+                                       .has_stack = user != 0 || kernel != 0,
+                                       .stack = stack}});
+    return wakeups_get(&s->store->wakeups, atomic_load(&s->store->wakeups.n) - 1);
+}
+
+static void test_a_wakeup_without_a_stack_gets_one_like_it(void **state)
+{
+    struct story *s = *state;
+    struct wakeup none = wake(s, PID + 1, 0, 0);
+    assert_int_equal(none.stack, STACK_ROOT);
+    assert_false(none.approximate);
+    struct wakeup first = wake(s, PID + 1, 0x10010, 0);
+    assert_int_equal(frame_of(s, first.stack)->off, 0x10010);
+    assert_false(first.approximate);
+    struct wakeup second = wake(s, PID + 2, 0x10020, 0);
+    struct wakeup like_first = wake(s, PID + 1, 0, 0); // of the same wakee
+    assert_int_equal(like_first.stack, first.stack);
+    assert_true(like_first.approximate);
+    struct wakeup like_last = wake(s, PID + 3, 0, 0); // there is none of this wakee: the last one
+    assert_int_equal(like_last.stack, second.stack);
+    assert_true(like_last.approximate);
+    uint64_t row = atomic_load(&store_thread(s->store, first.wakee)->last_wakeup);
+    assert_int_equal(row, 4); // the fourth one, plus 1 for there being one
+}
+
+static struct event foreign_wakeup(uint32_t tid, bool is_waker, const char *name)
+{
+    struct event event = {
+        .kind = EVENT_WAKEUP,
+        .pid = is_waker ? tid : PID,
+        .tid = is_waker ? tid : PID,
+        .wakeup = {.wakee_pid = is_waker ? PID : tid,
+                   .wakee_tid = is_waker ? PID : tid,
+                   .waker_foreign = is_waker,
+                   .wakee_foreign = !is_waker,
+                   .foreign_name = slice_of_text(name)},
+    };
+    return event;
+}
+
+static void test_a_waker_on_its_way_out(void **state)
+{
+    struct story *s = *state;
+    const uint64_t user[] = {0x10010};
+    sample(s, PID, PID + 1, user, 1);
+    apply(s, (struct event){.kind = EVENT_THREAD_EXITED, .pid = PID, .tid = PID + 1});
+    struct event event = {.kind = EVENT_WAKEUP,
+                          .pid = PID + 1,
+                          .tid = PID + 1,
+                          .wakeup = {.wakee_pid = PID,
+                                     .wakee_tid = PID,
+                                     .has_stack = true,
+                                     .stack = {.user = user, .n_user = 1}}};
+    apply(s, event);
+    assert_int_equal(wakeups_get(&s->store->wakeups, 0).waker, 0);
+    assert_int_equal(frame_of(s, wakeups_get(&s->store->wakeups, 0).stack)->off, 0x10010);
+    assert_int_equal(atomic_load(&s->store->processes.n), 1);
+    assert_int_equal(atomic_load(&s->store->threads.n), 2);
+}
+
+static void test_other_programs_are_no_threads_of_the_run(void **state)
+{
+    struct story *s = *state;
+    s->store->has_switches = true;
+    const uint64_t user[] = {0x10010};
+    const uint64_t kernel[] = {0xffffffff81000010};
+    sample(s, PID, PID, user, 1);
+    struct event event = foreign_wakeup(9000, true, "cron");
+    event.wakeup.has_stack = true;
+    event.wakeup.stack = (struct event_stack){
+        .user = user, .n_user = 1, .kernel = kernel, .n_kernel = 1};
+    apply(s, event);
+    apply(s, foreign_wakeup(9000, false, "cron")); // the same one
+    apply(s, foreign_wakeup(9000, true, "at"));    // its number is used again
+    struct wakeup by = wakeups_get(&s->store->wakeups, 0);
+    assert_int_equal(by.wakee, 0);
+    assert_int_equal(frame_of(s, by.stack)->off, kernel[0]);
+    assert_int_equal(caller_of(s, by.stack), STACK_ROOT); // addresses of a user we do not know
+    const struct thread_row *cron = store_thread(s->store, by.waker);
+    assert_true(cron->foreign);
+    assert_int_equal(cron->tid, 9000);
+    assert_string_equal(thread_name(s, by.waker), "cron");
+    string_id name = atomic_load(&store_process(s->store, cron->process)->name);
+    assert_string_equal(strings_get(&s->store->strings, name).data, "cron");
+    struct wakeup of = wakeups_get(&s->store->wakeups, 1);
+    assert_int_equal(of.wakee, by.waker);
+    assert_int_equal(of.waker, 0);
+    assert_string_equal(thread_name(s, wakeups_get(&s->store->wakeups, 2).waker), "at");
+    assert_int_equal(atomic_load(&s->store->threads.n), 3);
+    assert_int_equal(store_count_threads(s->store), 1);
+    // A recorded thread that gets the same tid is another one.
+    sample(s, PID, 9000, user, 1);
+    assert_int_equal(store_count_threads(s->store), 2);
+    pipeline_end(s->pipeline, 0);
+    for (uint64_t i = 0; i < atomic_load(&s->store->intervals.n); i++) {
+        thread_id thread = intervals_get(&s->store->intervals, i).thread;
+        assert_false(store_thread(s->store, thread)->foreign);
+    }
+}
+
+static void test_other_programs_are_bounded(void **state)
+{
+    struct story *s = *state;
+    for (uint32_t i = 0; i < LIMIT_FOREIGN_THREADS + 50; i++) {
+        apply(s, foreign_wakeup(10000 + i, true, "other"));
+    }
+    thread_id last = wakeups_get(&s->store->wakeups, LIMIT_FOREIGN_THREADS + 49).waker;
+    assert_string_equal(thread_name(s, last), "[others]");
+    assert_true(store_thread(s->store, last)->foreign);
+    apply(s, foreign_wakeup(10007, true, "other")); // one that is known
+    struct wakeup known = wakeups_get(&s->store->wakeups, LIMIT_FOREIGN_THREADS + 50);
+    assert_int_equal(store_thread(s->store, known.waker)->tid, 10007);
+    assert_int_equal(atomic_load(&s->store->threads.n), LIMIT_FOREIGN_THREADS + 2);
+    assert_int_equal(store_count_threads(s->store), 1);
+}
+
+static void test_interrupts_have_no_user(void **state)
+{
+    struct story *s = *state;
+    const uint64_t user[] = {0x10010};
+    const uint64_t kernel[] = {0xffffffff81000010};
+    struct event event = {.kind = EVENT_WAKEUP,
+                          .pid = PID,
+                          .tid = PID,
+                          .wakeup = {
+                              .wakee_pid = PID,
+                              .wakee_tid = PID + 1,
+                              .interrupt = true,
+                              .has_stack = true,
+                              .stack = {.user = user, .n_user = 1, .kernel = kernel, .n_kernel = 1},
+                          }};
+    apply(s, event);
+    struct wakeup wakeup = wakeups_get(&s->store->wakeups, 0);
+    assert_int_equal(wakeup.waker, THREAD_INTERRUPT);
+    assert_int_equal(caller_of(s, wakeup.stack), STACK_ROOT);
+    event.wakeup.has_stack = false; // those of others say nothing about it
+    apply(s, event);
+    assert_int_equal(wakeups_get(&s->store->wakeups, 1).stack, STACK_ROOT);
+    // The idle loop does nothing by itself, and it does not wait.
+    event.wakeup.interrupt = false;
+    event.pid = event.tid = 0;
+    apply(s, event);
+    assert_int_equal(wakeups_get(&s->store->wakeups, 2).waker, THREAD_INTERRUPT);
+    event.wakeup.wakee_tid = 0;
+    apply(s, event);
+    assert_int_equal(atomic_load(&s->store->wakeups.n), 3);
+    assert_int_equal(atomic_load(&s->store->threads.n), 1);
+}
+
+static void apply_simple(struct story *s, enum event_kind kind, uint32_t pid, uint32_t tid)
+{
+    apply(s, (struct event){.kind = kind, .pid = pid, .tid = tid});
+}
+
+static void check_life(struct story *s, thread_id thread, uint32_t tid, uint64_t started_ns,
+                       uint64_t ended_ns)
+{
+    const struct thread_row *row = store_thread(s->store, thread);
+    assert_int_equal(row->tid, tid);
+    assert_int_equal(row->started_ns, started_ns);
+    assert_int_equal(atomic_load(&row->ended_ns), ended_ns);
+}
+
+static void check_interval(struct story *s, uint64_t row, thread_id thread, uint64_t start_ns,
+                           uint64_t end_ns)
+{
+    struct interval interval = intervals_get(&s->store->intervals, row);
+    assert_int_equal(interval.thread, thread);
+    assert_int_equal(interval.start_ns, start_ns);
+    assert_int_equal(interval.start_ns + interval.duration_ns, end_ns);
+}
+
+static struct event exec_of(uint32_t pid, uint64_t time_ns, const char *name)
+{
+    return (struct event){.kind = EVENT_EXEC,
+                          .pid = pid,
+                          .tid = pid,
+                          .time_ns = time_ns,
+                          .exec = {.name = slice_of_text(name)}};
+}
+
+static void test_a_launched_program_begins_with_its_exec(void **state)
+{
+    struct story *s = *state;
+    s->store->has_switches = true;
+    apply(s, exec_of(PID, 2000, "program"));
+    check_life(s, 0, PID, 2000, 0);
+    assert_string_equal(thread_name(s, 0), "program");
+    struct thread_off off;
+    assert_false(store_thread_off(s->store, 0, &off));
+    pipeline_end(s->pipeline, 9000);
+    assert_int_equal(atomic_load(&s->store->intervals.n), 0); // it ran
+}
+
+static void test_an_exec_ends_the_other_threads(void **state)
+{
+    struct story *s = *state;
+    s->store->has_switches = true;
+    apply(s, exec_of(PID, 2000, "program"));
+    for (uint32_t i = 1; i <= 3; i++) {
+        s->now_ns = 2999;
+        apply_simple(s, EVENT_THREAD_STARTED, PID, PID + i);
+        apply_simple(s, EVENT_SWITCH_IN, PID, PID + i);
+    }
+    s->now_ns = 3999;
+    apply_simple(s, EVENT_SWITCH_OUT, PID, PID + 1);
+    apply_simple(s, EVENT_THREAD_EXITED, PID, PID + 2);
+    uint64_t n = atomic_load(&s->store->intervals.n);
+    apply(s, exec_of(PID, 30000, "next"));
+    check_life(s, 0, PID, 2000, 0); // it called exec itself
+    check_life(s, 1, PID + 1, 3000, 30000);
+    check_life(s, 2, PID + 2, 3001, 4001);
+    check_life(s, 3, PID + 3, 3001, 30000);
+    assert_int_equal(atomic_load(&s->store->intervals.n), n + 1);
+    check_interval(s, n, 1, 4000, 30000);
+    assert_int_equal(atomic_load(&s->store->threads.n), 4);
+    assert_string_equal(thread_name(s, 0), "next");
+}
+
+// The first thread is gone, another one calls exec: it gets the number of the first one, and its
+// own one never ends by itself.
+static void test_an_exec_by_another_thread(void **state)
+{
+    struct story *s = *state;
+    s->store->has_switches = true;
+    const uint64_t user[] = {0x10010};
+    apply(s, exec_of(PID, 2000, "program"));
+    s->now_ns = 2999;
+    apply_simple(s, EVENT_THREAD_STARTED, PID, PID + 1);
+    apply_simple(s, EVENT_SWITCH_IN, PID, PID + 1);
+    s->now_ns = 3999;
+    apply_simple(s, EVENT_THREAD_EXITED, PID, PID);
+    sample(s, PID, PID, user, 1); // late ones of it
+    apply_simple(s, EVENT_SWITCH_OUT, PID, PID);
+    assert_int_equal(atomic_load(&s->store->threads.n), 2);
+    assert_true(atomic_load(&store_process(s->store, 0)->ended_ns) != 0);
+    apply(s, exec_of(PID, 30000, "next"));
+    check_life(s, 0, PID, 2000, 4000);
+    check_life(s, 1, PID + 1, 3000, 30000);
+    check_life(s, 2, PID, 30000, 0);
+    assert_string_equal(thread_name(s, 2), "next");
+    assert_int_equal(atomic_load(&store_process(s->store, 0)->ended_ns), 0);
+    s->now_ns = 39999;
+    apply_simple(s, EVENT_SWITCH_OUT, PID, PID);
+    apply_simple(s, EVENT_THREAD_EXITED, PID, PID);
+    uint64_t n = atomic_load(&s->store->intervals.n);
+    check_interval(s, n - 1, 2, 40000, 40001);
+    check_life(s, 2, PID, 30000, 40001);
+    assert_int_equal(atomic_load(&s->store->threads.n), 3);
+}
+
+static void test_a_forked_child_waits_for_its_first_turn(void **state)
+{
+    struct story *s = *state;
+    s->store->has_switches = true;
+    struct event forked = {
+        .kind = EVENT_PROCESS_FORKED,
+        .pid = PID + 1,
+        .tid = PID + 1,
+        .time_ns = 20000,
+        .process_forked = {.parent_pid = PID, .parent_tid = PID, .recorded = true}};
+    apply(s, forked);
+    apply(s, forked); // by another set of kernel events
+    assert_int_equal(atomic_load(&s->store->threads.n), 1);
+    s->now_ns = 20499;
+    apply_simple(s, EVENT_SWITCH_IN, PID + 1, PID + 1);
+    check_interval(s, 0, 0, 20000, 20500);
+    assert_int_equal(intervals_get(&s->store->intervals, 0).flags,
+                     INTERVAL_RUNNABLE | INTERVAL_APPROXIMATE);
+    // The pid is used again, and the end of its last user was lost.
+    s->now_ns = 49999;
+    apply_simple(s, EVENT_SWITCH_OUT, PID + 1, PID + 1);
+    forked.time_ns = 70000;
+    apply(s, forked);
+    check_life(s, 0, PID + 1, 20000, 70000);
+    check_life(s, 1, PID + 1, 70000, 0);
+    check_interval(s, 1, 0, 50000, 70000);
+    assert_int_equal(store_thread(s->store, 1)->process, 2);
+}
+
+static void test_a_child_that_existed(void **state)
+{
+    struct story *s = *state;
+    s->store->has_switches = true;
+    for (uint32_t i = 1; i <= 2; i++) {
+        struct event existed = {.kind = EVENT_PROCESS_FORKED,
+                                .pid = PID + i,
+                                .tid = PID + i,
+                                .time_ns = 20000,
+                                .process_forked = {.parent_pid = PID,
+                                                   .parent_tid = PID,
+                                                   .recorded = true,
+                                                   .existed = true,
+                                                   .asleep = i == 1}};
+        apply(s, existed);
+    }
+    s->now_ns = 49999;
+    apply_simple(s, EVENT_SWITCH_IN, PID + 1, PID + 1);
+    apply_simple(s, EVENT_SWITCH_IN, PID + 2, PID + 2);
+    check_interval(s, 0, 0, 20000, 50000);
+    check_interval(s, 1, 1, 20000, 50001);
+    assert_int_equal(intervals_get(&s->store->intervals, 0).flags, INTERVAL_APPROXIMATE);
+    assert_int_equal(intervals_get(&s->store->intervals, 1).flags,
+                     INTERVAL_APPROXIMATE | INTERVAL_RUNNABLE);
+}
+
+static void test_a_tid_moves_to_another_process(void **state)
+{
+    struct story *s = *state;
+    s->store->has_switches = true;
+    const uint64_t user[] = {0x10010};
+    sample(s, PID, PID + 5, user, 1);
+    s->now_ns = 20000;
+    sample(s, PID + 1, PID + 5, user, 1); // its end was lost
+    check_life(s, 0, PID + 5, 1001, 20001);
+    check_life(s, 1, PID + 5, 20001, 0);
+}
+
+static void test_a_flood_of_tids(void **state)
+{
+    struct story *s = *state;
+    s->store->has_switches = true;
+    for (uint32_t i = 0; i < LIMIT_THREADS - 3; i++) {
+        store_add_thread(s->store, 1, i, 0, START_NS, 0);
+    }
+    for (uint64_t tid = 1; tid != 0 && tid < UINT64_C(1) << 32; tid = tid * 5 / 4 + 1) {
+        apply_simple(s, EVENT_SWITCH_OUT, (uint32_t)tid, (uint32_t)tid);
+        apply_simple(s, EVENT_SWITCH_IN, (uint32_t)tid, (uint32_t)tid);
+        apply_simple(s, EVENT_THREAD_NAMED, (uint32_t)tid, (uint32_t)tid);
+        apply(s, exec_of((uint32_t)tid, 0, "program"));
+        apply(s, foreign_wakeup((uint32_t)tid, true, "other"));
+        wake(s, (uint32_t)tid, 0x10, 0);
+        apply_simple(s, EVENT_THREAD_EXITED, (uint32_t)tid, (uint32_t)tid);
+    }
+    assert_int_equal(atomic_load(&s->store->threads.n), LIMIT_THREADS);
 }
 
 static void test_jit_code_has_a_life(void **state)
@@ -420,6 +768,18 @@ int main(void)
         STORY(test_memory_without_a_file_belongs_to_its_process),
         STORY(test_switches_become_intervals),
         STORY(test_wakeups_know_both_sides),
+        STORY(test_a_wakeup_without_a_stack_gets_one_like_it),
+        STORY(test_a_waker_on_its_way_out),
+        STORY(test_other_programs_are_no_threads_of_the_run),
+        STORY(test_other_programs_are_bounded),
+        STORY(test_interrupts_have_no_user),
+        STORY(test_a_launched_program_begins_with_its_exec),
+        STORY(test_an_exec_ends_the_other_threads),
+        STORY(test_an_exec_by_another_thread),
+        STORY(test_a_forked_child_waits_for_its_first_turn),
+        STORY(test_a_child_that_existed),
+        STORY(test_a_tid_moves_to_another_process),
+        STORY(test_a_flood_of_tids),
         STORY(test_jit_code_has_a_life),
         STORY(test_losses_are_counted),
         STORY(test_time_never_runs_backwards),

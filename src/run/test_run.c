@@ -23,6 +23,7 @@ static struct {
     int open_error;     // what open() fails with; 0: it does not
     int drain_error;    // what drain() fails with
     uint64_t n_samples; // that the first drain delivers
+    uint64_t n_waits;   // and so many waits after them
     bool ends;          // the target is gone after that
 } script;
 
@@ -39,6 +40,7 @@ static int script_open(const struct capture_request *request, struct capture **r
     capture->poll_fd = eventfd(1, EFD_CLOEXEC);
     capture->started_ns = clock_now_ns();
     capture->frequency_hz = request->frequency_hz;
+    capture->abilities.at[CAPTURE_OFF_CPU].available = script.n_waits > 0;
     *ret = capture;
     return 0;
 }
@@ -58,6 +60,15 @@ static int script_drain(struct capture *capture, bool final, event_sink_fn sink,
                               .time_ns = clock_now_ns(),
                               .sample = {.stack = {.user = user, .n_user = 1}}};
         sink(context, &event);
+    }
+    for (; script.n_waits > 0; script.n_waits--) {
+        struct event event = {
+            .kind = EVENT_SWITCH_OUT, .pid = 7, .tid = 7, .time_ns = clock_now_ns()};
+        event.switch_out.has_stack = true;
+        event.switch_out.stack = (struct event_stack){.user = user, .n_user = 1};
+        sink(context, &event);
+        sink(context, &(struct event){
+                          .kind = EVENT_SWITCH_IN, .pid = 7, .tid = 7, .time_ns = clock_now_ns()});
     }
     return script.ends ? CAPTURE_E_ENDED : CAPTURE_OK;
 }
@@ -115,6 +126,7 @@ static int set_up(void **state)
     script.open_error = 0;
     script.drain_error = 0;
     script.n_samples = 0;
+    script.n_waits = 0;
     script.ends = false;
     changed_fd = eventfd(0, EFD_CLOEXEC);
     library_init(&library, NULL, NULL);
@@ -141,6 +153,46 @@ static void test_records_until_the_target_is_gone(void **state)
     assert_true(store_end_ns(run->store) >= run->started_ns);
     assert_true(atomic_load(&run->began));
     run_free(run);
+}
+
+// What the tap wrote, replayed, is the same run.
+static void test_a_tap_has_it_all(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/test_run.XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    script.n_samples = 5;
+    script.n_waits = 100;
+    script.ends = true;
+    struct run_params params = {.backend = &script_backend,
+                                .request = {.pid = 7, .frequency_hz = 1000},
+                                .label = alloc_text("test", 4),
+                                .tap_path = alloc_text(path, strlen(path)),
+                                .on_change = on_change};
+    struct run *run = run_new(1, params, &library);
+    wait_for(run, RUN_STOPPED);
+    assert_true(run->store->has_switches);
+    assert_int_equal(atomic_load(&run->store->intervals.n), 100);
+    params = (struct run_params){.backend = &capture_replay,
+                                 .label = alloc_text("test", 4),
+                                 .replay_path = alloc_text(path, strlen(path)),
+                                 .on_change = on_change};
+    struct run *again = run_new(2, params, &library);
+    wait_for(again, RUN_STOPPED);
+    assert_true(again->store->has_switches);
+    assert_int_equal(atomic_load(&again->store->samples.n), 5);
+    assert_int_equal(atomic_load(&again->store->intervals.n), 100);
+    for (uint64_t i = 0; i < 100; i++) {
+        struct interval one = intervals_get(&run->store->intervals, i);
+        struct interval other = intervals_get(&again->store->intervals, i);
+        assert_true(one.start_ns == other.start_ns && one.duration_ns == other.duration_ns &&
+                    one.flags == other.flags && one.stack == other.stack);
+    }
+    run_free(again);
+    run_free(run);
+    unlink(path);
 }
 
 static void test_stops_when_asked(void **state)
@@ -202,6 +254,7 @@ int main(void)
 #define LIFE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         LIFE(test_records_until_the_target_is_gone),
+        LIFE(test_a_tap_has_it_all),
         LIFE(test_stops_when_asked),
         LIFE(test_stops_at_its_time_limit),
         LIFE(test_a_refused_capture_fails_with_its_reason),

@@ -2,6 +2,16 @@
 
 #include <stdlib.h>
 
+static void kept_fini(struct kept_view *kept)
+{
+    fold_fini(&kept->fold);
+    if (kept->wakers != NULL) {
+        wakers_fini(kept->wakers);
+        free(TAKE(kept->wakers));
+    }
+    timeline_free(TAKE(kept->timeline));
+}
+
 struct analysis *analysis_new(struct run *run)
 {
     struct analysis *analysis = NEW(struct analysis);
@@ -9,7 +19,8 @@ struct analysis *analysis_new(struct run *run)
     analysis->run = run;
     names_init(&analysis->names, run->store, run->library);
     calltree_init(&analysis->tree, &analysis->names);
-    fold_init(&analysis->everything, &all);
+    reasons_init(&analysis->reasons, &analysis->names);
+    fold_init(&analysis->everything.fold, &all);
     return analysis;
 }
 
@@ -18,24 +29,25 @@ void analysis_free(struct analysis *analysis)
     if (analysis == NULL) {
         return;
     }
-    for (size_t i = 0; i < ANALYSIS_FOLDS; i++) {
+    for (size_t i = 0; i < ANALYSIS_VIEWS; i++) {
         if (analysis->kept[i] != NULL) {
-            fold_fini(&analysis->kept[i]->fold);
+            kept_fini(analysis->kept[i]);
             free(analysis->kept[i]);
         }
     }
-    fold_fini(&analysis->everything);
+    kept_fini(&analysis->everything);
+    reasons_fini(&analysis->reasons);
     calltree_fini(&analysis->tree);
     names_fini(&analysis->names);
     free(analysis);
 }
 
 // A free place, or the one whose view was not asked for the longest. NULL: all in use.
-static struct kept_fold **place_for_new(struct analysis *analysis)
+static struct kept_view **place_for_new(struct analysis *analysis)
 {
-    struct kept_fold **best = NULL;
-    for (size_t i = 0; i < ANALYSIS_FOLDS; i++) {
-        struct kept_fold **place = &analysis->kept[i];
+    struct kept_view **best = NULL;
+    for (size_t i = 0; i < ANALYSIS_VIEWS; i++) {
+        struct kept_view **place = &analysis->kept[i];
         if (*place == NULL) {
             return place;
         }
@@ -46,61 +58,124 @@ static struct kept_fold **place_for_new(struct analysis *analysis)
     return best;
 }
 
-struct fold *analysis_borrow(struct analysis *analysis, struct view *view)
+static struct kept_view *find_kept(struct analysis *analysis, const struct view *view)
+{
+    for (size_t i = 0; i < ANALYSIS_VIEWS; i++) {
+        struct kept_view *kept = analysis->kept[i];
+        if (kept != NULL && view_equal(&kept->fold.view, view)) {
+            return kept;
+        }
+    }
+    return NULL;
+}
+
+struct kept_view *analysis_borrow(struct analysis *analysis, struct view *view)
 {
     if (view_is_everything(view)) {
         return &analysis->everything;
     }
-    struct kept_fold *kept = NULL;
-    for (size_t i = 0; i < ANALYSIS_FOLDS && kept == NULL; i++) {
-        if (analysis->kept[i] != NULL && view_equal(&analysis->kept[i]->fold.view, view)) {
-            kept = analysis->kept[i];
-        }
-    }
+    struct kept_view *kept = find_kept(analysis, view);
     if (kept == NULL) {
-        struct kept_fold **place = place_for_new(analysis);
+        struct kept_view **place = place_for_new(analysis);
         if (place == NULL) {
             return NULL;
         }
         if (*place != NULL) {
-            fold_fini(&(*place)->fold);
+            kept_fini(*place);
         } else {
-            *place = NEW(struct kept_fold);
+            *place = NEW(struct kept_view);
         }
         kept = *place;
         fold_init(&kept->fold, view);
     }
     kept->n_users++;
     kept->last_used = ++analysis->uses;
-    return &kept->fold;
+    return kept;
 }
 
-void analysis_release(struct analysis *analysis, struct fold *fold)
+void analysis_release(struct analysis *analysis, struct kept_view *kept)
 {
-    if (fold != &analysis->everything) {
-        struct kept_fold *kept = CONTAINER_OF(fold, struct kept_fold, fold);
+    if (kept != &analysis->everything) {
         ASSERT(kept->n_users > 0);
         kept->n_users--;
     }
 }
 
-bool analysis_advance(struct analysis *analysis, struct fold *fold, uint64_t max_rows)
+void analysis_want(struct kept_view *kept, enum question_kind kind)
 {
-    calltree_refresh(&analysis->tree);
-    bool caught_up = fold_advance(fold, analysis->run->store, &analysis->names, max_rows);
-    if (caught_up) {
-        calltree_refresh(&analysis->tree); // stacks that came with the last rows
+    struct view copy;
+    if (kind == QUESTION_WAKERS && kept->wakers == NULL) {
+        view_copy(&copy, &kept->fold.view);
+        kept->wakers = NEW(struct wakers);
+        wakers_init(kept->wakers, &copy);
     }
-    return caught_up;
+    if (kind == QUESTION_TIMELINE && kept->timeline == NULL) {
+        view_copy(&copy, &kept->fold.view);
+        kept->timeline = timeline_new(&copy);
+    }
 }
 
-uint64_t analysis_revision(const struct analysis *analysis, const struct fold *fold)
+bool analysis_advance(struct analysis *analysis, struct kept_view *kept, uint64_t max_rows)
 {
     const struct store *store = analysis->run->store;
+    const struct names *names = &analysis->names;
+    calltree_refresh(&analysis->tree);
+    bool caught_up = fold_advance(&kept->fold, store, names, max_rows);
+    if (kept->wakers != NULL) {
+        caught_up = wakers_advance(kept->wakers, store, &analysis->reasons, max_rows) && caught_up;
+    }
+    if (kept->timeline != NULL) {
+        caught_up = timeline_advance(kept->timeline, store, names, &analysis->reasons, max_rows) &&
+                    caught_up;
+    }
+    if (!caught_up) {
+        return false;
+    }
+    fold_settle(&kept->fold, store, names);
+    // Stacks that came with the last rows. When names came too, what a view excludes is another.
+    return !calltree_refresh(&analysis->tree);
+}
+
+// Whether the answer changes by time alone: stays off the CPU that are not over grow.
+static bool grows_by_itself(const struct question *question)
+{
+    switch (question->kind) {
+    case QUESTION_TOP:
+        return question->params.top.mode == MODE_OFF_CPU;
+    case QUESTION_FLAME:
+        return question->params.flame.mode == MODE_OFF_CPU;
+    case QUESTION_THREADS:
+    case QUESTION_INTERVALS:
+    case QUESTION_TIMELINE:
+    case QUESTION_NOW:
+        return true;
+    case QUESTION_TOTAL:
+    case QUESTION_WAKERS:
+    case QUESTION_REPORT:
+    case QUESTION_SYMBOL:
+    case QUESTION_FORGET:
+        return false;
+    }
+    ASSERT(false);
+    return false;
+}
+
+// From what the fold has seen, not from what is published by now: that is for the next answer.
+uint64_t analysis_revision(const struct analysis *analysis, const struct question *question)
+{
+    const struct store *store = analysis->run->store;
+    const struct fold *fold = &question->kept->fold;
     uint64_t revision = fold->n_samples + 1;
     revision = hash_pair(revision, analysis->names.version);
-    revision = hash_pair(revision, atomic_load(&store->intervals.n));
+    revision = hash_pair(revision, fold->intervals_cursor);
     revision = hash_pair(revision, atomic_load(&store->threads.n));
+    if (question->kind == QUESTION_WAKERS || question->kind == QUESTION_THREADS) {
+        revision = hash_pair(revision, fold->wakeups_cursor);
+    }
+    if (grows_by_itself(question)) {
+        struct view_window window = view_window(&fold->view, store);
+        revision = hash_pair(revision, MIN(fold->horizon_ns, window.end_ns));
+    }
     return hash_pair(revision, run_is_active(analysis->run));
 }
 
@@ -109,8 +184,11 @@ bool analysis_names_are_settled(const struct analysis *analysis)
     const struct store *store = analysis->run->store;
     uint32_t n = atomic_load_explicit(&store->images.n, memory_order_acquire);
     for (image_id i = 1; i < n; i++) {
-        const struct image *image = library_at(analysis->run->library,
-                                               store_image(store, i)->library);
+        const struct image_row *row = store_image(store, i);
+        if (row->kind == IMAGE_ROW_NAMED) {
+            continue; // has its names already
+        }
+        const struct image *image = library_at(analysis->run->library, row->library);
         if (atomic_load_explicit(&image->state, memory_order_acquire) == IMAGE_QUEUED) {
             return false;
         }

@@ -1,15 +1,28 @@
 #pragma once
 
-// What the query thread keeps about one run: its names, its call tree and folds of its samples.
+// What the query thread keeps about one run: its names, its call tree, the reasons for its waits,
+// and what was counted of it, by view.
+//
+//     names ─► tree, reasons          one of each: they do not depend on the view
+//     view  ─► fold                   always
+//           ─► wakers, timeline       from the first question for them on
+//
+// All of these keep cursors: what was asked before costs only what is new.
 
 #include "query/answers.h"
+#include "query/reasons.h"
+#include "query/timeline.h"
+#include "query/wakers.h"
 #include "run/run.h"
+#include "server/questions.h"
 
-enum { ANALYSIS_FOLDS = 8 }; // of views other than the whole run
+enum { ANALYSIS_VIEWS = 8 }; // other than the whole run
 
-struct kept_fold {
-    struct fold fold;
-    uint32_t n_users; // questions that wait for it
+struct kept_view {
+    struct fold fold;          // its view is *the* view
+    struct wakers *wakers;     // NULL: nobody has asked for them
+    struct timeline *timeline; // likewise
+    uint32_t n_users;          // questions that wait for it
     uint64_t last_used;
 };
 
@@ -17,24 +30,30 @@ struct analysis {
     struct run *run;
     struct names names;
     struct calltree tree;
-    struct fold everything;
-    struct kept_fold *kept[ANALYSIS_FOLDS];
+    struct reasons reasons;
+    struct kept_view everything;
+    struct kept_view *kept[ANALYSIS_VIEWS];
     uint64_t uses;
 };
 
 struct analysis *analysis_new(struct run *run);
 void analysis_free(struct analysis *analysis); // and not the run
 
-// The fold of a view, borrowed until analysis_release(): the kept one or a new one. NULL when all
-// are in use. `*view` is taken over when it is new.
-struct fold *analysis_borrow(struct analysis *analysis, struct view *view);
-void analysis_release(struct analysis *analysis, struct fold *fold);
+// What is kept of a view, borrowed until analysis_release(). NULL when all are in use. `*view` is
+// taken over when it is new.
+struct kept_view *analysis_borrow(struct analysis *analysis, struct view *view);
+void analysis_release(struct analysis *analysis, struct kept_view *kept);
 
-// Brings names and tree up to date and folds up to `max_rows`. True when it has caught up.
-bool analysis_advance(struct analysis *analysis, struct fold *fold, uint64_t max_rows);
+// From now on, what a question of this kind stands on is counted too.
+void analysis_want(struct kept_view *kept, enum question_kind kind);
 
-// A number that moves whenever an answer may have changed.
-uint64_t analysis_revision(const struct analysis *analysis, const struct fold *fold);
+// Brings names and tree up to date and counts up to `max_rows` of each kind of row. True when it
+// has caught up: answers can be made at once, and stand on the same moment.
+bool analysis_advance(struct analysis *analysis, struct kept_view *kept, uint64_t max_rows);
+
+// A number that moves whenever the answer to this question may have changed: with what was counted,
+// and for what grows by itself (a wait that goes on) with the time of the newest event.
+uint64_t analysis_revision(const struct analysis *analysis, const struct question *question);
 
 // No image that samples fell into is still being loaded.
 bool analysis_names_are_settled(const struct analysis *analysis);

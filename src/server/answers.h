@@ -1,19 +1,18 @@
 #pragma once
 
 // From the values of query/ to the JSON of the protocol: one function per result type of
-// rpc/schema.c. On the query thread.
+// rpc/schema.c. On the query thread, when everything that the question stands on has caught up
+// (analysis_advance()). They stop early when the answer becomes too large to be sent.
 
-#include "server/questions.h"
+#include "server/analysis.h"
 
-void answer_top(struct text *to, const struct calltree *tree, const struct fold *fold,
-                const struct store *store, const struct question *question);
-void answer_flame(struct text *to, const struct calltree *tree, const struct fold *fold,
-                  const struct store *store, const struct question *question);
-void answer_threads(struct text *to, const struct calltree *tree, const struct fold *fold,
-                    const struct store *store, const struct question *question);
-void answer_total(struct text *to, const struct calltree *tree, const struct fold *fold,
-                  const struct store *store);
+void answer_top(struct text *to, struct analysis *analysis, const struct question *question);
+void answer_flame(struct text *to, struct analysis *analysis, const struct question *question);
+void answer_threads(struct text *to, struct analysis *analysis, const struct question *question);
+void answer_total(struct text *to, struct analysis *analysis, const struct question *question);
 
-// Continues an object that was begun in `to` (with the server's part) and ends it.
-void answer_report(struct text *to, const struct calltree *tree, const struct fold *fold,
-                   const struct run *run);
+// In answers_waits.c.
+void answer_intervals(struct text *to, struct analysis *analysis, const struct question *question);
+void answer_wakers(struct text *to, struct analysis *analysis, const struct question *question);
+void answer_timeline(struct text *to, struct analysis *analysis, const struct question *question);
+void answer_now(struct text *to, struct analysis *analysis, const struct question *question);

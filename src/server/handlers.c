@@ -33,6 +33,13 @@ static void refuse(const struct call *call, enum rpc_error_kind kind, const char
                        text);
 }
 
+static void ask(const struct call *call, struct question *question)
+{
+    question->connection = call->connection->serial;
+    question->ticket = call->ticket;
+    questions_ask(&call->server->questions, question);
+}
+
 // ---- Parameters -------------------------------------------------------------------------------
 
 static uint64_t param_u64(const json_t *params, const char *name, uint64_t when_absent)
@@ -196,9 +203,7 @@ static void handle_diagnostics(const struct call *call)
         question_free(question);
         return;
     }
-    question->connection = call->connection->serial;
-    question->ticket = call->ticket;
-    questions_ask(&call->server->questions, question);
+    ask(call, question);
 }
 
 // What a process calls itself, for a label.
@@ -304,53 +309,130 @@ static void handle_stop_active(const struct call *call)
 
 // ---- Profiler ---------------------------------------------------------------------------------
 
-// The question that a method of Profiler asks, or NULL after refusing it.
-static struct question *read_question(const struct call *call, const char *method,
-                                      const json_t *params)
+// Which one of a parameter's words it is, -1 when absent. The schema has checked that it is one.
+static int param_word(const json_t *params, const char *name, const char *const *words)
 {
-    static const struct {
-        const char *method;
-        enum question_kind kind;
-    } kinds[] = {
-        {"Profiler.top", QUESTION_TOP},
-        {"Profiler.flamegraph", QUESTION_FLAME},
-        {"Profiler.threads", QUESTION_THREADS},
-        {"Profiler.total_on_cpu_ns", QUESTION_TOTAL},
-    };
-    struct run *run = find_run(call, json_object_get(params, "view"));
-    if (run == NULL) {
-        return NULL;
-    }
-    struct question *question = NULL;
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        if (strcmp(kinds[i].method, method) == 0) {
-            question = question_new(kinds[i].kind, run);
+    const char *word = json_string_value(json_object_get(params, name));
+    for (int i = 0; word != NULL && words[i] != NULL; i++) {
+        if (strcmp(words[i], word) == 0) {
+            return i;
         }
     }
-    ASSERT(question != NULL);
-    read_view(params, &question->view);
-    const json_t *sort = json_object_get(params, "sort");
-    question->sort = sort != NULL && strcmp(json_string_value(sort), "total") == 0 ? TOP_TOTAL
-                                                                                   : TOP_SELF;
-    question->limit = (uint32_t)param_u64(
-        params, "limit", question->kind == QUESTION_TOP ? RPC_DEFAULT_TOP_LIMIT : 0);
+    ASSERT(word == NULL);
+    return -1;
+}
+
+static bool param_reason(const json_t *params, enum event_reason *ret)
+{
+    const char *word = json_string_value(json_object_get(params, "reason"));
+    for (enum event_reason reason = 0; word != NULL && reason < EVENT_REASON_COUNT; reason++) {
+        if (strcmp(event_reason_name(reason), word) == 0) {
+            *ret = reason;
+            return true;
+        }
+    }
+    ASSERT(word == NULL);
+    return false;
+}
+
+static void read_weights(const json_t *params, struct question_params *ret, uint32_t limit)
+{
+    static const char *const sorts[] = {"self", "total", NULL};
+    static const char *const modes[] = {"on_cpu", "off_cpu", NULL};
     const json_t *min_share = json_object_get(params, "min_share");
-    question->flame = (struct flame_params){
+    enum answer_mode mode = param_word(params, "mode", modes) == 1 ? MODE_OFF_CPU : MODE_ON_CPU;
+    ret->top = (struct top_params){
+        .sort = param_word(params, "sort", sorts) == 1 ? TOP_TOTAL : TOP_SELF,
+        .mode = mode,
+        .limit = limit,
+    };
+    ret->top.has_reason = param_reason(params, &ret->top.reason);
+    ret->flame = (struct flame_params){
         .max_depth = (uint32_t)param_u64(params, "max_depth", 0),
         .min_share = min_share == NULL ? 0 : json_number_value(min_share),
         .max_nodes = (uint32_t)param_u64(params, "max_nodes", LIMIT_FLAME_NODES),
+        .mode = mode,
+        .has_reason = ret->top.has_reason,
+        .reason = ret->top.reason,
     };
+}
+
+static void read_interval_filter(const json_t *params, struct interval_filter *ret, uint32_t limit)
+{
+    static const char *const orders[] = {
+        [INTERVALS_LONGEST] = "longest",
+        [INTERVALS_NEWEST] = "newest",
+        [INTERVALS_OLDEST] = "oldest",
+        NULL,
+    };
+    int order = param_word(params, "order", orders);
+    *ret = (struct interval_filter){
+        .min_ns = param_u64(params, "min_ns", 0),
+        .order = order < 0 ? INTERVALS_LONGEST : (enum interval_order)order,
+        .limit = limit,
+    };
+    ret->has_reason = param_reason(params, &ret->reason);
+}
+
+// What the methods of Profiler ask, and how many entries when that is not said (0: all).
+static const struct {
+    const char *method;
+    enum question_kind kind;
+    uint32_t limit;
+} question_kinds[] = {
+    {"Profiler.top", QUESTION_TOP, RPC_DEFAULT_TOP_LIMIT},
+    {"Profiler.flamegraph", QUESTION_FLAME, 0},
+    {"Profiler.threads", QUESTION_THREADS, 0},
+    {"Profiler.intervals", QUESTION_INTERVALS, RPC_DEFAULT_INTERVALS_LIMIT},
+    {"Profiler.wakers", QUESTION_WAKERS, RPC_DEFAULT_WAKERS_LIMIT},
+    {"Profiler.timeline", QUESTION_TIMELINE, 0},
+    {"Profiler.now", QUESTION_NOW, RPC_DEFAULT_NOW_LIMIT},
+    {"Profiler.total_on_cpu_ns", QUESTION_TOTAL, 0},
+};
+
+// The question that a method of Profiler asks about a run.
+static struct question *read_question(struct run *run, const char *method, const json_t *params)
+{
+    size_t i = 0;
+    while (strcmp(question_kinds[i].method, method) != 0) {
+        i++;
+        ASSERT(i < ARRAY_LEN(question_kinds));
+    }
+    struct question *question = question_new(question_kinds[i].kind, run);
+    uint32_t limit = (uint32_t)param_u64(params, "limit", question_kinds[i].limit);
+    read_view(params, &question->view);
+    read_weights(params, &question->params, limit);
+    read_interval_filter(params, &question->params.intervals, limit);
+    question->params.limit = limit;
+    question->params.tid = (uint32_t)param_u64(params, "tid", 0);
+    question->params.max_frames = (uint32_t)param_u64(params, "max_frames", RPC_DEFAULT_MAX_FRAMES);
+    question->params.buckets = (uint32_t)param_u64(params, "buckets", RPC_DEFAULT_BUCKETS);
+    question->params.threads = (uint32_t)param_u64(params, "threads", RPC_DEFAULT_TIMELINE_THREADS);
     return question;
 }
 
 static void handle_question(const struct call *call)
 {
-    struct question *question = read_question(call, call->method, call->params);
-    if (question != NULL) {
-        question->connection = call->connection->serial;
-        question->ticket = call->ticket;
-        questions_ask(&call->server->questions, question);
+    struct run *run = find_run(call, json_object_get(call->params, "view"));
+    if (run != NULL) {
+        ask(call, read_question(run, call->method, call->params));
     }
+}
+
+// Of the active run only: what is over waits for nothing.
+static void handle_now(const struct call *call)
+{
+    struct run *active = call->server->registry.active;
+    if (active == NULL || run_state(active) != RUN_RECORDING) {
+        refuse(call, RPC_ERROR_NO_ACTIVE_RUN,
+               "no active run: only a running program waits; for a run that is over ask for its "
+               "intervals");
+        return;
+    }
+    struct question *question = read_question(active, call->method, call->params);
+    question->view.has_tid = question->params.tid != 0;
+    question->view.tid = question->params.tid;
+    ask(call, question);
 }
 
 static void handle_subscribe(const struct call *call)
@@ -368,10 +450,11 @@ static void handle_subscribe(const struct call *call)
         refuse(call, RPC_ERROR_INVALID_PARAMS, error.text);
         return;
     }
-    struct question *model = read_question(call, method, params);
-    if (model == NULL) {
+    struct run *run = find_run(call, json_object_get(params, "view"));
+    if (run == NULL) {
         return;
     }
+    struct question *model = read_question(run, method, params);
     uint64_t interval_ms = param_u64(call->params, "interval_ms", RPC_DEFAULT_INTERVAL_MS);
     uint32_t id = subscriptions_add(subscriptions, call->connection->serial, model,
                                     interval_ms * NS_PER_MS);
@@ -417,6 +500,10 @@ void handle_request(struct server *server, struct connection *connection, uint64
         {"Profiler.top", handle_question},
         {"Profiler.flamegraph", handle_question},
         {"Profiler.threads", handle_question},
+        {"Profiler.intervals", handle_question},
+        {"Profiler.wakers", handle_question},
+        {"Profiler.timeline", handle_question},
+        {"Profiler.now", handle_now},
         {"Profiler.total_on_cpu_ns", handle_question},
         {"Profiler.subscribe", handle_subscribe},
         {"Profiler.unsubscribe", handle_unsubscribe},

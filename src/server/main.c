@@ -127,6 +127,7 @@ static int serve(const struct options *options, const char *socket_path)
     library_init(&s->library, NULL, NULL);
     registry_init(&s->registry, s);
     questions_init(&s->questions, s);
+    inspector_init(&s->inspector, &s->loop, server_on_looked, s);
     r = signals_init(&signals, s);
     if (r == 0) {
         r = listener_open(&s->listener, &s->loop, socket_path, on_accept, s, &error);
@@ -140,6 +141,7 @@ static int serve(const struct options *options, const char *socket_path)
         log_error("%s", error.text[0] != 0 ? error.text : strerror(-r));
     }
     listener_close(&s->listener);
+    inspector_fini(&s->inspector);
     questions_fini(&s->questions);
     registry_fini(&s->registry);
     library_fini(&s->library);

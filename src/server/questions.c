@@ -1,8 +1,11 @@
 #include "server/questions.h"
 
+#include "base/limits.h"
 #include "base/text.h"
+#include "query/now.h"
 #include "server/analysis.h"
 #include "server/answers.h"
+#include "server/report.h"
 #include "server/server.h"
 
 #include <errno.h>
@@ -18,7 +21,16 @@ struct question *question_new(enum question_kind kind, struct run *run)
     struct question *question = NEW(struct question);
     question->kind = kind;
     question->run = run;
+    question->run_id = run == NULL ? 0 : run->id;
     return question;
+}
+
+static void end_search(struct question *question)
+{
+    if (question->search != NULL) {
+        interval_search_fini(question->search);
+        free(TAKE(question->search));
+    }
 }
 
 void question_free(struct question *question)
@@ -26,10 +38,21 @@ void question_free(struct question *question)
     if (question == NULL) {
         return;
     }
+    end_search(question);
     view_fini(&question->view);
+    vec_fini(&question->looks.all);
+    vec_fini(&question->looks.since_ns);
     free(question->symbol);
     text_fini(&question->result);
     free(question);
+}
+
+struct question *question_copy(const struct question *model)
+{
+    struct question *copy = question_new(model->kind, model->run);
+    view_copy(&copy->view, &model->view);
+    copy->params = model->params;
+    return copy;
 }
 
 // ---- The query thread -------------------------------------------------------------------------
@@ -54,8 +77,9 @@ static struct analysis *analysis_of(struct query_thread *t, struct run *run)
 
 static void answered(struct query_thread *t, struct question *question)
 {
-    if (question->fold != NULL) {
-        analysis_release(analysis_of(t, question->run), TAKE(question->fold));
+    if (question->kept != NULL) {
+        end_search(question); // it stands on the view
+        analysis_release(analysis_of(t, question->run), TAKE(question->kept));
     }
     queue_push(&t->questions->answered, question);
     loop_wake(&t->questions->server->loop);
@@ -70,15 +94,37 @@ static void refuse(struct query_thread *t, struct question *question, enum rpc_e
     answered(t, question);
 }
 
-static bool tid_exists(const struct store *store, uint32_t tid)
+// Threads of other programs are no part of a view, but they too are woken.
+static bool tid_exists(const struct store *store, uint32_t tid, bool foreign_too)
 {
     uint32_t n = atomic_load_explicit(&store->threads.n, memory_order_acquire);
     for (thread_id i = 0; i < n; i++) {
-        if (store_thread(store, i)->tid == tid) {
+        const struct thread_row *row = store_thread(store, i);
+        if (row->tid == tid && (foreign_too || !row->foreign)) {
             return true;
         }
     }
     return false;
+}
+
+// True: it asks for a thread that the run does not have, and was refused.
+static bool refuse_unknown_thread(struct query_thread *t, struct question *question)
+{
+    const struct store *store = question->run->store;
+    bool is_wakers = question->kind == QUESTION_WAKERS;
+    uint32_t tid = 0;
+    if (question->view.has_tid && !tid_exists(store, question->view.tid, false)) {
+        tid = question->view.tid;
+    } else if (is_wakers && !tid_exists(store, question->params.tid, true)) {
+        tid = question->params.tid;
+    }
+    if (tid != 0) {
+        CLEANUP(text_fini) struct text text = {0};
+        text_addf(&text, "run %u has no thread %u; `stax threads` lists them", question->run->id,
+                  tid);
+        refuse(t, question, RPC_ERROR_NOT_FOUND, text_get(&text));
+    }
+    return tid != 0;
 }
 
 static bool contains(const char *name, const char *part)
@@ -98,26 +144,96 @@ static enum symbol_look look_for(const struct analysis *analysis, const char *sy
     return ended ? SYMBOL_NEVER : SYMBOL_NOT_YET;
 }
 
-static void make_answer(struct analysis *analysis, struct question *question)
+static void add_look(struct question_looks *looks, const struct store *store, thread_id thread)
 {
-    const struct calltree *tree = &analysis->tree;
-    const struct fold *fold = question->fold;
-    const struct store *store = analysis->run->store;
+    const struct thread_row *row = store_thread(store, thread);
+    struct thread_off off;
+    if (store_thread_off(store, thread, &off)) { // else it runs by now
+        vec_push(&looks->all, (struct capture_look){.pid = row->pid, .tid = row->tid});
+        vec_push(&looks->since_ns, off.since_ns);
+    }
+}
+
+// Whom to look at, for a question about now. True: somebody, and the question is passed on.
+static bool pick_looks(struct query_thread *t, struct question *question)
+{
+    struct question_looks *looks = &question->looks;
+    if (question->kind != QUESTION_NOW || looks->picked) {
+        return false;
+    }
+    const struct store *store = question->run->store;
+    looks->picked = true;
+    looks->look = question->run->params.backend->look;
+    if (looks->look == NULL) {
+        return false;
+    }
+    thread_id *picked = NEW_ARRAY(thread_id, LIMIT_NOW_LOOKS);
+    size_t n = now_pick(store, &question->view, picked, question->params.limit);
+    for (size_t first = 0; first < n; first++) {
+        if (picked[first] == THREAD_NONE) {
+            continue; // went with an earlier one of its process
+        }
+        uint32_t pid = store_thread(store, picked[first])->pid;
+        for (size_t i = first; i < n; i++) {
+            if (picked[i] != THREAD_NONE && store_thread(store, picked[i])->pid == pid) {
+                add_look(looks, store, picked[i]);
+                picked[i] = THREAD_NONE;
+            }
+        }
+    }
+    free(picked);
+    if (looks->all.n == 0) {
+        return false;
+    }
+    question->wants_looks = true;
+    answered(t, question);
+    return true;
+}
+
+// Works on the waits that were asked for. True: the list is complete.
+static bool search_intervals(struct analysis *analysis, struct question *question)
+{
+    if (question->kind != QUESTION_INTERVALS) {
+        return true;
+    }
+    if (question->search == NULL) {
+        question->search = NEW(struct interval_search);
+        interval_search_init(question->search, &question->kept->fold.view,
+                             &question->params.intervals);
+    }
+    return interval_search_advance(question->search, analysis->run->store, &analysis->names,
+                                   &analysis->reasons, SLICE_ROWS);
+}
+
+static void put_answer(struct analysis *analysis, struct question *question)
+{
     switch (question->kind) {
     case QUESTION_TOP:
-        answer_top(&question->result, tree, fold, store, question);
+        answer_top(&question->result, analysis, question);
         break;
     case QUESTION_FLAME:
-        answer_flame(&question->result, tree, fold, store, question);
+        answer_flame(&question->result, analysis, question);
         break;
     case QUESTION_THREADS:
-        answer_threads(&question->result, tree, fold, store, question);
+        answer_threads(&question->result, analysis, question);
         break;
     case QUESTION_TOTAL:
-        answer_total(&question->result, tree, fold, store);
+        answer_total(&question->result, analysis, question);
+        break;
+    case QUESTION_INTERVALS:
+        answer_intervals(&question->result, analysis, question);
+        break;
+    case QUESTION_WAKERS:
+        answer_wakers(&question->result, analysis, question);
+        break;
+    case QUESTION_TIMELINE:
+        answer_timeline(&question->result, analysis, question);
+        break;
+    case QUESTION_NOW:
+        answer_now(&question->result, analysis, question);
         break;
     case QUESTION_REPORT:
-        answer_report(&question->result, tree, fold, question->run);
+        report_put(&question->result, analysis);
         break;
     case QUESTION_SYMBOL:
         question->look = look_for(analysis, question->symbol, question->ended);
@@ -127,34 +243,45 @@ static void make_answer(struct analysis *analysis, struct question *question)
     }
 }
 
+// Makes the answer and hands it over. One that grew too large was broken off there.
+static void answer(struct query_thread *t, struct analysis *analysis, struct question *question)
+{
+    if (!question->unchanged) {
+        put_answer(analysis, question);
+    }
+    if (question->result.n > LIMIT_ANSWER_BYTES) {
+        text_fini(&question->result);
+        refuse(t, question, RPC_ERROR_TOO_LARGE, "the answer is too large; ask for less");
+    } else {
+        answered(t, question);
+    }
+}
+
 // Works on a question for a slice. True: it is answered.
 static bool work_on(struct query_thread *t, struct question *question)
 {
     struct analysis *analysis = analysis_of(t, question->run);
-    if (question->view.has_tid && !tid_exists(question->run->store, question->view.tid)) {
-        CLEANUP(text_fini) struct text text = {0};
-        text_addf(&text, "run %u has no thread %u; `stax threads` lists them", question->run->id,
-                  question->view.tid);
-        refuse(t, question, RPC_ERROR_NOT_FOUND, text_get(&text));
-        return true;
-    }
-    if (question->fold == NULL) {
-        question->fold = analysis_borrow(analysis, &question->view);
-        if (question->fold == NULL) {
+    if (question->kept == NULL) {
+        if (refuse_unknown_thread(t, question) || pick_looks(t, question)) {
+            return true;
+        }
+        question->kept = analysis_borrow(analysis, &question->view);
+        if (question->kept == NULL) {
             return false; // all are in use: others go first
         }
+        analysis_want(question->kept, question->kind);
     }
     // Before looking: what ends meanwhile is seen by the next question.
     question->ended = !run_is_active(question->run) && analysis_names_are_settled(analysis);
-    if (!analysis_advance(analysis, question->fold, SLICE_ROWS)) {
+    if (!analysis_advance(analysis, question->kept, SLICE_ROWS)) {
         return false;
     }
-    question->revision = analysis_revision(analysis, question->fold);
+    question->revision = analysis_revision(analysis, question);
     question->unchanged = question->revision == question->seen_revision && !question->ended;
-    if (!question->unchanged) {
-        make_answer(analysis, question);
+    if (!question->unchanged && !search_intervals(analysis, question)) {
+        return false;
     }
-    answered(t, question);
+    answer(t, analysis, question);
     return true;
 }
 

@@ -10,24 +10,31 @@
 //
 //     loop ──questions_ask()──► [ asked ] ──► query thread ──► [ answered ] ──loop_wake()──► loop
 //
+// A question about what threads wait for *now* comes twice: first this thread picks whom to look
+// at, then the inspector looks (inspector.h), then the answer is made here.
+//
 // A run that leaves the registry is handed to this thread, which is the last to look at it.
 
 #include "base/queue.h"
 #include "base/text.h"
-#include "query/answers.h"
+#include "query/interval_search.h"
 #include "rpc/schema.h"
 #include "run/run.h"
 
 #include <jansson.h>
 
 struct server;
-struct analysis;
+struct kept_view;
 
 enum question_kind {
     QUESTION_TOP,
     QUESTION_FLAME,
     QUESTION_THREADS,
     QUESTION_TOTAL,
+    QUESTION_INTERVALS,
+    QUESTION_WAKERS,
+    QUESTION_TIMELINE,
+    QUESTION_NOW,
     QUESTION_REPORT, // diagnostics; `prefix` is what the loop thread has to say
     QUESTION_SYMBOL,
     QUESTION_FORGET, // no answer: the run is freed
@@ -35,13 +42,35 @@ enum question_kind {
 
 enum symbol_look { SYMBOL_NOT_YET, SYMBOL_SEEN, SYMBOL_NEVER };
 
+// What a question asks for beside its view. Plain values: a subscription copies them as they are.
+struct question_params {
+    struct top_params top;
+    struct flame_params flame;
+    struct interval_filter intervals;
+    uint32_t limit;      // threads, wakers, now
+    uint32_t tid;        // wakers: who is woken
+    uint32_t max_frames; // intervals, now: of each stack
+    uint32_t buckets;    // timeline
+    uint32_t threads;    // timeline: with buckets of their own
+};
+
+// Of a question about now: whom to look at, then what was found. Threads of one process stand
+// together.
+struct question_looks {
+    void (*look)(struct capture_look *looks, size_t n); // how: the run's backend knows
+    VEC(struct capture_look) all;
+    VEC(uint64_t) since_ns; // of the wait that is to be looked at; there may be more than of `all`
+    bool picked;            // `all` says whom to look at
+    struct err note;        // why there are less looks than were asked for; "" when there are not
+};
+
 struct question {
     enum question_kind kind;
     struct run *run;
+    uint32_t run_id; // the run may be forgotten while the question is on its way
     struct view view;
-    enum top_sort sort;
-    uint32_t limit;
-    struct flame_params flame;
+    struct question_params params;
+    struct question_looks looks;
     char *symbol; // owned
 
     // Who asked: a ticket of a connection, or one of its subscriptions.
@@ -51,6 +80,7 @@ struct question {
     uint64_t seen_revision; // of a subscription: no news, no answer
 
     // The answer.
+    bool wants_looks;   // none yet: see questions_take_answered()
     struct text result; // JSON; what the asker put there before stays in front
     bool failed;
     enum rpc_error_kind error_kind;
@@ -61,11 +91,15 @@ struct question {
     enum symbol_look look;
 
     // Work in progress: belongs to the query thread.
-    struct fold *fold;
+    struct kept_view *kept;
+    struct interval_search *search; // intervals
 };
 
 struct question *question_new(enum question_kind kind, struct run *run);
 void question_free(struct question *question); // accepts NULL
+
+// The same question once more, to be asked on its own.
+struct question *question_copy(const struct question *model);
 
 struct questions {
     struct server *server;
@@ -86,5 +120,6 @@ void questions_ask(struct questions *questions, struct question *question);
 // Frees the run when nobody looks at it any more. Open questions about it are refused.
 void questions_forget(struct questions *questions, struct run *run);
 
-// The next answered question, or NULL. The caller frees it.
+// The next answered question, or NULL. The caller frees it; one that `wants_looks` is not answered
+// yet: it goes to the inspector, and is then asked again.
 struct question *questions_take_answered(struct questions *questions);

@@ -12,9 +12,26 @@ void server_leave(struct server *server)
     }
 }
 
+void server_on_looked(void *context, struct question *question)
+{
+    struct server *server = context;
+    question->wants_looks = false;
+    if (registry_find(&server->registry, question->run_id) == question->run) {
+        questions_ask(&server->questions, question);
+        return;
+    }
+    connections_refuse(&server->connections, question->connection, question->ticket,
+                       RPC_ERROR_UNKNOWN_RUN, "the run was forgotten meanwhile");
+    question_free(question);
+}
+
 static void deliver_answers(struct server *server)
 {
     for (struct question *q; (q = questions_take_answered(&server->questions)) != NULL;) {
+        if (q->wants_looks) {
+            inspector_ask(&server->inspector, q);
+            continue;
+        }
         if (q->subscription != 0) {
             subscriptions_on_answer(&server->subscriptions, q);
         } else if (q->kind == QUESTION_SYMBOL) {
@@ -34,6 +51,7 @@ void server_on_wake(void *context)
     struct server *server = context;
     registry_check(&server->registry);
     deliver_answers(server);
+    inspector_check(&server->inspector);
     waiters_check(&server->waiters);
     if (server->leaving && server->registry.active == NULL) {
         loop_stop(&server->loop);

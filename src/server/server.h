@@ -5,14 +5,16 @@
 //     commands ──► listener ──► connections ──► handlers ─┬─► registry      runs: start, stop, keep
 //                                                         ├─► waiters       "tell me when …"
 //                                                         ├─► questions     the query thread
+//                                                         ├─► inspector     looks at who waits
 //                                                         └─► subscriptions questions, again and
-//                                                         again
+//                                                                           again
 //
 // Everything here belongs to the loop thread. News from other threads (a run has changed, a
 // question is answered) arrive through loop_wake() and are looked for in server_on_wake().
 
 #include "image/library.h"
 #include "server/connection.h"
+#include "server/inspector.h"
 #include "server/listener.h"
 #include "server/loop.h"
 #include "server/questions.h"
@@ -31,11 +33,15 @@ struct server {
     struct library library;
     struct registry registry;
     struct questions questions;
+    struct inspector inspector;
     struct listener listener;
 };
 
 // The loop's on_wake(): looks at the active run, delivers answers, tells those who wait.
 void server_on_wake(void *server);
+
+// The inspector's on_looked(): asks the question again, with what was found.
+void server_on_looked(void *server, struct question *question);
 
 // Ends the active run, then the loop.
 void server_leave(struct server *server);

@@ -22,16 +22,6 @@ void subscriptions_fini(struct subscriptions *subscriptions)
     vec_fini(&subscriptions->all);
 }
 
-static struct question *copy_question(const struct question *model)
-{
-    struct question *copy = question_new(model->kind, model->run);
-    view_copy(&copy->view, &model->view);
-    copy->sort = model->sort;
-    copy->limit = model->limit;
-    copy->flame = model->flame;
-    return copy;
-}
-
 static void remove_at(struct subscriptions *subscriptions, size_t index)
 {
     question_free(subscriptions->all.at[index].model);
@@ -93,7 +83,7 @@ static void ask_those_due(struct subscriptions *subscriptions)
             remove_at(subscriptions, i--);
             continue;
         }
-        struct question *question = copy_question(subscription->model);
+        struct question *question = question_copy(subscription->model);
         question->run = run;
         question->connection = subscription->connection;
         question->subscription = subscription->id;

@@ -12,17 +12,33 @@ static uint64_t load(const _Atomic uint64_t *value)
     return atomic_load_explicit(value, memory_order_relaxed);
 }
 
-// While recording the clock goes on, even if the target sleeps.
-static uint64_t duration_ns(const struct run *run)
+uint64_t summary_duration_ns(const struct run *run)
 {
     bool live = run_state(run) == RUN_RECORDING && run->params.replay_path == NULL;
     uint64_t end_ns = live ? clock_now_ns() : store_end_ns(run->store);
     return end_ns - MIN(end_ns, run->started_ns);
 }
 
-static bool is_estimated(const struct run *run)
+// Those of the recorded processes.
+static uint64_t n_threads(const struct store *store)
 {
-    return atomic_load(&run->store->intervals.n) == 0;
+    uint64_t n = 0;
+    uint32_t n_rows = atomic_load_explicit(&store->threads.n, memory_order_acquire);
+    for (thread_id id = 0; id < n_rows; id++) {
+        n += !store_thread(store, id)->foreign;
+    }
+    return n;
+}
+
+static void put_ability_note(struct json *j, const struct run *run, enum capture_ability ability,
+                             const char *what)
+{
+    const struct capture_ability_state *state = &run->abilities.at[ability];
+    if (!state->available && state->reason.text[0] != 0) {
+        char line[ERR_TEXT_BYTES + 64];
+        snprintf(line, sizeof line, "%s: %s", what, state->reason.text);
+        json_cstr(j, line);
+    }
 }
 
 static void put_notes(struct json *j, const struct run *run)
@@ -46,11 +62,8 @@ static void put_notes(struct json *j, const struct run *run)
                  (double)children_ns / NS_PER_S);
         json_cstr(j, line);
     }
-    const struct capture_ability_state *kernel = &run->abilities.at[CAPTURE_KERNEL_STACKS];
-    if (!kernel->available && kernel->reason.text[0] != 0) {
-        snprintf(line, sizeof line, "time inside the kernel is not seen: %s", kernel->reason.text);
-        json_cstr(j, line);
-    }
+    put_ability_note(j, run, CAPTURE_KERNEL_STACKS, "time inside the kernel is not seen");
+    put_ability_note(j, run, CAPTURE_OFF_CPU, "when threads wait is not seen");
     if (store_account(store, ACCOUNT_THROTTLES) > 0) {
         snprintf(line, sizeof line,
                  "the kernel suspended sampling %llu times; a lower -F avoids that",
@@ -81,15 +94,15 @@ void summary_put(struct json *j, const struct run *run)
     if (stopped) {
         json_u64_field(j, "stopped_at_unix_ns", run->stopped_unix_ns);
     }
-    json_u64_field(j, "duration_ns", duration_ns(run));
+    json_u64_field(j, "duration_ns", summary_duration_ns(run));
     json_u64_field(j, "samples", load(&store->samples.n));
-    json_u64_field(j, "off_cpu_intervals", load(&store->intervals.n));
+    json_u64_field(j, "off_cpu_intervals", load(&store->intervals.n_waits));
     json_u64_field(j, "frequency_hz", run->params.request.frequency_hz);
-    json_u64_field(j, "threads", atomic_load(&store->threads.n));
+    json_u64_field(j, "threads", n_threads(store));
     json_u64_field(j, "lost_samples", store_account(store, ACCOUNT_SAMPLES_LOST));
     json_u64_field(j, "lost_records", store_account(store, ACCOUNT_RECORDS_LOST));
     json_u64_field(j, "unrecorded_children_cpu_ns", load(&run->vitals.unrecorded_cpu_ns));
-    json_bool_field(j, "estimated", is_estimated(run));
+    json_bool_field(j, "estimated", !store->has_switches);
     json_key(j, "notes");
     put_notes(j, run);
     json_object_end(j);
@@ -100,7 +113,8 @@ void summary_put_line(struct text *to, const struct run *run)
     const struct store *store = run->store;
     text_addf(to, "run %u: stopped (%s) after %.2f s, %llu samples, %llu lost", run->id,
               run_stop_reason_name((enum run_stop_reason)atomic_load(&run->stop_reason)),
-              (double)duration_ns(run) / NS_PER_S, (unsigned long long)load(&store->samples.n),
+              (double)summary_duration_ns(run) / NS_PER_S,
+              (unsigned long long)load(&store->samples.n),
               (unsigned long long)(store_account(store, ACCOUNT_SAMPLES_LOST) +
                                    store_account(store, ACCOUNT_RECORDS_LOST)));
 }

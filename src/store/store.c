@@ -108,21 +108,20 @@ static void publish(_Atomic uint32_t *n, uint32_t id)
     atomic_store_explicit(n, id + 1, memory_order_release);
 }
 
-thread_id store_add_thread(struct store *store, uint32_t pid, uint32_t tid, process_id process,
-                           uint64_t started_ns, string_id name)
+static thread_id add_thread(struct store *store, const struct thread_row *thread, string_id name)
 {
     thread_id id = next_id(&store->threads.n, LIMIT_THREADS);
     if (id == THREAD_NONE) {
         return THREAD_NONE;
     }
     struct thread_row *row = column_put(&store->threads.rows, id);
-    row->pid = pid;
-    row->tid = tid;
-    row->process = process;
-    row->started_ns = started_ns;
+    row->pid = thread->pid;
+    row->tid = thread->tid;
+    row->process = thread->process;
+    row->foreign = thread->foreign;
+    row->started_ns = thread->started_ns;
     atomic_init(&row->ended_ns, 0);
     atomic_init(&row->name, name);
-    row->foreign = false;
     atomic_init(&row->off_since_ns, 0);
     atomic_init(&row->off_what, 0);
     atomic_init(&row->last_stack, STACK_ROOT);
@@ -131,7 +130,33 @@ thread_id store_add_thread(struct store *store, uint32_t pid, uint32_t tid, proc
     return id;
 }
 
-// One writer. `off_since_ns` is what readers look at first and last: a stay has its own.
+thread_id store_add_thread(struct store *store, uint32_t pid, uint32_t tid, process_id process,
+                           uint64_t started_ns, string_id name)
+{
+    struct thread_row row = {.pid = pid, .tid = tid, .process = process, .started_ns = started_ns};
+    thread_id id = add_thread(store, &row, name);
+    if (id != THREAD_NONE) {
+        publish(&store->threads.n_recorded, store_count_threads(store));
+    }
+    return id;
+}
+
+thread_id store_add_foreign_thread(struct store *store, uint32_t pid, uint32_t tid,
+                                   process_id process, uint64_t started_ns, string_id name)
+{
+    struct thread_row row = {
+        .pid = pid, .tid = tid, .process = process, .foreign = true, .started_ns = started_ns};
+    return add_thread(store, &row, name);
+}
+
+uint32_t store_count_threads(const struct store *store)
+{
+    return atomic_load_explicit(&store->threads.n_recorded, memory_order_acquire);
+}
+
+// One writer. `off_since_ns` is what readers look at first and last: a stay has its own. In between
+// it is 0, so whoever reads `off_what` of the next stay cannot find the old time again; and whoever
+// finds the time of a stay sees what was written before it.
 void store_set_off(struct store *store, thread_id thread, const struct thread_off *off)
 {
     struct thread_row *row = store_thread_mut(store, thread);

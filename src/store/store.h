@@ -192,6 +192,7 @@ struct thread_off {
 struct threads {
     struct column rows;
     _Atomic uint32_t n;
+    _Atomic uint32_t n_recorded; // without the foreign ones
 };
 
 struct process_row {
@@ -322,13 +323,16 @@ void store_add_counters(struct store *store, const struct counter_row *counters)
 // These return the new row's id; THREAD_NONE, PROCESS_NONE, IMAGE_NONE, CODE_NONE beyond the limit.
 thread_id store_add_thread(struct store *store, uint32_t pid, uint32_t tid, process_id process,
                            uint64_t started_ns, string_id name);
+thread_id store_add_foreign_thread(struct store *store, uint32_t pid, uint32_t tid,
+                                   process_id process, uint64_t started_ns, string_id name);
 process_id store_add_process(struct store *store, uint32_t pid, uint32_t parent_pid,
                              uint64_t started_ns, string_id name);
 image_id store_add_image(struct store *store, const struct image_row *image);
 uint32_t store_add_code(struct store *store, const struct code_row *code);
 
 // The thread is off the CPU from now on, for this reason (also to change reason or stack of a stay
-// that goes on); NULL: it is on a CPU, or has ended. The row of a stay that is over is added first.
+// that goes on); NULL: it is on a CPU, or has ended. The row of a stay that is over is added first,
+// and last_ns has moved on to the time of the event before either. A stay does not begin at 0.
 void store_set_off(struct store *store, thread_id thread, const struct thread_off *off);
 
 void store_count(struct store *store, enum account account, uint64_t more);
@@ -353,9 +357,19 @@ struct code_row *store_code_mut(struct store *store, uint32_t code);
 // as H, then this for every thread, then intervals.n. Then the thread was off in [since_ns, H) if
 // since_ns < H, and rows of the same thread that start at since_ns or later say nothing new about
 // the time before H.
+//
+// Why that holds: the writer moves last_ns on before it applies an event. So whoever has loaded H
+// sees everything of all events before H, and perhaps some of what came later. A stay that is open
+// and began before H lasted until H at least. Where there is none, or one that began at H or later,
+// all stays that began before H were over by then or have ended since, and their rows were added
+// before `off` changed: intervals.n, loaded last, covers them. The end of a thread is loaded after
+// H, too: then it is either over at ended_ns, or was alive at H.
 bool store_thread_off(const struct store *store, thread_id thread, struct thread_off *ret);
 
 uint64_t store_account(const struct store *store, enum account account);
+
+// Threads of the recorded processes that ever lived, without foreign ones.
+uint32_t store_count_threads(const struct store *store);
 
 // End of the run's time so far: ended_ns once it has ended, else the newest event's time.
 uint64_t store_end_ns(const struct store *store);

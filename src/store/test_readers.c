@@ -138,10 +138,185 @@ static void test_every_prefix_makes_sense(void **state)
     store_free(store);
 }
 
+// ---- Stays that are over, and those that are not ------------------------------------------------
+
+// Each thread goes round and round: on a CPU, blocked, ready. So how long it has been what is known
+// for any moment, and what readers add up has to be that, to the nanosecond.
+enum { ON_NS = 3, BLOCKED_NS = 5, READY_NS = 2, ROUND_NS = 10, N_GOING = 8, N_TIMES = 150000 };
+
+static uint64_t birth_ns(thread_id thread)
+{
+    return 10 + thread * 7;
+}
+
+static uint64_t death_ns(thread_id thread)
+{
+    return thread % 2 == 0 ? N_TIMES / 2 + thread : UINT64_MAX;
+}
+
+// Of a life of that length.
+static void spent(uint64_t life_ns, uint64_t ret_off_ns[2])
+{
+    uint64_t rest_ns = life_ns % ROUND_NS;
+    ret_off_ns[0] = life_ns / ROUND_NS * BLOCKED_NS;
+    ret_off_ns[1] = life_ns / ROUND_NS * READY_NS;
+    if (rest_ns > ON_NS) {
+        ret_off_ns[0] += MIN(rest_ns - ON_NS, (uint64_t)BLOCKED_NS);
+    }
+    if (rest_ns > ON_NS + BLOCKED_NS) {
+        ret_off_ns[1] += rest_ns - ON_NS - BLOCKED_NS;
+    }
+}
+
+// As run/waits.c does it: the row, then what comes after it.
+static void end_stay(struct store *store, thread_id thread, uint64_t since_ns, uint64_t now_ns,
+                     bool ready)
+{
+    store_add_interval(store, &(struct interval){.start_ns = since_ns,
+                                                 .duration_ns = now_ns - since_ns,
+                                                 .flags = ready ? INTERVAL_RUNNABLE : 0,
+                                                 .thread = thread,
+                                                 .stack = thread});
+}
+
+static void start_stay(struct store *store, thread_id thread, uint64_t now_ns, bool ready)
+{
+    store_set_off(store, thread,
+                  &(struct thread_off){
+                      .since_ns = now_ns, .stack = thread, .flags = ready ? INTERVAL_RUNNABLE : 0});
+}
+
+static void go_on(struct store *store, thread_id thread, uint64_t now_ns)
+{
+    uint64_t at_ns = (now_ns - birth_ns(thread)) % ROUND_NS;
+    bool dies = now_ns == death_ns(thread);
+    if (at_ns == ON_NS && !dies) {
+        start_stay(store, thread, now_ns, false);
+        if (thread % 3 == 0) { // a stay may become better known
+            start_stay(store, thread, now_ns, false);
+        }
+    } else if (at_ns == ON_NS + BLOCKED_NS) {
+        end_stay(store, thread, now_ns - BLOCKED_NS, now_ns, false);
+        if (!dies) {
+            start_stay(store, thread, now_ns, true);
+        }
+    } else if (at_ns == 0 && now_ns > birth_ns(thread)) {
+        end_stay(store, thread, now_ns - READY_NS, now_ns, true);
+        store_set_off(store, thread, NULL);
+    } else if (dies && at_ns > ON_NS) {
+        bool ready = at_ns > ON_NS + BLOCKED_NS;
+        end_stay(store, thread, now_ns - at_ns + ON_NS + (ready ? BLOCKED_NS : 0), now_ns, ready);
+    }
+    if (dies) {
+        store_set_off(store, thread, NULL);
+        atomic_store(&store_thread_mut(store, thread)->ended_ns, now_ns);
+    }
+}
+
+static void *write_stays(void *context)
+{
+    struct store *store = context;
+    for (uint64_t now_ns = 1; now_ns < N_TIMES; now_ns++) {
+        atomic_store_explicit(&store->last_ns, now_ns, memory_order_release);
+        for (thread_id thread = 0; thread < N_GOING; thread++) {
+            if (now_ns == birth_ns(thread)) {
+                store_add_thread(store, 1, thread, 0, now_ns, 0);
+            } else if (now_ns > birth_ns(thread) && now_ns <= death_ns(thread)) {
+                go_on(store, thread, now_ns);
+            }
+        }
+    }
+    atomic_store(&store->ended_ns, N_TIMES);
+    return NULL;
+}
+
+// What a reader has seen of a thread, as of one moment.
+struct seen {
+    bool is_off;
+    struct thread_off off;
+    uint64_t life_ns;
+    uint64_t off_ns[2]; // blocked, ready
+};
+
+static void see_now(const struct store *store, thread_id thread, uint64_t horizon_ns,
+                    struct seen *ret)
+{
+    ret->is_off = store_thread_off(store, thread, &ret->off) && ret->off.since_ns < horizon_ns;
+    const struct thread_row *row = store_thread(store, thread);
+    uint64_t ended_ns = atomic_load_explicit(&row->ended_ns, memory_order_acquire);
+    uint64_t end_ns = ended_ns != 0 ? MIN(ended_ns, horizon_ns) : horizon_ns;
+    ret->life_ns = end_ns - MIN(end_ns, row->started_ns);
+    if (ret->is_off) {
+        ASSERT(ret->off.stack == thread);
+        bool ready = (ret->off.flags & INTERVAL_RUNNABLE) != 0;
+        ret->off_ns[ready] += horizon_ns - ret->off.since_ns;
+    }
+}
+
+static void see_row(const struct interval *row, uint64_t horizon_ns, struct seen *ret)
+{
+    uint64_t end_ns = MIN(row->start_ns + row->duration_ns, horizon_ns);
+    bool open = ret->is_off && row->start_ns >= ret->off.since_ns;
+    if (row->start_ns < end_ns && !open) {
+        ret->off_ns[(row->flags & INTERVAL_RUNNABLE) != 0] += end_ns - row->start_ns;
+    }
+}
+
+static void *read_stays(void *context)
+{
+    const struct store *store = context;
+    uint64_t folded_ns[N_GOING][2] = {{0}}; // by rows that were over at an earlier moment
+    uint64_t folded = 0;
+    for (bool ended = false; !ended;) {
+        ended = atomic_load(&store->ended_ns) != 0;
+        uint64_t horizon_ns = atomic_load_explicit(&store->last_ns, memory_order_acquire);
+        uint32_t n_threads = atomic_load_explicit(&store->threads.n, memory_order_acquire);
+        struct seen seen[N_GOING] = {0};
+        for (thread_id thread = 0; thread < n_threads; thread++) {
+            see_now(store, thread, horizon_ns, &seen[thread]);
+        }
+        uint64_t n = atomic_load_explicit(&store->intervals.n, memory_order_acquire);
+        for (uint64_t i = folded; i < n; i++) {
+            struct interval row = intervals_get(&store->intervals, i);
+            if (i == folded && row.start_ns + row.duration_ns < horizon_ns) {
+                folded_ns[row.thread][(row.flags & INTERVAL_RUNNABLE) != 0] += row.duration_ns;
+                folded++;
+            } else if (row.thread < n_threads) {
+                see_row(&row, horizon_ns, &seen[row.thread]);
+            }
+        }
+        for (thread_id thread = 0; thread < n_threads; thread++) {
+            uint64_t wanted_ns[2];
+            spent(seen[thread].life_ns, wanted_ns);
+            ASSERT(seen[thread].off_ns[0] + folded_ns[thread][0] == wanted_ns[0]);
+            ASSERT(seen[thread].off_ns[1] + folded_ns[thread][1] == wanted_ns[1]);
+        }
+    }
+    return NULL;
+}
+
+static void test_every_moment_adds_up(void **state)
+{
+    (void)state;
+    struct store *store = store_new(0, 0, 1);
+    pthread_t readers[N_READERS];
+    pthread_t writer;
+    for (size_t i = 0; i < N_READERS; i++) {
+        assert_int_equal(pthread_create(&readers[i], NULL, read_stays, store), 0);
+    }
+    assert_int_equal(pthread_create(&writer, NULL, write_stays, store), 0);
+    pthread_join(writer, NULL);
+    for (size_t i = 0; i < N_READERS; i++) {
+        pthread_join(readers[i], NULL);
+    }
+    store_free(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_prefix_makes_sense),
+        cmocka_unit_test(test_every_moment_adds_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,6 +131,76 @@ static void test_wakeups_and_counters(void **state)
     store_free(store);
 }
 
+static void test_a_stay_that_is_not_over(void **state)
+{
+    (void)state;
+    struct store *store = store_new(0, 0, 1);
+    thread_id thread = store_add_thread(store, 10, 11, 0, 5, 0);
+    struct thread_off off;
+    assert_false(store_thread_off(store, thread, &off));
+    const struct thread_off stays[] = {
+        {.since_ns = 7, .stack = 0xfffffffe, .reason = REASON_BY_STACK, .flags = 0},
+        {.since_ns = 7, .stack = 3, .reason = 9, .flags = 7}, // the same one, better known
+        {.since_ns = 8, .stack = 0, .reason = 0, .flags = INTERVAL_RUNNABLE},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(stays); i++) {
+        store_set_off(store, thread, &stays[i]);
+        assert_true(store_thread_off(store, thread, &off));
+        assert_true(off.since_ns == stays[i].since_ns && off.stack == stays[i].stack &&
+                    off.reason == stays[i].reason && off.flags == stays[i].flags);
+    }
+    store_set_off(store, thread, NULL);
+    assert_false(store_thread_off(store, thread, &off));
+    store_free(store);
+}
+
+static void test_foreign_threads_do_not_count(void **state)
+{
+    (void)state;
+    struct store *store = store_new(0, 0, 1);
+    assert_int_equal(store_count_threads(store), 0);
+    assert_int_equal(store_add_thread(store, 10, 11, 0, 5, 0), 0);
+    assert_int_equal(store_add_foreign_thread(store, 20, 21, 1, 6, 0), 1);
+    assert_int_equal(store_add_thread(store, 10, 12, 0, 7, 0), 2);
+    assert_int_equal(store_count_threads(store), 2);
+    assert_false(store_thread(store, 0)->foreign);
+    assert_true(store_thread(store, 1)->foreign);
+    assert_int_equal(store_thread(store, 1)->pid, 20);
+    assert_int_equal(store_thread(store, 1)->tid, 21);
+    assert_int_equal(store_thread(store, 1)->process, 1);
+    assert_int_equal(store_thread(store, 1)->started_ns, 6);
+    assert_false(store_thread(store, 2)->foreign);
+    store_free(store);
+}
+
+static void test_a_wakee_knows_its_last_wakeup(void **state)
+{
+    (void)state;
+    struct store *store = store_new(0, 0, 1);
+    store_add_thread(store, 10, 11, 0, 5, 0);
+    store_add_thread(store, 10, 12, 0, 5, 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        store_add_wakeup(store, &(struct wakeup){.time_ns = i, .wakee = i % 2, .waker = 1});
+    }
+    assert_int_equal(atomic_load(&store_thread(store, 0)->last_wakeup), 3);
+    assert_int_equal(atomic_load(&store_thread(store, 1)->last_wakeup), 2);
+    store_free(store);
+}
+
+static void test_an_interval_costs_twenty_four_bytes(void **state)
+{
+    (void)state;
+    enum { N = 2 * COLUMN_CHUNK_ROWS };
+    struct store *store = store_new(0, 0, 1);
+    uint64_t before = store_memory(store).total_bytes;
+    for (uint32_t i = 0; i < N; i++) {
+        store_add_interval(store, &(struct interval){.start_ns = i, .duration_ns = 5});
+    }
+    uint64_t headers = 2 * 4 * 16;
+    assert_int_equal(store_memory(store).total_bytes - before, 24 * N + headers);
+    store_free(store);
+}
+
 static void test_ids_end_at_their_limit(void **state)
 {
     (void)state;
@@ -203,6 +273,10 @@ int main(void)
         cmocka_unit_test(test_finds_times),
         cmocka_unit_test(test_intervals_keep_what_they_were_given),
         cmocka_unit_test(test_wakeups_and_counters),
+        cmocka_unit_test(test_a_stay_that_is_not_over),
+        cmocka_unit_test(test_foreign_threads_do_not_count),
+        cmocka_unit_test(test_a_wakee_knows_its_last_wakeup),
+        cmocka_unit_test(test_an_interval_costs_twenty_four_bytes),
         cmocka_unit_test(test_ids_end_at_their_limit),
         cmocka_unit_test(test_a_full_run_drops_and_says_so),
         cmocka_unit_test(test_a_sample_costs_sixteen_bytes),

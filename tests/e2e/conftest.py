@@ -18,6 +18,8 @@ from stax import (  # noqa: E402
 
 # No test may take longer. `@pytest.mark.limit(seconds)` for those that need to.
 TEST_LIMIT_S = 60
+# What the user without privileges records.
+USER_TARGETS = ("shares", "forever", "threads64", "waits", "deadlock", "held", "chain")
 
 
 def pytest_configure(config):
@@ -138,6 +140,22 @@ def public_dir():
 
 
 @pytest.fixture
+def paranoid(request):
+    """Sets kernel.perf_event_paranoid for one test (parametrize it, indirect=True) and puts it back. Name it
+    before `user`, so that the user's server starts with it."""
+    if needs_root():
+        pytest.skip("only root may set kernel.perf_event_paranoid")
+    path = pathlib.Path("/proc/sys/kernel/perf_event_paranoid")
+    before = path.read_text()
+    try:
+        path.write_text(f"{request.param}\n")
+    except OSError as error:
+        pytest.skip(f"kernel.perf_event_paranoid cannot be set: {error}")
+    yield request.param
+    path.write_text(before)
+
+
+@pytest.fixture
 def user(other_server, public_dir, targets):
     """A server of user 65534, with no privilege at all; copies of some targets stand in public_dir,
     where that user can read them."""
@@ -147,7 +165,7 @@ def user(other_server, public_dir, targets):
         pytest.skip(missing)
     if paranoid > 2:
         pytest.skip(f"kernel.perf_event_paranoid is {paranoid}: a user may not profile at all")
-    for path in (STAX, SERVER, *(targets / name for name in ("shares", "forever", "threads64"))):
+    for path in (STAX, SERVER, *(targets / name for name in USER_TARGETS)):
         pathlib.Path(shutil.copy(path, public_dir)).chmod(0o755)
     return other_server(
         wrap=["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"], owner=NOBODY,

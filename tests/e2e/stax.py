@@ -217,7 +217,8 @@ class Top:
         for e in self.entries:
             assert e["self_samples"] <= e["total_samples"] <= n, e
             assert e["total_on_cpu_ns"] <= self.answer["total_on_cpu_ns"], e
-        spent = sum(e["self_on_cpu_ns"] for e in self.entries)
+        # Exact time of threads without a sample belongs to no function.
+        spent = sum(e["self_on_cpu_ns"] for e in self.entries) + self.health["unsampled_ns"]
         assert abs(spent - self.answer["total_on_cpu_ns"]) <= len(self.entries) + 1, "times add up"
         return self
 
@@ -268,7 +269,8 @@ class Flame:
 
 
 class Truth(dict):
-    """What the target itself measured: `functions` name -> ns, `threads`, and its lines."""
+    """What the target itself measured: `functions` name -> ns, `threads`, `waits` (waiting.h), and its
+    lines."""
 
     def __init__(self, path):
         lines = []
@@ -281,10 +283,17 @@ class Truth(dict):
         super().__init__(functions)
         self.lines = lines
         self.threads = [thread for line in lines for thread in line["threads"]]
+        self.waits = [wait for line in lines for wait in line.get("waits", [])]
         self.total_ns = sum(functions.values())
 
     def share(self, *names):
         return sum(self[name] for name in names) / self.total_ns
+
+    def waiting(self, name):
+        """What the one thread of that name says of its waits."""
+        found = [wait for wait in self.waits if wait["thread"] == name]
+        assert len(found) == 1, f"{len(found)} threads named {name!r} in the truth: {self.waits}"
+        return found[0]
 
 
 class Run:
@@ -423,15 +432,29 @@ class Server:
     def settle(self):
         """Waits until names are as good as they get: symbols are loaded by a worker, and an answer
         never waits for them, so that the first one may have offsets where the second has names."""
-        self.stax("top", "-n", 1)
         with self.rpc() as rpc:
             deadline = time.monotonic() + 10 * PATIENCE
             while time.monotonic() < deadline:
-                images = rpc.call("RunControl.diagnostics").get("run", {}).get("images", [])
-                if not any(image["state"] == "loading" for image in images):
+                if self._is_settled(rpc):
                     return
                 rpc.pause(0.05)
-        raise AssertionError(f"symbols are still loading: {images}")
+        raise AssertionError("symbols are still loading")
+
+    def _is_settled(self, rpc):
+        """Whether another answer would have the same names. Only images with samples are listed; of the
+        kernel, where threads wait without any sample, it shows in the functions that they wait in."""
+        try:
+            waits = rpc.call("Profiler.top", mode="off_cpu", limit=1000)
+        except RpcError as error:
+            assert error.kind == "unknown_run", error
+            return True
+        images = rpc.call("RunControl.diagnostics").get("run", {}).get("images", [])
+        if any(image["state"] == "loading" for image in images):
+            return False
+        if not rpc.call("RunControl.status")["capabilities"]["kernel_symbols"]["available"]:
+            return True
+        unnamed = [e for e in waits["entries"] if e["function_name"].startswith("[kernel]+")]
+        return len(unnamed) <= 0.1 * len(waits["entries"])
 
     def settled_top(self, *args):
         self.settle()
@@ -552,6 +575,52 @@ class Live:
     def __exit__(self, *_):
         self.kill()
         self.server.live_runs.remove(self)
+
+
+class Process:
+    """A target that nobody records yet."""
+
+    def __init__(self, server, command):
+        self.truth_path = server.file("truth")
+        self.ready = Ready(server.file("ready"), 0o666 if server.wrap else 0o600)
+        if server.wrap:
+            self.truth_path.touch()
+            self.truth_path.chmod(0o666)
+        self.proc = subprocess.Popen(
+            [*server.wrap, *(str(c) for c in command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env={**os.environ, "TRUTH": str(self.truth_path), "READY": str(self.ready.path)})
+        self.pid = self.ready.wait(self.proc)
+
+    def tell(self, text):
+        self.proc.stdin.write(text.encode())
+        self.proc.stdin.flush()
+
+    def hear(self, line):
+        read_until(self.proc.stdout.fileno(), line.encode() + b"\n")
+
+    @property
+    def truth(self):
+        return Truth(self.truth_path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.proc.kill()
+        self.proc.communicate()
+        self.ready.close()
+
+
+def attach(server, pid, *options):
+    """Starts `stax record --pid` and returns when it is recording."""
+    with server.rpc() as rpc:
+        proc = subprocess.Popen([*server.wrap, server.stax_binary, "record", *map(str, options), "--pid", str(pid)],
+                                env=server.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+        while not rpc.call("RunControl.status")["active"]:
+            assert proc.poll() is None, proc.communicate()
+            rpc.pause(0.02)
+    return proc
 
 
 # ---- The protocol -----------------------------------------------------------------------------------------

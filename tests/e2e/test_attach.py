@@ -1,57 +1,13 @@
 """Attaching to a process that runs already."""
 
-import os
 import signal
 import subprocess
 
 import pytest
 
-from stax import Ready, RpcError, Truth, assert_refused, assert_share, assert_time, wait_pid_gone, read_until
+from stax import Process, RpcError, assert_refused, assert_share, assert_time, attach, wait_pid_gone
 
 FAST = 3000
-
-
-class Process:
-    """A target that nobody records yet."""
-
-    def __init__(self, server, command):
-        self.truth_path = server.file("truth")
-        self.ready = Ready(server.file("ready"))
-        self.proc = subprocess.Popen(
-            [str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env={**os.environ, "TRUTH": str(self.truth_path), "READY": str(self.ready.path)})
-        self.pid = self.ready.wait(self.proc)
-
-    def tell(self, text):
-        self.proc.stdin.write(text.encode())
-        self.proc.stdin.flush()
-
-    def hear(self, line):
-        read_until(self.proc.stdout.fileno(), line.encode() + b"\n")
-
-    @property
-    def truth(self):
-        return Truth(self.truth_path)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.proc.kill()
-        self.proc.communicate()
-        self.ready.close()
-
-
-def attach(server, pid, *options):
-    """Starts `stax record --pid` and returns when it is recording."""
-    with server.rpc() as rpc:
-        proc = subprocess.Popen([server.stax_binary, "record", *map(str, options), "--pid", str(pid)],
-                                env=server.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE)
-        while not rpc.call("RunControl.status")["active"]:
-            assert proc.poll() is None, proc.communicate()
-            rpc.pause(0.02)
-    return proc
 
 
 def test_attach_sees_old_and_new_threads(server, target):

@@ -15,7 +15,8 @@ except ImportError:
 METHODS = {
     "RunControl.status", "RunControl.list_runs", "RunControl.diagnostics", "RunControl.start_attach",
     "RunControl.wait_active", "RunControl.stop_active", "Profiler.top", "Profiler.flamegraph",
-    "Profiler.threads", "Profiler.total_on_cpu_ns", "Profiler.subscribe", "Profiler.unsubscribe", "rpc.discover",
+    "Profiler.threads", "Profiler.intervals", "Profiler.wakers", "Profiler.timeline", "Profiler.now",
+    "Profiler.total_on_cpu_ns", "Profiler.subscribe", "Profiler.unsubscribe", "rpc.discover",
 }
 
 
@@ -69,6 +70,14 @@ def answers(rpc, view=None):
     yield "Profiler.flamegraph", rpc.call("Profiler.flamegraph", **more)
     yield "Profiler.flamegraph", rpc.call("Profiler.flamegraph", max_depth=3, min_share=0.01, max_nodes=10, **more)
     yield "Profiler.threads", rpc.call("Profiler.threads", limit=0, **more)
+    for mode in ({"mode": "off_cpu"}, {"mode": "off_cpu", "reason": "sleep"}):
+        yield "Profiler.top", rpc.call("Profiler.top", **mode, **more)
+        yield "Profiler.flamegraph", rpc.call("Profiler.flamegraph", **mode, **more)
+    for order in ("longest", "newest", "oldest"):
+        yield "Profiler.intervals", rpc.call("Profiler.intervals", order=order, limit=50, max_frames=5, **more)
+    yield "Profiler.timeline", rpc.call("Profiler.timeline", buckets=9, threads=3, **more)
+    tid = rpc.call("Profiler.threads", limit=1, **more)["threads"][0]["tid"]
+    yield "Profiler.wakers", rpc.call("Profiler.wakers", tid=tid, **more)
     yield "Profiler.total_on_cpu_ns", rpc.call("Profiler.total_on_cpu_ns", **more)
     yield "rpc.discover", rpc.call("rpc.discover")
 
@@ -98,6 +107,23 @@ def test_every_answer_is_as_described(server, protocol, target):
         protocol.result("RunControl.start_attach", rpc.call("RunControl.start_attach", pid=live.target_pid))
 
 
+def test_answers_about_waits_are_as_described(server, protocol, target):
+    """The same with a target that waits, so that lists of waits, wakers and stacks have something in them."""
+    with server.live([target("deadlock")]) as live, server.rpc() as rpc:
+        protocol.result("Profiler.now", rpc.call("Profiler.now"))
+        protocol.result("Profiler.now", rpc.call("Profiler.now", limit=1, max_frames=1))
+        for method, answer in answers(rpc):
+            protocol.result(method, answer)
+        for method in ("intervals", "timeline"):
+            subscribed = rpc.call("Profiler.subscribe", method=f"Profiler.{method}", params={}, interval_ms=50)
+            protocol.result(f"Profiler.{method}", rpc.notification(subscribed["subscription"])["result"])
+        live.end()
+    server.record([target("waits"), "-n", "10", "mutex", "sem", "poll", "nap", "preempt"])
+    with server.rpc() as rpc:
+        for method, answer in answers(rpc):
+            protocol.result(method, answer)
+
+
 def test_promised_fields(server, target):
     """The names that clients may rely on (spec.md)."""
     server.record([target("shares"), "2", "100"])
@@ -125,6 +151,24 @@ def test_promised_fields(server, target):
         flame = rpc.call("Profiler.flamegraph")
     assert {"strings", "nodes"} <= flame.keys()
     assert set("parent function binary address on_cpu_ns samples off_cpu_ns".split()) <= flame["nodes"].keys()
+
+
+def test_promised_fields_of_waits(server, target):
+    server.record([target("chain"), "20"])
+    with server.rpc() as rpc:
+        timeline = rpc.call("Profiler.timeline")
+        assert {"bucket_size_ns", "recording_duration_ns", "total_on_cpu_ns", "buckets"} <= timeline.keys()
+        assert {"start_ns", "on_cpu_ns"} <= timeline["buckets"][0].keys()
+        intervals = rpc.call("Profiler.intervals")
+        assert {"total_intervals", "total_duration_ns", "by_reason", "entries"} <= intervals.keys()
+        if intervals["entries"]:
+            assert {"tid", "start_ns", "duration_ns", "reason", "approximate"} <= intervals["entries"][0].keys()
+        tid = next(t["tid"] for t in rpc.call("Profiler.threads")["threads"] if t["name"] == "B")
+        wakers = rpc.call("Profiler.wakers", tid=tid)
+        assert {"wakee_tid", "total_wakeups", "entries"} <= wakers.keys()
+        if wakers["entries"]:
+            assert {"waker_tid", "waker_address", "waker_function_name", "waker_binary", "count"} <= (
+                wakers["entries"][0].keys())
 
 
 def test_cli_json_is_the_rpc_answer(server, target):

@@ -3,18 +3,30 @@
 import pytest
 
 from stax import RpcError
+from waiting import skip_unless, total
+
+TARGET = object()  # stands for the tid of the target's main thread
 
 QUESTIONS = [
     ("Profiler.top", {"limit": 5}),
+    ("Profiler.top", {"limit": 5, "mode": "off_cpu"}),
     ("Profiler.flamegraph", {"max_depth": 5}),
+    ("Profiler.flamegraph", {"mode": "off_cpu", "reason": "ipc"}),
     ("Profiler.threads", {}),
     ("Profiler.total_on_cpu_ns", {}),
+    ("Profiler.timeline", {"buckets": 20}),
+    ("Profiler.intervals", {"limit": 5}),
+    ("Profiler.intervals", {"order": "newest", "reason": "lock"}),
+    ("Profiler.wakers", {"tid": TARGET}),
 ]
+IDS = [f"{method.removeprefix('Profiler.')}-{params.get('mode') or params.get('order') or ''}".rstrip("-")
+       for method, params in QUESTIONS]
 
 
-@pytest.mark.parametrize("method, params", QUESTIONS, ids=[q[0] for q in QUESTIONS])
+@pytest.mark.parametrize("method, params", QUESTIONS, ids=IDS)
 def test_each_question(server, target, method, params):
     with server.live([target("forever")]) as live, server.rpc() as rpc:
+        params = {key: live.target_pid if value is TARGET else value for key, value in params.items()}
         subscription = rpc.subscribe(method, interval_ms=50, **params)
         messages = [rpc.notification(subscription) for _ in range(5)]
         assert [m["seq"] for m in messages] == sorted({m["seq"] for m in messages}), "seq only grows"
@@ -89,3 +101,58 @@ def test_stopped_run(server, target):
         while not message["ended"]:
             message = rpc.notification(subscription)
         assert message["result"]["health"]["samples"] > 0
+
+
+# What of each answer only grows while the threads of the target do nothing but wait and wake each other.
+GROWING = {
+    "Profiler.threads": lambda r: total(r["total_off_cpu"]),
+    "Profiler.timeline": lambda r: total(r["total_off_cpu"]),
+    "Profiler.intervals": lambda r: r["total_intervals"],
+    "Profiler.wakers": lambda r: r["total_wakeups"],
+    "Profiler.flamegraph": lambda r: r["nodes"]["off_cpu_ns"][0],
+    "Profiler.top": lambda r: total(r["total_off_cpu"]),
+}
+
+
+def test_waits_arrive_until_the_run_ends(server, target):
+    """All of them at once on one connection, on a run that waits: each grows, and each ends once."""
+    skip_unless(server, "off_cpu")
+    wakeups = server.json("status")["capabilities"]["wakeups"]["available"]
+    with server.live([target("held")]) as live, server.rpc() as rpc:
+        params = {method: {"mode": "off_cpu"} if method in ("Profiler.flamegraph", "Profiler.top") else {}
+                  for method in GROWING}
+        params["Profiler.wakers"] = {"tid": live.target_pid}
+        subscriptions = {method: rpc.subscribe(method, **params[method]) for method in GROWING}
+        seen = {method: [] for method in GROWING}
+        for method, subscription in subscriptions.items():
+            # Whoever wakes nobody has nothing new to tell: of that there is one message, and the last.
+            for _ in range(1 if method == "Profiler.wakers" else 4):
+                message = rpc.notification(subscription)
+                assert not message["ended"] and message["result"]["health"]["recording"]
+                seen[method].append(GROWING[method](message["result"]))
+        for method, values in seen.items():
+            assert values == sorted(values), (method, values)
+            if method not in ("Profiler.intervals", "Profiler.wakers"):
+                assert values[-1] > values[0], f"{method}: waits that are open count up to now"
+        live.tell("x")
+        for method, subscription in subscriptions.items():
+            message = rpc.notification(subscription)
+            while not message["ended"]:
+                message = rpc.notification(subscription)
+            final = rpc.call(method, **params[method])
+            assert not final["health"]["recording"]
+            assert GROWING[method](message["result"]) == GROWING[method](final) >= seen[method][-1], method
+        assert live.wait().status == 0
+        if wakeups:
+            # Main was woken by the byte that this test wrote, or by the threads that it joined.
+            assert GROWING["Profiler.wakers"](final if method == "Profiler.wakers" else rpc.call(
+                "Profiler.wakers", **params["Profiler.wakers"])) >= 1
+        rpc.pause(0.3)
+        assert not rpc.notifications, "nothing comes after the end"
+
+
+def test_now_cannot_be_subscribed_to(server, target):
+    with server.live([target("forever")]), server.rpc() as rpc:
+        with pytest.raises(RpcError) as error:
+            rpc.subscribe("Profiler.now")
+        assert error.value.kind == "invalid_params" and "\n" not in error.value.message

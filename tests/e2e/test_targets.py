@@ -5,15 +5,16 @@ import subprocess
 
 import pytest
 
-from stax import Truth
+from stax import Ready, Truth
 
 
 def run(path, *args, status=0, **more):
     """Runs a target and returns its truth."""
     truth = path.with_suffix(".truth")
     command = more.pop("command")
-    done = subprocess.run([command, *map(str, args)], env={**os.environ, "TRUTH": str(truth)},
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False, **more)
+    done = subprocess.run([command, *map(str, args)],
+                          env={**os.environ, "TRUTH": str(truth), "STAX_DISK": str(path.parent)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False,
+                          **more)
     assert done.returncode == status, done
     return Truth(truth)
 
@@ -79,3 +80,92 @@ def test_children_and_status(ran):
     assert len({line["pid"] for line in truth.lines}) == 3
     assert ran("brief", 1, 42, status=42)["brief_work"] >= 1e6
     assert set(ran("waiter", 10, status=7, input=b"w")) == {"early_work", "late_work"}
+
+
+# ---- Targets with known waits -----------------------------------------------------------------------------
+
+
+def check_own_clocks(wait):
+    """What a thread measured itself and what the kernel counted for it agree."""
+    assert wait["life_ns"] >= wait["blocked_ns"], wait
+    # Its life is what it waited, what it worked, and what it was ready for outside of its waits.
+    rest_ns = wait["life_ns"] - wait["blocked_ns"] - wait["cpu_ns"]
+    assert -0.01 * wait["life_ns"] <= rest_ns <= wait["run_delay_ns"] + 0.05 * wait["life_ns"] + 20e6, wait
+
+
+def test_every_kind_of_wait(ran):
+    truth = ran("waits", "-n", 20)
+    names = {wait["thread"] for wait in truth.waits}
+    assert {"sleep", "nap", "mutex", "sem", "pipe_write", "connect", "fsync", "page_fault", "preempt"} <= names
+    for wait in truth.waits:
+        if "skipped" in wait:
+            assert wait["skipped"], wait
+        elif wait["reason"] == "":
+            assert wait["waits"] == 0 and wait["involuntary"] > 0, wait
+        else:
+            assert wait["waits"] == 20, wait
+            if wait["reason"] not in ("io_read", "io_write"):
+                check_own_clocks(wait)
+        if wait["thread"] in ("sleep", "nap", "mutex", "sem", "poll", "pipe_read", "join"):
+            # Each of them lasts 3 ms, and the kernel counted as many.
+            assert wait["blocked_ns"] >= 20 * 2e6, wait
+            assert 18 <= wait["voluntary"] <= 30, wait
+
+
+def test_an_unknown_kind_is_refused(ran):
+    assert ran("waits", "boredom", status=98) == {}
+
+
+def test_chain_and_sleepers(ran):
+    truth = ran("chain", 30, 2)
+    assert [truth.waiting(name)["waits"] for name in "ABCD"] == [30] * 4
+    assert all(truth.waiting(name)["voluntary"] >= 27 for name in "ABCD")
+    truth = ran("sleepers", 200, 2, 10)
+    assert len(truth.waits) == 200 and all(wait["blocked_ns"] >= 20e6 for wait in truth.waits)
+
+
+def test_phases_and_pingpong(ran):
+    truth = ran("phases", 50, 4)
+    phases = truth.lines[0]["phases"]
+    assert len(phases) == 5 and all(50e6 <= b - a < 150e6 for a, b in zip(phases, phases[1:]))
+    assert 95e6 <= truth.waiting("phases")["blocked_ns"]
+    for pin in ((), ("pin",)):
+        line = ran("pingpong", "0.1", *pin).lines[-1]
+        assert line["round_trips"] > 100 and line["round_trips_per_s"] > 1000
+
+
+@pytest.mark.parametrize("how, status, lines", [
+    ("exit", 5, 1), ("kill", -9, 1), ("exec", 6, 2), ("exec_thread", 6, 2), ("leader", 5, 1)])
+def test_ends_while_threads_wait(ran, how, status, lines):
+    truth = ran("blocked_exit", how, 30, status=status)
+    assert len(truth.lines) == lines
+    blocked = truth.lines[0]["blocked"]
+    assert len(blocked) == 4
+    assert all(truth.lines[0]["end_ns"] - b["since_ns"] >= 30e6 for b in blocked.values())
+    assert len({line["pid"] for line in truth.lines}) == 1
+
+
+def test_held_and_reader(ran):
+    truth = ran("held", input=b"x")
+    assert len(truth.waits) == 6 and all(wait["waits"] == 1 for wait in truth.waits)
+    assert ran("reader", input=b"abc").waiting("reader")["waits"] == 4
+
+
+def test_deadlock_waits_for_ever(target, tmp_path):
+    """It does not end by itself, and all of its threads sleep when it says that it is ready."""
+    ready = Ready(tmp_path / "ready")
+    with subprocess.Popen([target("deadlock")],
+                          env={**os.environ, "READY": str(ready.path), "TRUTH": str(tmp_path / "truth")}) as proc:
+        try:
+            pid = ready.wait(proc)
+            tids = os.listdir(f"/proc/{pid}/task")
+            assert len(tids) == 6
+            for tid in tids:
+                with open(f"/proc/{pid}/task/{tid}/stat", encoding="utf-8") as stat:
+                    assert stat.read().rsplit(")", 1)[1].split()[0] == "S", tid
+            proc.terminate()
+            assert proc.wait(30) == 0
+        finally:
+            proc.kill()
+            ready.close()
+    assert set(Truth(tmp_path / "truth").lines[0]["tids"]) == {"dead-a", "dead-b", "holder", "waiter", "innocent"}

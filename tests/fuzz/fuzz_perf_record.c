@@ -39,6 +39,22 @@ static void read_event(const struct event *event)
     }
 }
 
+// A record as that of a tracepoint, with a stack or without: its parts lie within it.
+static void read_as_wakeup(const struct perf_event_header *record, bool callchain)
+{
+    struct perf_layout layout = {
+        .meaning = PERF_MEANS_WAKEUP, .callchain = callchain, .raw = true, .max_stack = 127};
+    struct perf_sample sample;
+    if (record->type != PERF_RECORD_SAMPLE || !perf_sample_parse(&layout, record, &sample)) {
+        return;
+    }
+    struct event_stack stack;
+    perf_sample_stack(&layout, record, &sample, &stack);
+    read_event(&(struct event){.kind = EVENT_SAMPLE, .sample.stack = stack});
+    read_slice_of(sample.raw);
+    ASSERT(sample.raw.data + sample.raw.n <= (const uint8_t *)record + record->size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct perf_layout layout = {.callchain = true, .weight_ns = 1, .max_stack = 127};
@@ -60,6 +76,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (perf_record_parse(&layout, record, &event) == PERF_OK) {
             read_event(&event);
         }
+        read_as_wakeup(record, false);
+        read_as_wakeup(record, true);
+        const struct perf_event_header *ahead = perf_ring_peek_ahead(&ring);
+        sum += ahead == NULL ? 0 : ((const uint8_t *)ahead)[ahead->size - 1];
         perf_ring_next(&ring);
     }
     perf_ring_release(&ring);

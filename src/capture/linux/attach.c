@@ -34,7 +34,6 @@ static uint32_t add_thread(struct attach *attach, struct attach_thread thread)
 static int open_thread(struct attach *attach, uint32_t pid, uint32_t tid, bool suspect,
                        struct err *reterr)
 {
-    size_t first_event = attach->set->events.n;
     int r = perf_set_add_thread(attach->set, tid, reterr);
     if (r != PERF_SET_OK) {
         return r;
@@ -44,8 +43,9 @@ static int open_thread(struct attach *attach, uint32_t pid, uint32_t tid, bool s
         (struct attach_thread){.tid = tid, .pid = pid, .announced = true, .suspect = suspect});
     if (suspect) {
         attach->n_suspects++;
-        for (size_t i = first_event; i < attach->set->events.n; i++) {
-            map_set(&attach->suspect_by_id, attach->set->events.at[i].id, index);
+        const struct perf_set *set = attach->set; // the events of the thread are the last ones
+        for (size_t i = set->events.n; i-- > 0 && set->events.at[i].tid == tid;) {
+            map_set(&attach->suspect_by_id, set->events.at[i].id, index);
         }
     }
     return PERF_SET_OK;
@@ -101,17 +101,24 @@ static int open_round(struct attach *attach, bool suspects, struct err *reterr)
 
 // ---- Telling what exists -----------------------------------------------------------------------
 
+// Its events are enabled by now. So if the thread has slept and woken up before we look, or fallen
+// asleep, its switches tell; if it has not, it still sleeps.
 static void put_started(const struct attach *attach, const struct attach_thread *thread,
                         uint64_t time_ns, struct text *early)
 {
     struct event event = {.pid = thread->pid, .tid = thread->tid, .time_ns = time_ns};
+    bool asleep = proc_is_asleep(thread->pid, thread->tid);
     if (thread->pid == thread->tid && thread->pid != attach->pid) {
         event.kind = EVENT_PROCESS_FORKED;
         event.process_forked.parent_pid = attach->pid;
         event.process_forked.parent_tid = attach->pid;
         event.process_forked.recorded = true;
+        event.process_forked.existed = true;
+        event.process_forked.asleep = asleep;
     } else {
         event.kind = EVENT_THREAD_STARTED;
+        event.thread_started.existed = true;
+        event.thread_started.asleep = asleep;
     }
     wire_put(early, &event);
 }
@@ -209,18 +216,14 @@ int attach_all(struct attach *attach, uint64_t time_ns, struct text *early, stru
     return 0;
 }
 
-int attach_launched(struct attach *attach, uint64_t time_ns, struct text *early, struct err *reterr)
+int attach_launched(struct attach *attach, struct err *reterr)
 {
     attach->settled = true;
     int r = open_thread(attach, attach->pid, attach->pid, false, reterr);
     if (r == PERF_SET_E_GONE) {
         return err_set(reterr, ESRCH, "process %u has ended before it was recorded", attach->pid);
     }
-    if (r < 0) {
-        return r;
-    }
-    put_started(attach, &attach->threads.at[0], time_ns, early);
-    return 0;
+    return r;
 }
 
 void attach_settle(struct attach *attach, uint64_t time_ns, struct text *early)

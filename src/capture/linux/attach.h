@@ -45,13 +45,14 @@ void attach_init(struct attach *attach, struct perf_set *set, uint32_t pid, bool
 void attach_fini(struct attach *attach); // accepts a zeroed one
 
 // Opens events for all threads of the process (and with `follow` of its descendants), and puts what
-// exists into `early` as a stream of events (event/wire.h) stamped `time_ns`: processes, threads,
-// their names, executable mappings. 0 or a negative errno; -ESRCH when nothing was left to open.
+// exists into `early` as a stream of events (event/wire.h) stamped `time_ns`: processes, threads
+// and whether they sleep, their names, executable mappings. 0 or a negative errno; -ESRCH when
+// nothing was left to open.
 int attach_all(struct attach *attach, uint64_t time_ns, struct text *early, struct err *reterr);
 
-// For a process with one thread that waits for its exec: nothing of now will matter then.
-int attach_launched(struct attach *attach, uint64_t time_ns, struct text *early,
-                    struct err *reterr);
+// For a process with one thread that waits for its exec: nothing of now will matter then, and its
+// life in the recording begins with the EXEC.
+int attach_launched(struct attach *attach, struct err *reterr);
 
 // Some time after attach_all(): looks once more, for a thread that was being born, by a parent
 // without events, while we listed.

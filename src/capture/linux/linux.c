@@ -1,7 +1,9 @@
 // The perf backend: rings, events and /proc put together.
 //
 //     open   pidfd ─► who is it ─► features ─► rings ─► events for its threads ─► what exists
-//     drain  early events once ─► rings, merged by time ─► parse ─► wanted? ─► sink
+//     drain  early events once ─► rings, merged by time ─► parse ─► wanted? ─┬► sink
+//                                 where a thread leaves a CPU (switches.h)   │
+//                                 who wakes whom (wakeups.h) ────────────────┘
 //
 // The target is never stopped: events are enabled while it runs, and what was there before is read
 // from /proc afterwards. Ends when the pidfd says so.
@@ -13,9 +15,15 @@
 #include "capture/capture.h"
 #include "capture/linux/attach.h"
 #include "capture/linux/children.h"
+#include "capture/linux/governor.h"
+#include "capture/linux/look.h"
+#include "capture/linux/observer.h"
 #include "capture/linux/perf_merge.h"
 #include "capture/linux/perf_open.h"
 #include "capture/linux/proc.h"
+#include "capture/linux/switches.h"
+#include "capture/linux/tids.h"
+#include "capture/linux/wakeups.h"
 #include "event/wire.h"
 
 #include <errno.h>
@@ -28,6 +36,13 @@
 
 enum { SETTLE_NS = 10 * NS_PER_MS }; // no thread takes that long to be born
 
+// Stacks of one kind, which may become too many.
+struct governed {
+    struct governor governor;
+    enum perf_meaning meaning;
+    uint64_t n; // in this drain
+};
+
 struct linux_capture {
     struct capture base;
     struct capture_request request;
@@ -36,6 +51,12 @@ struct linux_capture {
     struct perf_merge merge;
     struct attach attach;
     struct children children;
+    struct switches switches;
+    struct wakeups wakeups;
+    struct governed switch_stacks;
+    struct governed waker_stacks;
+    struct tids tids; // threads that are recorded, as of the latest record
+    struct observer observer;
     struct text early;      // events that exist before any record does (event/wire.h)
     uint64_t lost_reported; // by records
     bool lost_settled;
@@ -81,26 +102,31 @@ static void probe_kernel_symbols(struct capture_abilities *abilities)
 
 static void fill_abilities(const struct perf_features *features, struct capture_abilities *ret)
 {
-    static const enum capture_ability later[] = {CAPTURE_OFF_CPU, CAPTURE_OFF_CPU_STACKS,
-                                                 CAPTURE_WAKEUPS, CAPTURE_PMU};
     struct err reason = {0};
     err_set(&reason, EACCES,
-            "perf_event_paranoid is %ld: kernel frames need <= 1 or the staxd broker",
+            "perf_event_paranoid is %ld: kernel frames need <= 1, root, or the staxd broker",
             features->paranoid);
     set_ability(ret, CAPTURE_KERNEL_STACKS, features->kernel, reason.text);
     set_ability(ret, CAPTURE_BUILD_IDS, features->build_id,
                 "the kernel does not report build-ids with mappings");
     set_ability(ret, CAPTURE_LOST_SAMPLES, features->lost,
                 "the kernel does not count lost samples by event");
-    for (size_t i = 0; i < ARRAY_LEN(later); i++) {
-        set_ability(ret, later[i], false, "not recorded yet by this version of stax");
-    }
+    set_ability(ret, CAPTURE_OFF_CPU, features->switches,
+                "the kernel does not report context switches (PERF_RECORD_SWITCH)");
+    set_ability(ret, CAPTURE_OFF_CPU_STACKS, features->switch_stacks,
+                features->kernel ? "the kernel does not sample context switches" : reason.text);
+    set_ability(ret, CAPTURE_WAKEUPS, features->wakeups, features->no_wakeups.text);
+    set_ability(ret, CAPTURE_PMU, false, "not recorded yet by this version of stax");
     probe_kernel_symbols(ret);
+    look_probe(&ret->at[CAPTURE_WAIT_DETAILS]);
     if (features->refused != 0) {
+        static const enum capture_ability all[] = {CAPTURE_KERNEL_STACKS,  CAPTURE_BUILD_IDS,
+                                                   CAPTURE_LOST_SAMPLES,   CAPTURE_OFF_CPU,
+                                                   CAPTURE_OFF_CPU_STACKS, CAPTURE_WAKEUPS};
         perf_features_explain(features, &reason);
-        set_ability(ret, CAPTURE_KERNEL_STACKS, false, reason.text);
-        set_ability(ret, CAPTURE_BUILD_IDS, false, reason.text);
-        set_ability(ret, CAPTURE_LOST_SAMPLES, false, reason.text);
+        for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+            set_ability(ret, all[i], false, reason.text);
+        }
     }
 }
 
@@ -230,6 +256,44 @@ static int open_poll(struct linux_capture *c, struct err *reterr)
     return r;
 }
 
+// An ability that was there and is not, for lack of something; the recording goes on without it.
+static void lose_ability(struct linux_capture *c, enum capture_ability ability,
+                         const struct err *why)
+{
+    set_ability(&c->base.abilities, ability, false, why->text);
+    if (c->base.note.text[0] == 0) {
+        c->base.note = *why;
+    }
+}
+
+static void add_wakeups(struct linux_capture *c)
+{
+    struct err why = {0};
+    if (c->set.features.wakeups && perf_set_add_wakeups(&c->set, &why) < 0) {
+        err_prefix(&why, "no wakeups");
+        lose_ability(c, CAPTURE_WAKEUPS, &why);
+    }
+}
+
+// From here on their wakeups are ours.
+static void know_threads(struct linux_capture *c, size_t first)
+{
+    for (size_t i = first; i < c->attach.threads.n; i++) {
+        tids_add(&c->tids, c->attach.threads.at[i].tid, c->attach.threads.at[i].pid);
+    }
+}
+
+// A launched thread becomes known by its exec: what the launcher did in it before is not ours.
+static int add_threads(struct linux_capture *c, struct err *reterr)
+{
+    if (c->request.launched) {
+        return attach_launched(&c->attach, reterr);
+    }
+    int r = attach_all(&c->attach, c->base.started_ns, &c->early, reterr);
+    know_threads(c, 0);
+    return r;
+}
+
 static int arm(struct linux_capture *c, struct err *reterr)
 {
     const struct capture_request *request = &c->request;
@@ -238,8 +302,15 @@ static int arm(struct linux_capture *c, struct err *reterr)
     // Before the first event can write: no record is older than what we tell from /proc.
     c->base.started_ns = clock_now_ns();
     c->merge.round_ns = c->base.started_ns;
-    int r = request->launched ? attach_launched(&c->attach, c->base.started_ns, &c->early, reterr)
-                              : attach_all(&c->attach, c->base.started_ns, &c->early, reterr);
+    c->switch_stacks.meaning = PERF_MEANS_SWITCH_OUT;
+    c->waker_stacks.meaning = PERF_MEANS_WAKEUP;
+    governor_init(&c->switch_stacks.governor, c->base.started_ns);
+    governor_init(&c->waker_stacks.governor, c->base.started_ns);
+    add_wakeups(c);
+    int r = add_threads(c, reterr);
+    if (c->set.features.switch_stacks && !c->set.switch_stacks) {
+        lose_ability(c, CAPTURE_OFF_CPU_STACKS, &c->set.no_switch_stacks);
+    }
     return r == -EACCES || r == -EPERM ? explain_refused_target(request->pid, -r, reterr) : r;
 }
 
@@ -248,6 +319,7 @@ static int open_all(struct linux_capture *c, struct err *reterr)
     struct perf_features features;
     perf_features_probe(&features);
     fill_abilities(&features, &c->base.abilities);
+    look_probe_process(c->request.pid, &c->base.abilities.at[CAPTURE_WAIT_DETAILS]);
     int r = check_frequency(&c->request, &features, reterr);
     r = r < 0 ? r : open_pidfd(c, reterr);
     r = r < 0 ? r : check_target(c->request.pid, reterr);
@@ -264,9 +336,12 @@ static int open_all(struct linux_capture *c, struct err *reterr)
     if (r < 0) {
         return r;
     }
-    perf_merge_init(&c->merge, c->set.rings, (uint32_t)c->set.cpus.list.n);
+    uint32_t n_rings = (uint32_t)c->set.cpus.list.n;
+    perf_merge_init(&c->merge, c->set.rings, n_rings);
+    switches_init(&c->switches, n_rings);
+    wakeups_init(&c->wakeups, n_rings, &features.waking.format, &c->tids, &c->set.layouts);
     c->base.frequency_hz = options.frequency_hz;
-    c->base.n_rings = (uint32_t)c->set.cpus.list.n;
+    c->base.n_rings = n_rings;
     c->base.ring_bytes = c->set.ring_bytes * c->base.n_rings;
     r = open_poll(c, reterr);
     return r < 0 ? r : arm(c, reterr);
@@ -279,7 +354,11 @@ static void linux_close(struct capture *capture)
     }
     struct linux_capture *c = linux_of(capture);
     closep(&c->base.poll_fd);
+    observer_fini(&c->observer);
     attach_fini(&c->attach);
+    wakeups_fini(&c->wakeups);
+    switches_fini(&c->switches);
+    tids_fini(&c->tids);
     perf_merge_fini(&c->merge);
     perf_set_close(&c->set);
     closep(&c->pidfd);
@@ -295,6 +374,7 @@ static int linux_open(const struct capture_request *request, struct capture **re
     c->base.poll_fd = -1;
     c->pidfd = -1;
     c->request = *request;
+    observer_init(&c->observer, look_at);
     int r = open_all(c, reterr);
     if (r < 0) {
         linux_close(&c->base);
@@ -306,20 +386,24 @@ static int linux_open(const struct capture_request *request, struct capture **re
 
 // ---- Drain -------------------------------------------------------------------------------------
 
+// With what has been observed up to then before it.
+static void hand_on(struct linux_capture *c, const struct event *event)
+{
+    observer_deliver(&c->observer, event->time_ns, c->sink, c->context);
+    c->sink(c->context, event);
+    observer_on_event(&c->observer, event);
+}
+
 static void deliver_lost(struct linux_capture *c, uint64_t n, uint64_t time_ns)
 {
     struct event event = {.kind = EVENT_LOST, .time_ns = time_ns, .lost.n = n};
-    c->sink(c->context, &event);
+    hand_on(c, &event);
 }
 
 // Whose event it is. Child processes are announced in any case, by the parent that made them.
 static bool is_ours(struct linux_capture *c, struct event *event)
 {
     uint32_t pid = c->request.pid;
-    if (event->kind == EVENT_LOST) {
-        c->lost_reported += event->lost.n;
-        return true;
-    }
     if (event->pid == UINT32_MAX) { // a thread on its way out: no number left
         return false;
     }
@@ -332,20 +416,127 @@ static bool is_ours(struct linux_capture *c, struct event *event)
     return c->request.follow || event->pid == pid;
 }
 
-static void on_record(void *context, const struct perf_event_header *record, uint64_t time_ns)
+// Who is recorded as of this event. Whoever ran is, also when the record of the birth was lost.
+static void keep_tids(struct linux_capture *c, const struct event *event)
+{
+    switch (event->kind) {
+    case EVENT_SAMPLE:
+    case EVENT_SWITCH_IN:
+    case EVENT_SWITCH_OUT:
+    case EVENT_THREAD_STARTED:
+        tids_add(&c->tids, event->tid, event->pid);
+        break;
+    case EVENT_PROCESS_FORKED:
+        if (event->process_forked.recorded) {
+            tids_add(&c->tids, event->tid, event->pid);
+        }
+        break;
+    case EVENT_EXEC:
+        tids_exec(&c->tids, event->pid);
+        break;
+    case EVENT_THREAD_EXITED:
+        tids_end(&c->tids, event->tid, event->time_ns);
+        break;
+    case EVENT_WAKEUP:
+    case EVENT_WAIT_SEEN:
+    case EVENT_IMAGE_MAPPED:
+    case EVENT_IMAGE_UNMAPPED:
+    case EVENT_CODE_LOADED:
+    case EVENT_CODE_MOVED:
+    case EVENT_THREAD_NAMED:
+    case EVENT_LOST:
+    case EVENT_THROTTLED:
+    case EVENT_KIND_COUNT:
+        break;
+    }
+}
+
+// Whether it is news of our processes; keeps the books about it.
+static bool takes(struct linux_capture *c, const struct perf_event_header *record,
+                  struct event *event)
+{
+    if (!is_ours(c, event) || !attach_wants(&c->attach, record, event)) {
+        return false;
+    }
+    keep_tids(c, event);
+    return true;
+}
+
+static enum perf_outcome take_switch_stack(struct linux_capture *c,
+                                           const struct perf_layout *layout,
+                                           const struct perf_event_header *record, uint32_t ring)
+{
+    struct perf_stamp stamp;
+    struct perf_sample sample;
+    if (!perf_record_stamp(record, &stamp) || !perf_sample_parse(layout, record, &sample)) {
+        return PERF_E_BAD;
+    }
+    struct event event = {.kind = EVENT_SAMPLE, .pid = stamp.pid, .tid = stamp.tid};
+    if (takes(c, record, &event)) {
+        struct event_stack stack;
+        perf_sample_stack(layout, record, &sample, &stack);
+        switches_hold(&c->switches, ring, stamp.tid, &stack);
+    }
+    c->switch_stacks.n++;
+    return PERF_E_IGNORED; // the event is the switch
+}
+
+// What is no part of another fact.
+static enum perf_outcome take_other(struct linux_capture *c, const struct perf_layout *layout,
+                                    const struct perf_event_header *record, uint32_t ring,
+                                    struct event *event)
+{
+    enum perf_outcome outcome = perf_record_parse(layout, record, event);
+    if (outcome != PERF_OK) {
+        return outcome;
+    }
+    if (event->kind == EVENT_LOST) { // of everything that writes into the ring: says nothing of who
+        c->lost_reported += event->lost.n;
+        switches_drop(&c->switches, ring, 0);
+        return PERF_OK;
+    }
+    // Of the others only those by CPU time tell of threads: a throttled extra costs some stacks.
+    if (layout->meaning != PERF_MEANS_CPU_TIME || !takes(c, record, event)) {
+        return PERF_E_IGNORED;
+    }
+    struct perf_stamp stamp;
+    perf_record_stamp(record, &stamp);
+    switches_complete(&c->switches, ring, stamp.tid, event);
+    return PERF_OK;
+}
+
+static enum perf_outcome take_record(struct linux_capture *c, const struct perf_layout *layout,
+                                     const struct perf_event_header *record, uint64_t time_ns,
+                                     uint32_t ring, struct event *event)
+{
+    if (layout == NULL) {
+        return PERF_E_BAD;
+    }
+    bool is_sample = record->type == PERF_RECORD_SAMPLE;
+    if (is_sample && layout->meaning == PERF_MEANS_WAKEUP) {
+        c->waker_stacks.n += layout->callchain;
+        return wakeups_take(&c->wakeups, layout, record, &c->set.rings[ring], ring, time_ns, event);
+    }
+    wakeups_interrupt(&c->wakeups, ring);
+    if (is_sample && layout->meaning == PERF_MEANS_SWITCH_OUT) {
+        return take_switch_stack(c, layout, record, ring);
+    }
+    return take_other(c, layout, record, ring, event);
+}
+
+static void on_record(void *context, const struct perf_event_header *record, uint64_t time_ns,
+                      uint32_t ring)
 {
     struct linux_capture *c = context;
     const struct perf_layout *layout = perf_layouts_find(&c->set.layouts, record);
     struct event event;
-    enum perf_outcome outcome = layout == NULL ? PERF_E_BAD
-                                               : perf_record_parse(layout, record, &event);
-    if (outcome == PERF_E_BAD) {
+    enum perf_outcome outcome = take_record(c, layout, record, time_ns, ring, &event);
+    if (outcome == PERF_OK) {
+        event.time_ns = time_ns;
+        hand_on(c, &event);
+    } else if (outcome == PERF_E_BAD) {
+        switches_drop(&c->switches, ring, 0);
         deliver_lost(c, 1, time_ns);
-        return;
-    }
-    event.time_ns = time_ns;
-    if (outcome == PERF_OK && is_ours(c, &event) && attach_wants(&c->attach, record, &event)) {
-        c->sink(c->context, &event);
     }
 }
 
@@ -358,7 +549,7 @@ static void deliver_early(struct linux_capture *c)
     struct reader from = reader_of((struct slice){(const uint8_t *)c->early.at, c->early.n});
     struct event event;
     while (wire_parse(&from, &scratch, &event) == WIRE_OK) {
-        c->sink(c->context, &event);
+        hand_on(c, &event);
     }
     text_fini(&c->early);
 }
@@ -390,19 +581,44 @@ static void clear_poll(const struct linux_capture *c)
     }
 }
 
+static void govern(struct linux_capture *c, struct governed *stacks, uint64_t now_ns)
+{
+    bool was_on = stacks->governor.on;
+    bool on = governor_pay(&stacks->governor, stacks->n, now_ns);
+    stacks->n = 0;
+    if (on != was_on) {
+        perf_set_take_stacks(&c->set, stacks->meaning, on);
+    }
+}
+
 static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, void *context)
 {
     struct linux_capture *c = linux_of(capture);
-    bool gone = is_gone(c); // before the clock: what it did last is in the rings by then
+    bool gone = is_gone(c);         // before the clock: what it did last is in the rings by then
+    observer_collect(&c->observer); // as well: nothing observed is newer
     uint64_t now_ns = clock_now_ns();
     c->sink = sink;
     c->context = context;
+    if (gone) { // whole CPUs would be recorded on and on
+        perf_set_disable(&c->set);
+    }
     if (!c->attach.settled && !gone && !final && now_ns - c->base.started_ns >= SETTLE_NS) {
+        size_t first = c->attach.threads.n;
         attach_settle(&c->attach, MAX(c->base.started_ns, c->merge.until_ns), &c->early);
+        know_threads(c, first);
     }
     deliver_early(c);
     clear_poll(c);
     perf_merge_drain(&c->merge, now_ns, final || gone, on_record, c);
+    c->base.complete_ns = MIN(c->merge.until_ns, now_ns);
+    perf_set_forget_closed(&c->set, c->merge.until_ns);
+    observer_deliver(&c->observer, c->merge.until_ns, sink, context);
+    observer_tick(&c->observer, now_ns, c->base.note.text[0] == 0 ? &c->base.note : NULL);
+    tids_forget_ended(&c->tids, c->merge.until_ns);
+    if (!final && !gone) {
+        govern(c, &c->switch_stacks, now_ns);
+        govern(c, &c->waker_stacks, now_ns);
+    }
     if (final || gone) {
         c->attach.settled = true;
         deliver_untold_losses(c, now_ns);
@@ -426,4 +642,5 @@ const struct capture_backend capture_linux = {
     .drain = linux_drain,
     .stop = linux_stop,
     .close = linux_close,
+    .look = look_threads,
 };

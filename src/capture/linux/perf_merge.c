@@ -101,7 +101,7 @@ void perf_merge_drain(struct perf_merge *merge, uint64_t now_ns, bool final, per
     fill_heap(merge);
     while (merge->n_heap > 0) {
         struct perf_merge_head head = merge->heap[0];
-        deliver(context, head.record, head.time_ns);
+        deliver(context, head.record, head.time_ns, head.ring);
         merge->last_ns[head.ring] = head.time_ns;
         perf_ring_next(&merge->rings[head.ring]);
         if (!find_head(merge, head.ring, &head)) {

@@ -35,9 +35,10 @@ struct perf_merge {
     uint64_t until_ns; // everything up to here has been delivered
 };
 
-// `record` is valid until the function returns. `time_ns` is the time to give it.
+// `record` is valid until the function returns, and is what perf_ring_peek() of rings[ring] yields.
+// `time_ns` is the time to give it.
 typedef void (*perf_merge_fn)(void *context, const struct perf_event_header *record,
-                              uint64_t time_ns);
+                              uint64_t time_ns, uint32_t ring);
 
 void perf_merge_init(struct perf_merge *merge, struct perf_ring *rings, uint32_t n_rings);
 void perf_merge_fini(struct perf_merge *merge); // accepts a zeroed one

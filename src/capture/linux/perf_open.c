@@ -5,9 +5,11 @@
 #include "base/limits.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,7 +19,12 @@ enum {
     RING_USER_BYTES = 512 << 10, // what perf_event_mlock_kb gives to everybody, less a page
     RING_MIN_PAGES = 8,
     RING_SMALL_BYTES = 128 << 10, // below that a busy target may lose records: worth a note
+    EXTRAS_RESERVE = 512,         // descriptors that the extras leave to connections and files
 };
+
+// By position in perf_set.layouts.
+enum { LAYOUT_CPU_TIME, LAYOUT_SWITCH_OUT, LAYOUT_WAKEUP, LAYOUT_WAKER_STACK, LAYOUT_COUNT };
+_Static_assert((int)LAYOUT_COUNT <= (int)PERF_LAYOUTS_MAX, "room for all layouts");
 
 // Bits of struct perf_event_attr that a kernel header may not know yet are not used here: the
 // features that we ask for are all in the headers of Linux 6.1.
@@ -47,6 +54,14 @@ static struct perf_event_attr common_attr(void)
     };
 }
 
+// How all events of a thread go on to the threads that it starts.
+static void inherit(const struct perf_set *set, struct perf_event_attr *attr)
+{
+    attr->inherit = 1;
+    attr->inherit_thread = set->features.inherit_thread && !set->options.follow;
+    attr->enable_on_exec = set->options.on_exec;
+}
+
 // Samples by a timer of the thread's CPU time, and everything that happens to its code and life.
 static struct perf_event_attr sampling_attr(const struct perf_set *set)
 {
@@ -64,11 +79,45 @@ static struct perf_event_attr sampling_attr(const struct perf_set *set)
     attr.build_id = features->build_id;
     attr.comm = attr.comm_exec = 1;
     attr.task = 1;
-    attr.inherit = 1;
-    attr.inherit_thread = features->inherit_thread && !set->options.follow;
-    attr.enable_on_exec = set->options.on_exec;
-    attr.watermark = 1;
-    attr.wakeup_watermark = (uint32_t)(set->ring_bytes / 4);
+    attr.context_switch = features->switches;
+    inherit(set, &attr);
+    return attr;
+}
+
+static struct perf_event_attr switch_stacks_attr(void)
+{
+    struct perf_event_attr attr = common_attr();
+    attr.config = PERF_COUNT_SW_CONTEXT_SWITCHES;
+    attr.exclude_kernel = 0; // that is where it happens
+    attr.sample_period = 1;  // all of them: governor.h says when that is too much
+    attr.sample_type |= PERF_SAMPLE_CALLCHAIN;
+    return attr;
+}
+
+// Where a thread is when it leaves a CPU.
+static struct perf_event_attr switch_out_attr(const struct perf_set *set)
+{
+    struct perf_event_attr attr = switch_stacks_attr();
+    attr.sample_max_stack = (uint16_t)set->features.max_stack;
+    attr.read_format = set->features.lost ? PERF_FORMAT_LOST : 0;
+    inherit(set, &attr);
+    return attr;
+}
+
+static struct perf_event_attr waking_attr(const struct perf_set *set, bool stacks)
+{
+    const struct perf_features *features = &set->features;
+    struct perf_event_attr attr = common_attr();
+    attr.type = PERF_TYPE_TRACEPOINT;
+    attr.config = features->waking.id;
+    attr.exclude_kernel = 0;
+    attr.sample_type |= PERF_SAMPLE_RAW;
+    attr.sample_period = 1;
+    attr.read_format = features->lost ? PERF_FORMAT_LOST : 0;
+    if (stacks) {
+        attr.sample_type |= PERF_SAMPLE_CALLCHAIN;
+        attr.sample_max_stack = (uint16_t)features->max_stack;
+    }
     return attr;
 }
 
@@ -96,6 +145,50 @@ static uint32_t read_setting(const char *path, uint32_t otherwise, uint32_t limi
     return (uint32_t)MIN(value, (long)limit);
 }
 
+static bool has_capability(unsigned number)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+    return syscall(SYS_capget, &header, data) == 0 &&
+           (data[number / 32].effective & 1u << number % 32) != 0;
+}
+
+// Tracepoints tell the numbers of the initial namespace; everybody else speaks of ours.
+static bool in_initial_pid_namespace(void)
+{
+    static const ino_t initial = 0xeffffffc; // PROC_PID_INIT_INO, include/linux/proc_ns.h
+    struct stat status;
+    return stat("/proc/self/ns/pid", &status) == 0 && status.st_ino == initial;
+}
+
+// An event on a whole CPU that counts nothing: such a one may be opened without a cost.
+static int ask_for_cpus(void)
+{
+    struct perf_event_attr attr = common_attr();
+    attr.exclude_kernel = 0;
+    CLEANUP(closep) int fd = sys_perf_event_open(&attr, -1, 0);
+    return fd >= 0 || fd == -ENODEV ? 0 : fd; // CPU 0 is offline: it was permitted by then
+}
+
+// Opening the tracepoint would be the proof, but the first one of a machine patches the scheduler,
+// and the last one that is closed waits for all CPUs: 40 ms.
+static void probe_wakeups(struct perf_features *ret)
+{
+    bool privileged = has_capability(CAP_PERFMON) || has_capability(CAP_SYS_ADMIN);
+    if (ask_for_cpus() < 0 || !(privileged || ret->paranoid < 0)) {
+        err_set(&ret->no_wakeups, EACCES,
+                "perf_event_paranoid is %ld: tracepoints of whole CPUs need -1, root (or "
+                "CAP_PERFMON), or the staxd broker",
+                ret->paranoid);
+    } else if (!in_initial_pid_namespace()) {
+        err_set(&ret->no_wakeups, EINVAL,
+                "stax-server runs in a container, and tracepoints number threads as they are "
+                "numbered outside");
+    } else {
+        ret->wakeups = tracefs_find_waking(&ret->waking, &ret->no_wakeups) == 0;
+    }
+}
+
 void perf_features_probe(struct perf_features *ret)
 {
     *ret = (struct perf_features){.paranoid = -1};
@@ -116,6 +209,11 @@ void perf_features_probe(struct perf_features *ret)
     attr = common_attr();
     attr.read_format = PERF_FORMAT_LOST;
     ret->lost = ask(attr) == 0;
+    attr = common_attr();
+    attr.context_switch = 1;
+    ret->switches = ask(attr) == 0;
+    ret->switch_stacks = ret->kernel && ret->switches && ask(switch_stacks_attr()) == 0;
+    probe_wakeups(ret);
 }
 
 int perf_features_explain(const struct perf_features *features, struct err *reterr)
@@ -193,10 +291,11 @@ static int explain_open(int number, struct err *reterr)
 {
     struct rlimit limit;
     if (number == EMFILE && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        return err_set(reterr, number,
-                       "out of file descriptors: a thread needs one per CPU and RLIMIT_NOFILE is "
-                       "%llu; raise it (ulimit -Hn, LimitNOFILE=) and start stax-server again",
-                       (unsigned long long)limit.rlim_cur);
+        return err_set(
+            reterr, number,
+            "out of file descriptors: a thread needs up to two per CPU and "
+            "RLIMIT_NOFILE is %llu; raise it (ulimit -Hn, LimitNOFILE=) and start stax-server again",
+            (unsigned long long)limit.rlim_cur);
     }
     return err_set(reterr, number, "perf_event_open failed: %s", strerror(number));
 }
@@ -284,20 +383,45 @@ static int open_rings(struct perf_set *set, struct err *note, struct err *reterr
                    strerror(-r));
 }
 
-static void raise_descriptor_limit(void)
+// Returns where the extras have to stop: descriptors are numbered from the lowest free one.
+static int raise_descriptor_limit(void)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return INT32_MAX;
+    }
+    if (limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+    rlim_t reserve = MIN((rlim_t)EXTRAS_RESERVE, limit.rlim_cur / 4);
+    return (int)MIN(limit.rlim_cur - reserve, (rlim_t)INT32_MAX);
+}
+
+static void describe_layouts(struct perf_set *set)
+{
+    uint32_t max_stack = set->features.max_stack;
+    set->layouts.n = LAYOUT_COUNT;
+    set->layouts.at[LAYOUT_CPU_TIME] = (struct perf_layout){
+        .meaning = PERF_MEANS_CPU_TIME,
+        .callchain = true,
+        .weight_ns = NS_PER_S / set->options.frequency_hz,
+        .max_stack = max_stack,
+    };
+    set->layouts.at[LAYOUT_SWITCH_OUT] = (struct perf_layout){
+        .meaning = PERF_MEANS_SWITCH_OUT, .callchain = true, .max_stack = max_stack};
+    set->layouts.at[LAYOUT_WAKEUP] = (struct perf_layout){.meaning = PERF_MEANS_WAKEUP,
+                                                          .raw = true};
+    set->layouts.at[LAYOUT_WAKER_STACK] = (struct perf_layout){
+        .meaning = PERF_MEANS_WAKEUP, .callchain = true, .raw = true, .max_stack = max_stack};
 }
 
 int perf_set_open(struct perf_set *set, const struct perf_features *features,
                   const struct perf_options *options, struct err *note, struct err *reterr)
 {
     *set = (struct perf_set){.features = *features, .options = *options};
-    raise_descriptor_limit();
+    set->extras_limit = raise_descriptor_limit();
+    set->switch_stacks = features->switch_stacks;
     int r = find_cpus(&set->cpus, reterr);
     if (r < 0) {
         return r;
@@ -307,12 +431,7 @@ int perf_set_open(struct perf_set *set, const struct perf_features *features,
     for (size_t i = 0; i < set->cpus.list.n; i++) {
         set->ring_fds[i] = -1;
     }
-    set->layouts.n = 1;
-    set->layouts.at[0] = (struct perf_layout){
-        .callchain = true,
-        .weight_ns = NS_PER_S / options->frequency_hz,
-        .max_stack = features->max_stack,
-    };
+    describe_layouts(set);
     return open_rings(set, note, reterr);
 }
 
@@ -333,15 +452,32 @@ void perf_set_close(struct perf_set *set)
     *set = (struct perf_set){0};
 }
 
-// ---- Threads -----------------------------------------------------------------------------------
+// ---- Events ------------------------------------------------------------------------------------
 
-static int add_event(struct perf_set *set, struct perf_event_attr *attr, uint32_t tid, size_t ring,
-                     struct err *reterr)
+static uint64_t read_lost(int fd)
 {
-    CLEANUP(closep)
-    int fd = sys_perf_event_open(attr, (pid_t)tid, (int)set->cpus.list.at[ring]);
+    struct {
+        uint64_t value;
+        uint64_t lost;
+    } counts = {0};
+    return read(fd, &counts, sizeof counts) == (ssize_t)sizeof counts ? counts.lost : 0;
+}
+
+// Opens one event on the CPU of a ring; it is not yet enabled. An extra one leaves some descriptors
+// free.
+static int add_event(struct perf_set *set, uint32_t layout, struct perf_event_attr *attr,
+                     uint32_t tid, size_t ring, struct err *reterr)
+{
+    attr->watermark = 1;
+    attr->wakeup_watermark = (uint32_t)(set->ring_bytes / 4);
+    pid_t pid = tid == 0 ? -1 : (pid_t)tid;
+    CLEANUP(closep) int fd = sys_perf_event_open(attr, pid, (int)set->cpus.list.at[ring]);
     if (fd == -ESRCH) {
         return PERF_SET_E_GONE;
+    }
+    if (fd >= set->extras_limit && layout != LAYOUT_CPU_TIME) {
+        closep(&fd);
+        fd = -EMFILE;
     }
     if (fd == -EACCES || fd == -EPERM) {
         return fd;
@@ -355,54 +491,172 @@ static int add_event(struct perf_set *set, struct perf_event_attr *attr, uint32_
         return err_set(reterr, errno, "cannot direct a perf event into its ring: %s",
                        strerror(errno));
     }
-    vec_push(&set->events, (struct perf_event_fd){.fd = take_fd(&fd), .tid = tid, .id = id});
+    map_set(&set->layouts.by_id, id, layout);
+    vec_push(&set->events, (struct perf_event_fd){.fd = take_fd(&fd),
+                                                  .meaning = set->layouts.at[layout].meaning,
+                                                  .extra = layout == LAYOUT_SWITCH_OUT ||
+                                                           layout == LAYOUT_WAKER_STACK,
+                                                  .tid = tid,
+                                                  .id = id});
     return 0;
 }
 
-// An event starts only when it has its ring: what it would record before has nowhere to go. A
-// thread that is born in between inherits it disabled, and is enabled along with it.
-int perf_set_add_thread(struct perf_set *set, uint32_t tid, struct err *reterr)
-{
-    struct perf_event_attr attr = sampling_attr(set);
-    size_t n_before = set->events.n;
-    for (size_t i = 0; i < set->cpus.list.n; i++) {
-        int r = add_event(set, &attr, tid, i, reterr);
-        if (r != 0) {
-            while (set->events.n > n_before) {
-                closep(&vec_pop(&set->events).fd);
-            }
-            return r;
-        }
-    }
-    for (size_t i = n_before; i < set->events.n && !set->options.on_exec; i++) {
-        ioctl(set->events.at[i].fd, PERF_EVENT_IOC_ENABLE, 0);
-    }
-    return PERF_SET_OK;
-}
-
-static uint64_t read_lost(int fd)
-{
-    struct {
-        uint64_t value;
-        uint64_t lost;
-    } counts = {0};
-    return read(fd, &counts, sizeof counts) == (ssize_t)sizeof counts ? counts.lost : 0;
-}
-
-void perf_set_remove_thread(struct perf_set *set, uint32_t tid)
+// Closes the events of a thread (UINT32_MAX: of all) with that meaning or, for CPU time, with any.
+// What they have written is still in the rings: their ids stay known until that has been read.
+static void close_events(struct perf_set *set, uint32_t tid, enum perf_meaning meaning)
 {
     size_t kept = 0;
     for (size_t i = 0; i < set->events.n; i++) {
         struct perf_event_fd *event = &set->events.at[i];
-        if (event->tid != tid) {
+        bool goes = (tid == UINT32_MAX || event->tid == tid) &&
+                    (meaning == PERF_MEANS_CPU_TIME || event->meaning == meaning);
+        if (!goes) {
             set->events.at[kept++] = *event;
             continue;
         }
         set->lost_before += set->features.lost ? read_lost(event->fd) : 0;
         closep(&event->fd);
     }
+    if (kept < set->events.n) {
+        set->closed_ns = clock_now_ns();
+    }
     set->events.n = kept;
 }
+
+void perf_set_forget_closed(struct perf_set *set, uint64_t read_until_ns)
+{
+    if (set->closed_ns == 0 || read_until_ns <= set->closed_ns) {
+        return;
+    }
+    set->closed_ns = 0;
+    struct map by_id = {0};
+    for (size_t i = 0; i < set->events.n; i++) {
+        uint64_t id = set->events.at[i].id;
+        map_set(&by_id, id, map_find(&set->layouts.by_id, id));
+    }
+    map_fini(&set->layouts.by_id);
+    set->layouts.by_id = by_id;
+}
+
+// One event on each CPU, or none. As many as there are rings are added last to `events`.
+static int add_events(struct perf_set *set, uint32_t layout, struct perf_event_attr attr,
+                      uint32_t tid, struct err *reterr)
+{
+    size_t n_before = set->events.n;
+    for (size_t i = 0; i < set->cpus.list.n; i++) {
+        int r = add_event(set, layout, &attr, tid, i, reterr);
+        if (r != 0) {
+            while (set->events.n > n_before) { // they have never been enabled
+                closep(&vec_pop(&set->events).fd);
+                set->closed_ns = clock_now_ns();
+            }
+            return r;
+        }
+    }
+    return 0;
+}
+
+static void enable_since(struct perf_set *set, size_t first)
+{
+    for (size_t i = first; i < set->events.n; i++) {
+        ioctl(set->events.at[i].fd, PERF_EVENT_IOC_ENABLE, 0);
+    }
+}
+
+// ---- Threads -----------------------------------------------------------------------------------
+
+// For all threads alike: a recording that has stacks of some threads only would be hard to read.
+static void give_up_switch_stacks(struct perf_set *set, const struct err *why)
+{
+    close_events(set, UINT32_MAX, PERF_MEANS_SWITCH_OUT);
+    set->switch_stacks = false;
+    set->no_switch_stacks = *why;
+    err_prefix(&set->no_switch_stacks, "no stacks of waits");
+}
+
+static int add_sampling(struct perf_set *set, uint32_t tid, struct err *reterr)
+{
+    struct err why = {0};
+    int r = add_events(set, LAYOUT_CPU_TIME, sampling_attr(set), tid, &why);
+    if ((r == -EMFILE || r == -ENOMEM) && set->switch_stacks) {
+        give_up_switch_stacks(set, &why);
+        r = add_events(set, LAYOUT_CPU_TIME, sampling_attr(set), tid, &why);
+    }
+    if (r < 0 && reterr != NULL) {
+        *reterr = why;
+    }
+    return r;
+}
+
+static void add_switch_stacks(struct perf_set *set, uint32_t tid)
+{
+    struct err why = {0};
+    int r = add_events(set, LAYOUT_SWITCH_OUT, switch_out_attr(set), tid, &why);
+    if (r == -EACCES || r == -EPERM) {
+        err_set(&why, -r, "perf_event_open: %s", strerror(-r));
+    }
+    if (r < 0) {
+        give_up_switch_stacks(set, &why);
+    }
+}
+
+// An event starts only when it has its ring: what it would record before has nowhere to go. A
+// thread that is born in between inherits it disabled, and is enabled along with it.
+int perf_set_add_thread(struct perf_set *set, uint32_t tid, struct err *reterr)
+{
+    int r = add_sampling(set, tid, reterr);
+    if (r != PERF_SET_OK) {
+        return r;
+    }
+    if (set->switch_stacks) {
+        add_switch_stacks(set, tid);
+    }
+    size_t first = set->events.n;
+    while (first > 0 && set->events.at[first - 1].tid == tid) {
+        first--;
+    }
+    if (!set->options.on_exec) {
+        enable_since(set, first);
+    }
+    return PERF_SET_OK;
+}
+
+void perf_set_remove_thread(struct perf_set *set, uint32_t tid)
+{
+    close_events(set, tid, PERF_MEANS_CPU_TIME);
+}
+
+// ---- Wakeups -----------------------------------------------------------------------------------
+
+int perf_set_add_wakeups(struct perf_set *set, struct err *reterr)
+{
+    size_t first = set->events.n;
+    int r = add_events(set, LAYOUT_WAKEUP, waking_attr(set, false), 0, reterr);
+    if (r == 0) {
+        r = add_events(set, LAYOUT_WAKER_STACK, waking_attr(set, true), 0, reterr);
+    }
+    if (r < 0) {
+        close_events(set, 0, PERF_MEANS_WAKEUP);
+        return r == -EACCES || r == -EPERM
+                   ? err_set(reterr, -r, "the tracepoint sched:sched_waking: %s", strerror(-r))
+                   : r;
+    }
+    enable_since(set, first);
+    return 0;
+}
+
+// Threads that inherited the event go along with it.
+void perf_set_take_stacks(struct perf_set *set, enum perf_meaning meaning, bool on)
+{
+    unsigned long request = on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE;
+    for (size_t i = 0; i < set->events.n; i++) {
+        if (set->events.at[i].extra && set->events.at[i].meaning == meaning) {
+            ioctl(set->events.at[i].fd, request, 0);
+        }
+    }
+}
+
+// ---- The end -----------------------------------------------------------------------------------
 
 void perf_set_disable(struct perf_set *set)
 {

@@ -2,34 +2,45 @@
 
 // The perf events of one capture, and the rings that they write into.
 //
-//     thread × CPU ─► event ─┐ PERF_EVENT_IOC_SET_OUTPUT
-//     thread × CPU ─► event ─┴──► ring of that CPU
+//     thread × CPU ─► event: samples by CPU time, switches, life, code ─┐ PERF_EVENT_IOC_SET_OUTPUT
+//     thread × CPU ─► event: the stack at a switch-out, where permitted ├──► ring of that CPU
+//              CPU ─► event: every wakeup, where permitted              │
+//              CPU ─► event: the stack of some wakeups ─────────────────┘
 //
 // An event that is inherited by new threads can only have a ring when it is bound to one CPU, hence
 // one event per thread and CPU. The ring itself belongs to an event of our own thread that never
 // counts anything: threads of the target come and go, the rings stay.
+//
+// The stacks are extras: when descriptors or memory run short, they are given up, and all threads
+// are still recorded.
 //
 // Owned by the capture thread.
 
 #include "base/vec.h"
 #include "capture/linux/perf_record.h"
 #include "capture/linux/perf_ring.h"
+#include "capture/linux/tracefs.h"
 
 #include <stdbool.h>
 
 // What the kernel can do, and lets us do. Found out by asking, not by version.
 struct perf_features {
-    int refused;          // 0, or the errno with which perf_event_open refuses everything
-    bool kernel;          // kernel frames
-    bool build_id;        // in MMAP2
-    bool inherit_thread;  // by threads, but not by child processes
-    bool lost;            // PERF_FORMAT_LOST
-    long paranoid;        // perf_event_paranoid; -1 when it can't be read, too
-    uint32_t max_stack;   // where the kernel's walk of a stack ends
-    uint32_t max_rate_hz; // perf_event_max_sample_rate
+    int refused;         // 0, or the errno with which perf_event_open refuses everything
+    bool kernel;         // kernel frames
+    bool build_id;       // in MMAP2
+    bool inherit_thread; // by threads, but not by child processes
+    bool lost;           // PERF_FORMAT_LOST
+    bool switches;       // PERF_RECORD_SWITCH
+    bool switch_stacks;  // samples at switch-outs: only with kernel frames, that is where they are
+    bool wakeups;        // events on whole CPUs, and a tracepoint: `waking`
+    struct tracefs_waking waking;
+    struct err no_wakeups; // why not
+    long paranoid;         // perf_event_paranoid; -1 when it can't be read, too
+    uint32_t max_stack;    // where the kernel's walk of a stack ends
+    uint32_t max_rate_hz;  // perf_event_max_sample_rate
 };
 
-// Opens nothing. Some 100 microseconds.
+// Opens nothing that lasts. Some 300 microseconds.
 void perf_features_probe(struct perf_features *ret);
 
 // Why everything is refused: with `refused` != 0.
@@ -43,8 +54,10 @@ struct perf_cpus {
 
 struct perf_event_fd {
     int fd;
-    uint32_t tid;
-    uint64_t id; // stands in its records, and in those of the threads that inherited it
+    enum perf_meaning meaning;
+    bool extra;   // takes stacks that can be done without
+    uint32_t tid; // 0: of a whole CPU
+    uint64_t id;  // stands in its records, and in those of the threads that inherited it
 };
 
 struct perf_options {
@@ -63,6 +76,10 @@ struct perf_set {
     VEC(struct perf_event_fd) events;
     struct perf_layouts layouts;
     uint64_t lost_before; // by events that are closed by now
+    uint64_t closed_ns;   // when the latest were closed whose ids are still in `layouts`, or 0
+    int extras_limit;     // an extra event gets no descriptor of this number or above
+    bool switch_stacks;   // are being recorded
+    struct err no_switch_stacks; // why not, when they could have been
 };
 
 enum perf_set_outcome {
@@ -82,6 +99,16 @@ int perf_set_add_thread(struct perf_set *set, uint32_t tid, struct err *reterr);
 
 // Ends the recording by the events that were opened for a thread, inherited ones included.
 void perf_set_remove_thread(struct perf_set *set, uint32_t tid);
+
+// Records the wakeups of the whole machine from now on: with features.wakeups. 0 or a negative
+// errno.
+int perf_set_add_wakeups(struct perf_set *set, struct err *reterr);
+
+// Takes stacks of this kind (PERF_MEANS_SWITCH_OUT, PERF_MEANS_WAKEUP), or none for now.
+void perf_set_take_stacks(struct perf_set *set, enum perf_meaning meaning, bool on);
+
+// All records up to this time have been read: forgets the ids of events that were closed before.
+void perf_set_forget_closed(struct perf_set *set, uint64_t read_until_ns);
 
 // Nothing is recorded any more; the rings can still be read.
 void perf_set_disable(struct perf_set *set);

@@ -140,25 +140,67 @@ static void use_ip(const struct sample_prefix *prefix, struct event_stack *stack
     }
 }
 
-static enum perf_outcome parse_sample(const struct perf_layout *layout,
-                                      const struct sample_prefix *prefix, struct event *ret)
+bool perf_sample_parse(const struct perf_layout *layout, const struct perf_event_header *record,
+                       struct perf_sample *ret)
 {
-    struct event_stack *stack = &ret->sample.stack;
+    *ret = (struct perf_sample){0};
+    if (record->size < sizeof(struct sample_prefix)) {
+        return false;
+    }
+    const uint8_t *at = (const uint8_t *)record + sizeof(struct sample_prefix);
+    size_t left = record->size - sizeof(struct sample_prefix);
+    if (layout->callchain) {
+        const uint64_t *chain = (const void *)at;
+        if (left < sizeof *chain || chain[0] > left / sizeof *chain - 1) {
+            return false;
+        }
+        ret->chain = chain + 1;
+        ret->n_chain = chain[0];
+        size_t n = (size_t)(ret->n_chain + 1) * sizeof *chain;
+        at += n;
+        left -= n;
+    }
+    if (layout->raw) {
+        uint32_t n;
+        if (left < sizeof n) {
+            return false;
+        }
+        memcpy(&n, at, sizeof n);
+        if (n > left - sizeof n) {
+            return false;
+        }
+        ret->raw = (struct slice){.data = at + sizeof n, .n = n};
+    }
+    return true;
+}
+
+void perf_sample_stack(const struct perf_layout *layout, const struct perf_event_header *record,
+                       const struct perf_sample *sample, struct event_stack *ret)
+{
+    *ret = (struct event_stack){0};
+    if (layout->callchain) {
+        split_callchain(sample->chain, sample->n_chain, ret);
+        ret->chain_cut = ret->n_kernel + ret->n_user >= layout->max_stack;
+        limit_depth(ret);
+    }
+    if (ret->n_kernel + ret->n_user == 0) {
+        use_ip((const void *)record, ret);
+    }
+}
+
+static enum perf_outcome parse_sample(const struct perf_layout *layout,
+                                      const struct perf_event_header *record, struct event *ret)
+{
+    struct perf_sample sample;
+    if (!perf_sample_parse(layout, record, &sample)) {
+        return PERF_E_BAD;
+    }
+    if (layout->meaning != PERF_MEANS_CPU_TIME) {
+        return PERF_E_IGNORED;
+    }
     ret->kind = EVENT_SAMPLE;
     ret->sample.weight_ns = layout->weight_ns;
-    if (layout->callchain) {
-        const uint64_t *chain = (const uint64_t *)(prefix + 1);
-        size_t left = prefix->header.size - sizeof *prefix;
-        if (left < sizeof *chain || chain[0] > left / sizeof *chain - 1) {
-            return PERF_E_BAD;
-        }
-        split_callchain(chain + 1, chain[0], stack);
-        stack->chain_cut = stack->n_kernel + stack->n_user >= layout->max_stack;
-        limit_depth(stack);
-    }
-    if (stack->n_kernel + stack->n_user == 0) {
-        use_ip(prefix, stack);
-    }
+    perf_sample_stack(layout, record, &sample, &ret->sample.stack);
     return PERF_OK;
 }
 
@@ -368,7 +410,7 @@ enum perf_outcome perf_record_parse(const struct perf_layout *layout,
     *ret = (struct event){
         .pid = stamp.pid, .tid = stamp.tid, .cpu = stamp.cpu, .time_ns = stamp.time_ns};
     if (record->type == PERF_RECORD_SAMPLE) {
-        return parse_sample(layout, (const void *)record, ret);
+        return parse_sample(layout, record, ret);
     }
     size_t n = record->size - sizeof *record - sizeof(struct trailer);
     struct reader fields = reader_of((struct slice){(const uint8_t *)(record + 1), n});

@@ -23,14 +23,24 @@ enum { PERF_LAYOUTS_MAX = 8 };
     ((uint64_t)(PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME |     \
                 PERF_SAMPLE_CPU))
 
+// What a sample of an event stands for.
+enum perf_meaning {
+    PERF_MEANS_CPU_TIME,   // its thread has used `weight_ns` of a CPU
+    PERF_MEANS_SWITCH_OUT, // its thread is about to leave the CPU; the SWITCH record comes next
+    PERF_MEANS_WAKEUP,     // its thread makes another one ready; which one, the raw bytes tell
+};
+
 // What samples of an event hold after the prefix, and what they mean.
 struct perf_layout {
+    enum perf_meaning meaning;
     bool callchain;     // PERF_SAMPLE_CALLCHAIN
+    bool raw;           // PERF_SAMPLE_RAW
     uint64_t weight_ns; // CPU time that a sample stands for
     uint32_t max_stack; // where the kernel's walk ends, kernel and user part together
 };
 
 // Which layout the event with some id has. As long as there is only one, nobody needs to be added.
+// A thread that inherits an event writes that event's id.
 struct perf_layouts {
     struct perf_layout at[PERF_LAYOUTS_MAX];
     uint32_t n;
@@ -63,9 +73,26 @@ enum perf_outcome {
 
 // All `record->size` bytes of the record are there, aligned to 8 bytes. The event borrows from it.
 //
-// PROCESS_FORKED comes with recorded = false: whether it is depends on what was opened.
+// PROCESS_FORKED comes with recorded = false: whether it is depends on what was opened. Samples
+// that do not mean CPU time are ignored here: they are only parts of an event (perf_sample_parse).
 enum perf_outcome perf_record_parse(const struct perf_layout *layout,
                                     const struct perf_event_header *record, struct event *ret);
+
+// What a sample holds behind its prefix, where it lies: in the record.
+struct perf_sample {
+    const uint64_t *chain; // with its markers; n_chain = 0 without one
+    uint64_t n_chain;
+    struct slice raw; // bytes of the tracepoint, padded at the end
+};
+
+// False when the record does not hold what it says. `record` is a PERF_RECORD_SAMPLE. Cheap: the
+// chain is not looked into.
+bool perf_sample_parse(const struct perf_layout *layout, const struct perf_event_header *record,
+                       struct perf_sample *ret);
+
+// The stack of a sample: its chain, or else the address where the thread was. Borrows.
+void perf_sample_stack(const struct perf_layout *layout, const struct perf_event_header *record,
+                       const struct perf_sample *sample, struct event_stack *ret);
 
 // What kind of memory is mapped under this name, which is the kernel's (as in /proc/PID/maps).
 enum event_image_kind perf_image_kind(struct slice path);

@@ -37,6 +37,7 @@ void perf_ring_fini(struct perf_ring *ring)
     if (ring->mapped_bytes > 0) {
         munmap(ring->control, ring->mapped_bytes);
     }
+    free(ring->copy_ahead);
     free(ring->copy);
     *ring = (struct perf_ring){0};
 }
@@ -52,41 +53,70 @@ void perf_ring_look(struct perf_ring *ring)
 }
 
 // Copies `n` bytes from the position `at`, around the end of the buffer if need be.
-static void copy_out(const struct perf_ring *ring, void *to, size_t n)
+static void copy_out(const struct perf_ring *ring, uint64_t at, void *to, size_t n)
 {
-    uint64_t place = ring->at & (ring->size_bytes - 1);
+    uint64_t place = at & (ring->size_bytes - 1);
     size_t before_end = (size_t)MIN((uint64_t)n, ring->size_bytes - place);
     memcpy(to, ring->data + place, before_end);
     memcpy((uint8_t *)to + before_end, ring->data, n - before_end);
 }
 
-const struct perf_event_header *perf_ring_peek(struct perf_ring *ring)
+// How long the record at the position `at` is; 0 when none can begin there.
+static uint16_t record_bytes(const struct perf_ring *ring, uint64_t at)
 {
-    uint64_t left = ring->head - ring->at;
-    if (left == 0) {
-        return NULL;
-    }
-    uint64_t place = ring->at & (ring->size_bytes - 1);
+    uint64_t left = ring->head - at;
+    uint64_t place = at & (ring->size_bytes - 1);
     struct perf_event_header header = {0};
     if (left < sizeof header) {
-        // too short for any record
-    } else if (place + sizeof header <= ring->size_bytes) {
+        return 0; // too short for any record
+    }
+    if (place + sizeof header <= ring->size_bytes) {
         memcpy(&header, ring->data + place, sizeof header);
     } else {
-        copy_out(ring, &header, sizeof header);
+        copy_out(ring, at, &header, sizeof header);
     }
-    if (header.size < sizeof header || header.size > left) {
+    return header.size < sizeof header || header.size > left ? 0 : header.size;
+}
+
+// The record at the position `at`, in place if that can be, else in `copy`.
+static const struct perf_event_header *view(const struct perf_ring *ring, uint64_t at, uint16_t n,
+                                            uint8_t *copy)
+{
+    uint64_t place = at & (ring->size_bytes - 1);
+    if (place % RECORD_ALIGN == 0 && place + n <= ring->size_bytes) {
+        return (const void *)(ring->data + place);
+    }
+    copy_out(ring, at, copy, n);
+    return (const void *)copy;
+}
+
+const struct perf_event_header *perf_ring_peek(struct perf_ring *ring)
+{
+    if (ring->head == ring->at) {
+        return NULL;
+    }
+    uint16_t n = record_bytes(ring, ring->at);
+    if (n == 0) {
         // Where one record ends is the only way to find the next one.
         ring->n_bad++;
         ring->at = ring->head;
         return NULL;
     }
-    ring->next = ring->at + header.size;
-    if (place % RECORD_ALIGN == 0 && place + header.size <= ring->size_bytes) {
-        return (const void *)(ring->data + place);
+    ring->next = ring->at + n;
+    return view(ring, ring->at, n, ring->copy);
+}
+
+const struct perf_event_header *perf_ring_peek_ahead(struct perf_ring *ring)
+{
+    ASSERT(ring->next > ring->at && ring->next <= ring->head);
+    uint16_t n = record_bytes(ring, ring->next);
+    if (n == 0) {
+        return NULL; // nothing yet, or nothing sound: perf_ring_peek() will tell
     }
-    copy_out(ring, ring->copy, header.size);
-    return (const void *)ring->copy;
+    if (ring->copy_ahead == NULL) {
+        ring->copy_ahead = alloc_zeroed(RECORD_MAX_BYTES, 1);
+    }
+    return view(ring, ring->next, n, ring->copy_ahead);
 }
 
 void perf_ring_next(struct perf_ring *ring)

@@ -29,6 +29,7 @@ struct perf_ring {
     uint64_t tail;       // as the kernel knows it
     uint64_t n_bad;      // places where no record could begin; what was behind them is skipped
     uint8_t *copy;       // of the record at `at`, when it needs one; room for the largest
+    uint8_t *copy_ahead; // of the one behind it, likewise; NULL until it is needed
     size_t mapped_bytes; // 0: the memory is not ours
 };
 
@@ -48,6 +49,10 @@ void perf_ring_look(struct perf_ring *ring);
 // The next record that the last look saw, or NULL. It is aligned to 8 bytes and all of its
 // `size` bytes are there.
 const struct perf_event_header *perf_ring_peek(struct perf_ring *ring);
+
+// The record behind the one that perf_ring_peek() returned, if the last look saw one; else NULL.
+// Valid until perf_ring_next().
+const struct perf_event_header *perf_ring_peek_ahead(struct perf_ring *ring);
 
 // Done with the record that perf_ring_peek() returned.
 void perf_ring_next(struct perf_ring *ring);

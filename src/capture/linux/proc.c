@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 enum {
-    PF_KTHREAD = 0x00200000, // include/linux/sched.h; field 9 of /proc/PID/stat
-    STAT_LIMIT_BYTES = 4096, // one line
+    PF_KTHREAD = 0x00200000,       // include/linux/sched.h; field 9 of /proc/PID/stat
+    STAT_LIMIT_BYTES = 4096,       // one line
+    STATUS_LIMIT_BYTES = 64 << 10, // supplementary groups and CPU masks make it long
     CHILDREN_LIMIT_BYTES = 1 << 20,
     MAPS_LINE_BYTES = 256, // typical; for the limit of a whole file
 };
@@ -103,16 +104,27 @@ bool proc_stat_parse(struct slice bytes, uint64_t tick_ns, struct proc_stat *ret
     return true;
 }
 
-int proc_stat(uint32_t pid, struct proc_stat *ret)
+static int read_stat(const char *path, struct proc_stat *ret)
 {
     CLEANUP(text_fini) struct text text = {0};
-    int r = file_read(path_of(pid, "stat").at, STAT_LIMIT_BYTES, &text);
+    int r = file_read(path, STAT_LIMIT_BYTES, &text);
     if (r < 0) {
         return r == -ENOENT ? -ESRCH : r;
     }
     uint64_t tick_ns = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
     struct slice bytes = {(const uint8_t *)text_get(&text), text.n};
     return proc_stat_parse(bytes, tick_ns, ret) ? 0 : -EINVAL;
+}
+
+int proc_stat(uint32_t pid, struct proc_stat *ret)
+{
+    return read_stat(path_of(pid, "stat").at, ret);
+}
+
+bool proc_is_asleep(uint32_t pid, uint32_t tid)
+{
+    struct proc_stat stat;
+    return read_stat(path_of_thread(pid, tid, "stat").at, &stat) == 0 && stat.state != 'R';
 }
 
 int proc_owner(uint32_t pid, uint32_t *ret_uid)
@@ -240,6 +252,24 @@ void proc_descendants(uint32_t pid, size_t limit, struct proc_ids *pids)
     for (; next < pids->list.n; next++) {
         add_children_of_all_threads(pids->list.at[next], limit, pids);
     }
+}
+
+bool proc_process_of(uint32_t tid, uint32_t *ret_pid)
+{
+    static const char key[] = "Tgid:\t";
+    CLEANUP(text_fini) struct text text = {0};
+    if (file_read(path_of(tid, "status").at, STATUS_LIMIT_BYTES, &text) < 0) {
+        return false;
+    }
+    struct reader from = reader_of((struct slice){(const uint8_t *)text_get(&text), text.n});
+    while (reader_left(&from) > 0) {
+        struct slice line = take_word(&from, '\n');
+        if (line.n > sizeof key - 1 && memcmp(line.data, key, sizeof key - 1) == 0) {
+            line = (struct slice){line.data + sizeof key - 1, line.n - (sizeof key - 1)};
+            return parse_id(line, ret_pid);
+        }
+    }
+    return false;
 }
 
 bool proc_name(uint32_t pid, uint32_t tid, struct text *name)

@@ -50,6 +50,13 @@ int proc_threads(uint32_t pid, struct proc_ids *tids);
 // `pid` itself.
 void proc_descendants(uint32_t pid, size_t limit, struct proc_ids *pids);
 
+// Whether a thread neither runs nor could at this moment: it waits, is stopped, or is a main thread
+// that has ended before the others. False when it is gone, too.
+bool proc_is_asleep(uint32_t pid, uint32_t tid);
+
+// The process that any thread belongs to. False, and *ret untouched, when there is no such thread.
+bool proc_process_of(uint32_t tid, uint32_t *ret_pid);
+
 // The name of a thread. False when it is gone.
 bool proc_name(uint32_t pid, uint32_t tid, struct text *name);
 

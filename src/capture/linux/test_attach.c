@@ -136,6 +136,28 @@ static void test_a_suspects_child_is_told_once(void **state)
     }
 }
 
+// What closed events have written is still in the rings: it must not be taken for garbage, nor its
+// ids be kept for ever.
+static void test_ids_of_closed_events_are_known_until_they_are_read(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    map_set(&f.set.layouts.by_id, OPENER_ID, 0);
+    map_set(&f.set.layouts.by_id, SUSPECT_ID, 1);
+    perf_set_forget_closed(&f.set, UINT64_MAX); // nothing was closed
+    assert_int_equal(f.set.layouts.by_id.n, 2);
+    perf_set_remove_thread(&f.set, SUSPECT);
+    assert_int_equal(map_find(&f.set.layouts.by_id, SUSPECT_ID), 1);
+    perf_set_forget_closed(&f.set, f.set.closed_ns);
+    assert_int_equal(map_find(&f.set.layouts.by_id, SUSPECT_ID), 1);
+    perf_set_forget_closed(&f.set, f.set.closed_ns + 1);
+    assert_int_equal(map_find(&f.set.layouts.by_id, SUSPECT_ID), MAP_NONE);
+    assert_int_equal(map_find(&f.set.layouts.by_id, OPENER_ID), 0);
+    map_fini(&f.set.layouts.by_id);
+    finish(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +166,7 @@ int main(void)
         cmocka_unit_test(test_a_thread_starts_once),
         cmocka_unit_test(test_a_number_that_is_used_again_is_a_new_thread),
         cmocka_unit_test(test_a_suspects_child_is_told_once),
+        cmocka_unit_test(test_ids_of_closed_events_are_known_until_they_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

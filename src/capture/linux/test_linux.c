@@ -11,6 +11,7 @@
 #include "capture/linux/proc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,6 +72,45 @@ static void breed_threads(int stop_fd)
     }
 }
 
+enum { SLEEPS = 50, ROUND_TRIPS = 5000 };
+
+static void *sleep_many_times(void *nothing)
+{
+    (void)nothing;
+    for (int i = 0; i < SLEEPS; i++) {
+        poll(NULL, 0, 1);
+    }
+    return NULL;
+}
+
+static void pass_on(int from_fd, int to_fd, bool begins)
+{
+    char byte = 0;
+    bool more = true;
+    for (int i = 0; i < ROUND_TRIPS && more; i++) {
+        more = begins ? write(to_fd, &byte, 1) == 1 && read(from_fd, &byte, 1) == 1
+                      : read(from_fd, &byte, 1) == 1 && write(to_fd, &byte, 1) == 1;
+    }
+}
+
+static void *return_bytes(void *fds)
+{
+    int *pipes = fds;
+    pass_on(pipes[0], pipes[3], false);
+    return NULL;
+}
+
+static void play_ping_pong(void)
+{
+    int pipes[4];
+    pthread_t thread;
+    if (pipe(pipes) == 0 && pipe(pipes + 2) == 0) {
+        pthread_create(&thread, NULL, return_bytes, pipes);
+        pass_on(pipes[2], pipes[1], true);
+        pthread_join(thread, NULL);
+    }
+}
+
 // What the program is when a test has launched it: `test_linux target WHAT`.
 static _Noreturn void run_as_target(const char *what)
 {
@@ -85,6 +126,12 @@ static _Noreturn void run_as_target(const char *what)
         spin(150 * (uint64_t)NS_PER_MS); // so that its account is looked at once more
     } else if (strcmp(what, "long") == 0) {
         spin_in_two_threads(1000);
+    } else if (strcmp(what, "sleeps") == 0) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, sleep_many_times, NULL);
+        pthread_join(thread, NULL);
+    } else if (strcmp(what, "ping-pong") == 0) {
+        play_ping_pong();
     } else if (strcmp(what, "short") == 0) {
         spin(3 * (uint64_t)NS_PER_MS);
     }
@@ -208,6 +255,24 @@ struct seen_thread {
     uint32_t n_started;
     uint32_t n_samples;
     uint32_t n_exited;
+    bool existed;
+    bool asleep;
+    uint32_t n_waits; // left the CPU of its own accord
+    uint32_t n_wait_stacks;
+    uint32_t n_preempted;
+    uint32_t n_in;
+    bool on_cpu;
+    uint32_t n_disorder; // came back without having left, or left twice
+};
+
+struct seen_wakeup {
+    uint32_t waker;
+    uint32_t wakee;
+    bool waker_foreign;
+    bool wakee_foreign;
+    bool has_stack;
+    bool has_user_frames;
+    char name[32];
 };
 
 struct seen {
@@ -220,12 +285,14 @@ struct seen {
     uint64_t n_kernel;     // samples with kernel frames
     uint64_t n_before_map; // samples before the program itself is mapped
     uint64_t n_recorded_children;
+    uint64_t n_existing_children; // when the recording began
     uint64_t n_lost;
     bool has_own_image;
     uint64_t spin_addr; // where spin() is in the target
     char exec_name[32];
     bool saw_second; // a thread of that name
     VEC(struct seen_thread) threads;
+    VEC(struct seen_wakeup) wakeups;
     VEC(uint32_t) sampled_pids;
 };
 
@@ -307,6 +374,40 @@ static void see_mapping(struct seen *seen, const struct event *event)
     }
 }
 
+static void see_switch(struct seen *seen, const struct event *event)
+{
+    struct seen_thread *thread = seen_thread(seen, event->tid);
+    bool in = event->kind == EVENT_SWITCH_IN;
+    thread->n_disorder += thread->on_cpu == in;
+    thread->on_cpu = in;
+    if (in) {
+        thread->n_in++;
+    } else if (event->switch_out.preempted) {
+        thread->n_preempted++;
+    } else {
+        const struct event_stack *stack = &event->switch_out.stack;
+        thread->n_waits++;
+        thread->n_wait_stacks += event->switch_out.has_stack && stack->n_kernel > 0 &&
+                                 stack->n_user > 0;
+    }
+}
+
+static void see_wakeup(struct seen *seen, const struct event *event)
+{
+    struct seen_wakeup wakeup = {.waker = event->tid,
+                                 .wakee = event->wakeup.wakee_tid,
+                                 .waker_foreign = event->wakeup.waker_foreign,
+                                 .wakee_foreign = event->wakeup.wakee_foreign,
+                                 .has_stack = event->wakeup.has_stack,
+                                 .has_user_frames = event->wakeup.stack.n_user > 0};
+    struct slice name = event->wakeup.foreign_name;
+    snprintf(wakeup.name, sizeof wakeup.name, "%.*s", (int)name.n, (const char *)name.data);
+    assert_false(wakeup.waker_foreign && wakeup.wakee_foreign);
+    if (!event->wakeup.interrupt) {
+        vec_push(&seen->wakeups, wakeup);
+    }
+}
+
 static void see(void *context, const struct event *event)
 {
     struct seen *seen = context;
@@ -314,7 +415,7 @@ static void see(void *context, const struct event *event)
     seen->n_unsorted += event->time_ns < seen->last_ns;
     seen->last_ns = MAX(seen->last_ns, event->time_ns);
     seen->n_foreign += event->pid != seen->pid && event->kind != EVENT_PROCESS_FORKED &&
-                       event->kind != EVENT_LOST;
+                       event->kind != EVENT_LOST && event->kind != EVENT_WAKEUP;
     if (event->kind == EVENT_SAMPLE) {
         see_sample(seen, event);
     } else if (event->kind == EVENT_LOST) {
@@ -322,11 +423,19 @@ static void see(void *context, const struct event *event)
     } else if (event->kind == EVENT_IMAGE_MAPPED) {
         see_mapping(seen, event);
     } else if (event->kind == EVENT_THREAD_STARTED) {
-        seen_thread(seen, event->tid)->n_started++;
+        struct seen_thread *thread = seen_thread(seen, event->tid);
+        thread->n_started++;
+        thread->existed = event->thread_started.existed;
+        thread->asleep = event->thread_started.asleep;
+    } else if (event->kind == EVENT_SWITCH_OUT || event->kind == EVENT_SWITCH_IN) {
+        see_switch(seen, event);
+    } else if (event->kind == EVENT_WAKEUP) {
+        see_wakeup(seen, event);
     } else if (event->kind == EVENT_THREAD_EXITED) {
         seen_thread(seen, event->tid)->n_exited++;
     } else if (event->kind == EVENT_PROCESS_FORKED) {
         seen->n_recorded_children += event->process_forked.recorded;
+        seen->n_existing_children += event->process_forked.existed && !event->process_forked.asleep;
     } else if (event->kind == EVENT_THREAD_NAMED) {
         seen->saw_second |= slice_equal(event->thread_named.name, slice_of_text("second"));
     } else if (event->kind == EVENT_EXEC) {
@@ -338,6 +447,7 @@ static void see(void *context, const struct event *event)
 static void seen_fini(struct seen *seen)
 {
     vec_fini(&seen->threads);
+    vec_fini(&seen->wakeups);
     vec_fini(&seen->sampled_pids);
 }
 
@@ -427,7 +537,9 @@ static void test_launch_records_all_from_the_exec_on(void **state)
     assert_int_equal(seen.n[EVENT_LOST], 0);
     assert_int_equal(seen.threads.n, 2);
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(seen.threads.at[i].n_started, 1);
+        // The life of the first begins with the exec.
+        bool is_main = seen.threads.at[i].tid == (uint32_t)child.pid;
+        assert_int_equal(seen.threads.at[i].n_started, !is_main);
         assert_int_equal(seen.threads.at[i].n_exited, 1);
         // 300 ms each at 2000 Hz make 600; CPU time in the kernel is not seen by everybody.
         assert_in_range(seen.threads.at[i].n_samples, 450, 900);
@@ -581,7 +693,10 @@ static void test_attach_finds_threads_names_and_code(void **state)
     assert_int_equal(seen.threads.n, 2);
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(seen.threads.at[i].n_started, 1);
+        assert_true(seen.threads.at[i].existed);
         assert_true(seen.threads.at[i].n_samples > 0);
+        // The second one spins; the main thread may still be in its read().
+        assert_false(seen.threads.at[i].asleep && seen.threads.at[i].tid != (uint32_t)child.pid);
     }
     assert_true(seen.saw_second);
     assert_true(seen.has_own_image);
@@ -647,6 +762,8 @@ static void test_attach_with_follow_takes_the_family(void **state)
     assert_int_equal(drain_until(capture, &seen, has_500_samples), CAPTURE_OK);
     assert_int_equal(seen.n[EVENT_PROCESS_FORKED], 2);
     assert_int_equal(seen.n_recorded_children, 2);
+    // The second one is so young that the second look may be what finds it.
+    assert_in_range(seen.n_existing_children, 1, 2);
     assert_int_equal(seen.sampled_pids.n, 3);
     assert_int_equal(seen.n_unsorted, 0);
     kill(child.pid, SIGKILL);
@@ -676,6 +793,180 @@ static void test_wakes_up_at_the_end_and_does_not_spin(void **state)
     capture_linux.close(capture);
     end_child(&child);
     seen_fini(&seen);
+}
+
+// A thread that does nothing but sleep leaves its CPU once per sleep, and comes back each time.
+static void test_each_sleep_is_one_wait(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct perf_features features;
+    perf_features_probe(&features);
+    struct child child = fork_child(launch, "sleeps");
+    struct capture *capture = open_capture(child.pid, true, false);
+    assert_true(capture->abilities.at[CAPTURE_OFF_CPU].available);
+    assert_int_equal(capture->abilities.at[CAPTURE_OFF_CPU_STACKS].available, features.kernel);
+    assert_string_equal(capture->note.text, "");
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    go(&child);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    assert_int_equal(seen.n_lost, 0);
+    assert_int_equal(seen.n_unsorted, 0);
+    assert_int_equal(seen.threads.n, 2);
+    const struct seen_thread *sleeper = &seen.threads.at[1];
+    assert_int_not_equal(sleeper->tid, child.pid);
+    // Its birth and its end may wait for the address space, too.
+    assert_in_range(sleeper->n_waits, SLEEPS, SLEEPS + 10);
+    assert_int_equal(sleeper->n_disorder, 0);
+    assert_int_equal(sleeper->n_in, sleeper->n_waits + sleeper->n_preempted + 1);
+    // Fifty in 50 ms are rare enough to keep every stack; the kernel may be slow to find that out.
+    uint32_t expected = features.kernel ? SLEEPS * 9 / 10 : 0;
+    assert_in_range(sleeper->n_wait_stacks, expected, features.kernel ? SLEEPS + 10 : 0);
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+static uint32_t count_wakeups(const struct seen *seen, uint32_t waker, uint32_t wakee,
+                              bool with_stack)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < seen->wakeups.n; i++) {
+        const struct seen_wakeup *wakeup = &seen->wakeups.at[i];
+        n += wakeup->waker == waker && wakeup->wakee == wakee &&
+             (!with_stack || (wakeup->has_stack && wakeup->has_user_frames));
+    }
+    return n;
+}
+
+static bool no_wakeups(void)
+{
+    struct perf_features features;
+    perf_features_probe(&features);
+    if (!features.wakeups) {
+        assert_true(features.no_wakeups.text[0] != 0);
+        print_message("skipped: %s\n", features.no_wakeups.text);
+    }
+    return !features.wakeups;
+}
+
+static void test_two_threads_wake_each_other(void **state)
+{
+    (void)state;
+    if (forbidden() || no_wakeups()) {
+        return;
+    }
+    struct child child = fork_child(launch, "ping-pong");
+    struct capture *capture = open_capture(child.pid, true, false);
+    assert_true(capture->abilities.at[CAPTURE_WAKEUPS].available);
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    go(&child);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    assert_int_equal(seen.n_unsorted, 0);
+    assert_int_equal(seen.threads.n, 2);
+    uint32_t tids[] = {seen.threads.at[0].tid, seen.threads.at[1].tid};
+    for (int i = 0; i < 2; i++) {
+        // One that finds its byte there already is not woken.
+        assert_in_range(count_wakeups(&seen, tids[i], tids[1 - i], false), ROUND_TRIPS / 10,
+                        ROUND_TRIPS + 10);
+    }
+    // Which of them have stacks is up to the kernel, and may well follow the beat of the game.
+    assert_true(count_wakeups(&seen, tids[0], tids[1], true) +
+                    count_wakeups(&seen, tids[1], tids[0], true) >
+                0);
+    for (size_t i = 0; i < seen.wakeups.n; i++) {
+        const struct seen_wakeup *wakeup = &seen.wakeups.at[i];
+        bool waker_ours = wakeup->waker == tids[0] || wakeup->waker == tids[1];
+        bool wakee_ours = wakeup->wakee == tids[0] || wakeup->wakee == tids[1];
+        assert_true(waker_ours || wakee_ours);
+        assert_int_equal(wakeup->waker_foreign, !waker_ours);
+        assert_int_equal(wakeup->wakee_foreign, !wakee_ours);
+    }
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+static void test_who_wakes_from_outside_is_named(void **state)
+{
+    (void)state;
+    if (forbidden() || no_wakeups()) {
+        return;
+    }
+    struct child child = fork_child(run_idle, NULL);
+    wait_until_ready(&child);
+    while (!proc_is_asleep((uint32_t)child.pid, (uint32_t)child.pid)) {
+    }
+    struct capture *capture = open_capture(child.pid, false, false);
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    assert_int_equal(capture_linux.drain(capture, false, see, &seen), CAPTURE_OK);
+    assert_int_equal(seen.threads.n, 1);
+    assert_true(seen.threads.at[0].existed);
+    assert_true(seen.threads.at[0].asleep);
+    go(&child);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    uint32_t self = (uint32_t)getpid();
+    assert_int_equal(count_wakeups(&seen, self, (uint32_t)child.pid, false), 1);
+    for (size_t i = 0; i < seen.wakeups.n; i++) {
+        if (seen.wakeups.at[i].waker == self) {
+            assert_true(seen.wakeups.at[i].waker_foreign);
+            assert_false(seen.wakeups.at[i].has_user_frames);
+            assert_string_equal(seen.wakeups.at[i].name, "test_linux");
+        }
+    }
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+// In a process of its own: a limit that has been lowered stays so.
+static _Noreturn void record_with_few_descriptors(pid_t pid)
+{
+    CLEANUP(closep) int next_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    // The rings, wakeups, pidfd and epoll, and one event for each of two threads and CPU.
+    rlim_t enough = (rlim_t)(next_fd + n_cpus * 5 + 8);
+    struct rlimit tight = {.rlim_cur = enough, .rlim_max = enough};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    struct capture *capture = open_capture(pid, false, false);
+    const struct capture_ability_state *stacks = &capture->abilities.at[CAPTURE_OFF_CPU_STACKS];
+    assert_false(stacks->available);
+    assert_non_null(strstr(stacks->reason.text, "RLIMIT_NOFILE"));
+    assert_true(capture->note.text[0] != 0);
+    struct seen seen = {.pid = (uint32_t)pid};
+    assert_int_equal(drain_until(capture, &seen, has_500_samples), CAPTURE_OK);
+    assert_int_equal(seen.threads.n, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(seen.threads.at[i].n_samples > 0);
+        assert_int_equal(seen.threads.at[i].n_wait_stacks, 0);
+    }
+    seen_fini(&seen);
+    capture_linux.close(capture);
+    _exit(0);
+}
+
+// Where there are too few descriptors for both events of a thread, all threads are still recorded.
+static void test_short_of_descriptors_it_gives_up_stacks(void **state)
+{
+    (void)state;
+    struct perf_features features;
+    perf_features_probe(&features);
+    if (forbidden() || !features.switch_stacks) {
+        return;
+    }
+    struct child child = fork_child(run_threads, NULL);
+    wait_until_ready(&child);
+    go(&child);
+    pid_t recorder = fork();
+    if (recorder == 0) {
+        record_with_few_descriptors(child.pid); // a failed assertion ends it, too
+    }
+    int status = -1;
+    assert_int_equal(waitpid(recorder, &status, 0), recorder);
+    assert_int_equal(status, 0);
+    end_child(&child);
 }
 
 static void assert_refused(uint32_t pid, uint32_t frequency_hz, int number, const char *says)
@@ -756,13 +1047,25 @@ static void test_probe_is_quick_and_names_reasons(void **state)
         capture_linux.probe(&abilities);
         best_ns = MIN(best_ns, clock_thread_cpu_ns() - start_ns);
     }
-    assert_true(best_ns < 5 * NS_PER_MS);
+    assert_true(best_ns < 5 * NS_PER_MS); // a sanitizer slows it down
+    print_message("probe: %u us\n", (unsigned)(best_ns / 1000));
     for (int i = 0; i < CAPTURE_ABILITY_COUNT; i++) {
         assert_int_equal(abilities.at[i].available, abilities.at[i].reason.text[0] == 0);
     }
     assert_false(abilities.at[CAPTURE_PMU].available);
     if (geteuid() == 0 && !forbidden()) {
         assert_true(abilities.at[CAPTURE_KERNEL_STACKS].available);
+        assert_true(abilities.at[CAPTURE_OFF_CPU].available);
+        assert_true(abilities.at[CAPTURE_OFF_CPU_STACKS].available);
+    }
+    long paranoid = 0;
+    file_read_integer("/proc/sys/kernel/perf_event_paranoid", &paranoid);
+    if (geteuid() != 0 && paranoid == 2 && !forbidden()) {
+        assert_true(abilities.at[CAPTURE_OFF_CPU].available);
+        assert_non_null(strstr(abilities.at[CAPTURE_OFF_CPU_STACKS].reason.text,
+                               "perf_event_paranoid is 2: kernel frames need"));
+        assert_non_null(strstr(abilities.at[CAPTURE_WAKEUPS].reason.text, "perf_event_paranoid"));
+        assert_non_null(strstr(abilities.at[CAPTURE_WAKEUPS].reason.text, "staxd broker"));
     }
 }
 
@@ -782,6 +1085,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_attach_while_threads_come_and_go),
         cmocka_unit_test(test_attach_with_follow_takes_the_family),
         cmocka_unit_test(test_wakes_up_at_the_end_and_does_not_spin),
+        cmocka_unit_test(test_each_sleep_is_one_wait),
+        cmocka_unit_test(test_two_threads_wake_each_other),
+        cmocka_unit_test(test_who_wakes_from_outside_is_named),
+        cmocka_unit_test(test_short_of_descriptors_it_gives_up_stacks),
         cmocka_unit_test(test_refusals_say_why),
         cmocka_unit_test(test_a_thread_is_no_process),
         cmocka_unit_test(test_probe_is_quick_and_names_reasons),

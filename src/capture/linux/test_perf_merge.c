@@ -65,11 +65,14 @@ static void write_record(struct fixture *f, uint32_t ring, uint64_t time_ns)
     control->data_head += sizeof record;
 }
 
-static void deliver(void *context, const struct perf_event_header *record, uint64_t time_ns)
+static void deliver(void *context, const struct perf_event_header *record, uint64_t time_ns,
+                    uint32_t ring)
 {
     struct fixture *f = context;
+    assert_ptr_equal(perf_ring_peek(&f->rings[ring]), record);
     struct perf_stamp stamp;
     assert_true(perf_record_stamp(record, &stamp));
+    assert_int_equal(stamp.cpu, ring);
     vec_push(&f->delivered, time_ns);
     vec_push(&f->from, stamp.cpu);
 }

@@ -209,6 +209,59 @@ static void test_a_chain_longer_than_its_record_is_bad(void **state)
     }
 }
 
+static const struct perf_layout wakeup = {
+    .meaning = PERF_MEANS_WAKEUP, .callchain = true, .raw = true, .max_stack = 2};
+
+// A stack and raw bytes; `n_raw` is what the record says of them.
+static const struct perf_event_header *put_wakeup(struct record *r, uint32_t n_raw)
+{
+    start_sample(r, PERF_RECORD_MISC_KERNEL, 0xffffffff81000000);
+    put_u64(r, 4);
+    put_u64(r, K);
+    put_u64(r, 0xffffffff81000000);
+    put_u64(r, U);
+    put_u64(r, 0x401000);
+    put_u32(r, n_raw);
+    put(r, "raw bytes 12", 12);
+    return seal(r);
+}
+
+static void test_parts_of_a_sample(void **state)
+{
+    (void)state;
+    struct record r;
+    struct event e;
+    struct perf_sample sample;
+    struct event_stack stack;
+    const struct perf_event_header *record = put_wakeup(&r, 12);
+    assert_true(perf_sample_parse(&wakeup, record, &sample));
+    assert_int_equal(sample.n_chain, 4);
+    assert_true(slice_equal(sample.raw, slice_of_text("raw bytes 12")));
+    perf_sample_stack(&wakeup, record, &sample, &stack);
+    assert_int_equal(stack.n_kernel, 1);
+    assert_int_equal(stack.n_user, 1);
+    assert_int_equal(stack.user[0], 0x401000);
+    assert_true(stack.chain_cut); // it ends at the limit of this layout
+    // Alone it is no event.
+    assert_int_equal(perf_record_parse(&wakeup, record, &e), PERF_E_IGNORED);
+    static const uint32_t lengths[] = {13, 16, 4096, INT32_MAX, UINT32_MAX - 3, UINT32_MAX};
+    for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+        record = put_wakeup(&r, lengths[i]);
+        assert_false(perf_sample_parse(&wakeup, record, &sample));
+        assert_int_equal(perf_record_parse(&wakeup, record, &e), PERF_E_BAD);
+    }
+    // At every shorter length the raw bytes do not fit, and nothing beyond is read.
+    put_wakeup(&r, 12);
+    for (size_t n = sizeof(struct perf_event_header); n < r.n; n += 8) {
+        uint8_t *copy = aligned_alloc(8, n);
+        memcpy(copy, r.bytes, n);
+        struct perf_event_header *header = (void *)copy;
+        header->size = (uint16_t)n;
+        assert_false(perf_sample_parse(&wakeup, header, &sample));
+        free(copy);
+    }
+}
+
 static void put_mmap2(struct record *r, uint16_t misc, uint32_t prot, const char *path)
 {
     start(r, PERF_RECORD_MMAP2, misc);
@@ -514,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_a_chain_at_its_limit_is_cut),
         cmocka_unit_test(test_a_chain_beyond_our_limit_is_cut),
         cmocka_unit_test(test_a_chain_longer_than_its_record_is_bad),
+        cmocka_unit_test(test_parts_of_a_sample),
         cmocka_unit_test(test_mappings),
         cmocka_unit_test(test_old_mappings),
         cmocka_unit_test(test_mappings_that_make_no_sense),

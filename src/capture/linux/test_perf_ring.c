@@ -70,6 +70,30 @@ static void test_wraps_at_every_offset(void **state)
     }
 }
 
+static void test_looks_at_the_record_behind(void **state)
+{
+    (void)state;
+    for (uint64_t at = 0; at < RING_BYTES * 2; at += 8) { // around the end in every way
+        struct fixture f;
+        begin(&f, at);
+        write_record(&f, 24, 1);
+        perf_ring_look(&f.ring);
+        assert_record(perf_ring_peek(&f.ring), 24, 1);
+        assert_null(perf_ring_peek_ahead(&f.ring));
+        write_record(&f, 16, 2);
+        assert_null(perf_ring_peek_ahead(&f.ring)); // not yet seen
+        perf_ring_look(&f.ring);
+        const struct perf_event_header *first = perf_ring_peek(&f.ring);
+        assert_record(perf_ring_peek_ahead(&f.ring), 16, 2);
+        assert_record(first, 24, 1); // and is still there
+        perf_ring_next(&f.ring);
+        assert_record(perf_ring_peek(&f.ring), 16, 2);
+        assert_null(perf_ring_peek_ahead(&f.ring));
+        assert_int_equal(f.ring.n_bad, 0);
+        perf_ring_fini(&f.ring);
+    }
+}
+
 static void test_positions_near_the_end_of_64_bits_work(void **state)
 {
     (void)state;
@@ -188,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wraps_at_every_offset),
+        cmocka_unit_test(test_looks_at_the_record_behind),
         cmocka_unit_test(test_positions_near_the_end_of_64_bits_work),
         cmocka_unit_test(test_many_records_in_a_row),
         cmocka_unit_test(test_only_what_the_last_look_saw),

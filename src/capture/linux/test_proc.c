@@ -2,6 +2,7 @@
 #include "capture/linux/proc.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -168,6 +169,41 @@ static void test_reads_about_itself(void **state)
     assert_int_equal(uid, geteuid());
 }
 
+static void *wait_for_byte(void *fd)
+{
+    char byte;
+    ssize_t n = read(*(int *)fd, &byte, 1);
+    (void)n;
+    return NULL;
+}
+
+static void test_who_sleeps_and_whose_thread_it_is(void **state)
+{
+    (void)state;
+    uint32_t pid = (uint32_t)getpid();
+    int fds[2];
+    pthread_t thread;
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_byte, &fds[0]), 0);
+    struct proc_ids ids = {0};
+    assert_int_equal(proc_threads(pid, &ids), 0);
+    assert_int_equal(ids.list.n, 2);
+    uint32_t tid = ids.list.at[ids.list.at[0] == pid];
+    vec_fini(&ids.list);
+    while (!proc_is_asleep(pid, tid)) {
+    }
+    assert_false(proc_is_asleep(pid, pid)); // it asks
+    assert_false(proc_is_asleep(pid, INT32_MAX));
+    uint32_t process = 0;
+    assert_true(proc_process_of(tid, &process));
+    assert_int_equal(process, pid);
+    assert_false(proc_process_of(INT32_MAX, &process));
+    assert_int_equal(process, pid);
+    close(fds[1]);
+    pthread_join(thread, NULL);
+    close(fds[0]);
+}
+
 static void test_finds_its_own_code_in_maps(void **state)
 {
     (void)state;
@@ -191,6 +227,7 @@ int main(void)
         cmocka_unit_test(test_stat),
         cmocka_unit_test(test_lists_of_cpus),
         cmocka_unit_test(test_reads_about_itself),
+        cmocka_unit_test(test_who_sleeps_and_whose_thread_it_is),
         cmocka_unit_test(test_finds_its_own_code_in_maps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

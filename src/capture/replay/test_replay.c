@@ -91,6 +91,20 @@ static void test_delivers_all_in_slices(void **state)
     capture_replay.close(capture);
 }
 
+static void test_it_has_switches_if_the_file_says_so(void **state)
+{
+    (void)state;
+    for (int switches = 0; switches <= 1; switches++) {
+        CLEANUP(text_fini) struct text stream = {0};
+        struct wire_header header = {.frequency_hz = FREQUENCY_HZ, .switches = switches == 1};
+        wire_put_header(&stream, &header);
+        struct capture *capture;
+        assert_int_equal(open_bytes(stream.at, stream.n, &capture, NULL), 0);
+        assert_int_equal(capture->abilities.at[CAPTURE_OFF_CPU].available, switches);
+        capture_replay.close(capture);
+    }
+}
+
 static void test_a_stop_ends_it_where_it_is(void **state)
 {
     (void)state;
@@ -159,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_delivers_all_in_slices),
+        cmocka_unit_test(test_it_has_switches_if_the_file_says_so),
         cmocka_unit_test(test_a_stop_ends_it_where_it_is),
         cmocka_unit_test(test_a_cut_stream_ends_with_a_note),
         cmocka_unit_test(test_a_bad_stream_ends_with_an_error),

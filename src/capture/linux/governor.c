@@ -1,0 +1,38 @@
+#include "capture/linux/governor.h"
+
+#include "base/clock.h"
+
+void governor_init(struct governor *governor, uint64_t now_ns)
+{
+    *governor = (struct governor){.balance = GOVERNOR_PLENTY_PER_S, .at_ns = now_ns, .on = true};
+}
+
+static int64_t income(const struct governor *governor, uint64_t elapsed_ns)
+{
+    uint64_t per_s = governor->storm ? GOVERNOR_SCARCE_PER_S : GOVERNOR_PLENTY_PER_S;
+    return (int64_t)(MIN(elapsed_ns, (uint64_t)NS_PER_S) * per_s / NS_PER_S);
+}
+
+bool governor_pay(struct governor *governor, uint64_t n_stacks, uint64_t now_ns)
+{
+    int64_t got = income(governor, now_ns - governor->at_ns);
+    if (got == 0 && n_stacks == 0) {
+        return governor->on; // too soon: let the time add up
+    }
+    governor->at_ns = now_ns;
+    int64_t most = governor->storm ? GOVERNOR_BURST : GOVERNOR_PLENTY_PER_S;
+    governor->balance = MIN(governor->balance + got - (int64_t)n_stacks, most);
+    governor->balance = MAX(governor->balance, -(int64_t)GOVERNOR_DEBT);
+    if (governor->balance < 0) {
+        governor->storm = true;
+        governor->on = false;
+        governor->since_ns = now_ns;
+    } else if (!governor->on && governor->balance >= GOVERNOR_BURST) {
+        governor->on = true;
+        governor->since_ns = now_ns;
+    } else if (governor->storm && governor->on &&
+               now_ns - governor->since_ns >= (uint64_t)GOVERNOR_CALM_MS * NS_PER_MS) {
+        governor_init(governor, now_ns);
+    }
+    return governor->on;
+}

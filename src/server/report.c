@@ -1,0 +1,108 @@
+#include "server/report.h"
+
+#include "rpc/json.h"
+
+#include <stdio.h>
+
+enum { UNEXPLAINED_WAITS = 20 }; // functions that are listed
+
+static void put_hex_text(struct json *j, const char *key, struct slice bytes)
+{
+    char hex[2 * 64 + 1] = "";
+    for (size_t i = 0; i < MIN(bytes.n, (size_t)64); i++) {
+        snprintf(hex + 2 * i, 3, "%02x", bytes.data[i]);
+    }
+    json_string_field(j, key, hex);
+}
+
+static void put_images(struct json *j, const struct analysis *analysis)
+{
+    struct image_reports reports = {0};
+    image_reports_make(&reports, &analysis->tree, &analysis->everything.fold, analysis->run->store);
+    json_key(j, "images");
+    json_array_begin(j);
+    for (size_t i = 0; i < reports.images.n; i++) {
+        const struct image_report *report = &reports.images.at[i];
+        json_object_begin(j);
+        json_text_field(j, "path", report->path.data, report->path.n);
+        put_hex_text(j, "build_id", report->build_id);
+        json_string_field(j, "state", report->state);
+        json_string_field(j, "note", report->note);
+        json_u64_field(j, "symbols", report->symbols);
+        json_u64_field(j, "leaf_samples", report->leaf_samples);
+        json_u64_field(j, "unresolved_samples", report->unresolved_samples);
+        json_object_end(j);
+    }
+    json_array_end(j);
+    image_reports_fini(&reports);
+}
+
+static void put_capture(struct json *j, const struct run *run)
+{
+    json_key(j, "capture");
+    json_object_begin(j);
+    json_string_field(j, "backend", run->params.backend->name);
+    json_u64_field(j, "rings", atomic_load(&run->vitals.rings));
+    json_u64_field(j, "ring_bytes", atomic_load(&run->vitals.ring_bytes));
+    json_u64_field(j, "cpu_ns", atomic_load(&run->vitals.cpu_ns));
+    json_u64_field(j, "drains", atomic_load(&run->vitals.drains));
+    json_string_field(j, "note", run->capture_note.text);
+    json_object_end(j);
+}
+
+static void put_unexplained_waits(struct json *j, struct analysis *analysis)
+{
+    struct unexplained unexplained = {0};
+    unexplained_make(&unexplained, &analysis->tree, &analysis->everything.fold, &analysis->reasons,
+                     UNEXPLAINED_WAITS);
+    json_key(j, "unexplained_waits");
+    json_array_begin(j);
+    for (size_t i = 0; i < unexplained.waits.n; i++) {
+        const struct unexplained_wait *wait = &unexplained.waits.at[i];
+        json_object_begin(j);
+        json_string_field(j, "function_name", wait->function_name);
+        json_u64_field(j, "off_cpu_ns", wait->off_ns);
+        json_u64_field(j, "intervals", wait->waits);
+        json_object_end(j);
+    }
+    json_array_end(j);
+    unexplained_fini(&unexplained);
+}
+
+void report_put(struct text *to, struct analysis *analysis)
+{
+    const struct run *run = analysis->run;
+    const struct store *store = run->store;
+    struct json j;
+    json_init(&j, to);
+    j.comma = true; // the server's part stands before
+    json_key(&j, "run");
+    json_object_begin(&j);
+    json_u64_field(&j, "id", run->id);
+    json_key(&j, "events");
+    json_object_begin(&j);
+    for (enum event_kind kind = 0; kind < EVENT_KIND_COUNT; kind++) {
+        json_u64_field(&j, event_kind_name(kind), atomic_load(&store->events[kind]));
+    }
+    json_object_end(&j);
+    json_key(&j, "accounts");
+    json_object_begin(&j);
+    for (enum account account = 0; account < ACCOUNT_COUNT; account++) {
+        json_u64_field(&j, account_name(account), store_account(store, account));
+    }
+    json_object_end(&j);
+    struct store_memory memory = store_memory(store);
+    json_key(&j, "memory");
+    json_object_begin(&j);
+    json_u64_field(&j, "total_bytes", memory.total_bytes);
+    json_u64_field(&j, "rows_bytes", memory.rows_bytes);
+    json_u64_field(&j, "stacks_bytes", memory.stacks_bytes);
+    json_object_end(&j);
+    put_unexplained_waits(&j, analysis);
+    json_u64_field(&j, "stacks", atomic_load(&store->stacks.n_nodes));
+    json_u64_field(&j, "frames", atomic_load(&store->stacks.n_frames));
+    put_capture(&j, run);
+    put_images(&j, analysis);
+    json_object_end(&j);
+    json_object_end(&j);
+}
