@@ -148,7 +148,7 @@ static uint64_t cost_of_the_dice(const stack_id *stacks)
     volatile uint64_t sink = 0;
     uint64_t start_ns = clock_now_ns();
     for (uint64_t i = 0; i < N_SAMPLES; i++) {
-        sink += dice(N_THREADS) + any_stack(stacks);
+        sink = sink + dice(N_THREADS) + any_stack(stacks);
     }
     return clock_now_ns() - start_ns;
 }

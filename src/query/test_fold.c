@@ -121,9 +121,8 @@ static void add_threads(struct world *w)
                             strings_add(strings, slice_of_text("a")));
     w->b = store_add_thread(w->store, 10, 12, 0, STARTED_NS + 100,
                             strings_add(strings, slice_of_text("b")));
-    w->c = store_add_thread(w->store, 20, 13, 0, STARTED_NS + 100,
-                            strings_add(strings, slice_of_text("c")));
-    store_thread_mut(w->store, w->c)->foreign = true;
+    w->c = store_add_foreign_thread(w->store, 20, 13, 0, STARTED_NS + 100,
+                                    strings_add(strings, slice_of_text("c")));
 }
 
 static void add_rows(struct world *w)
