@@ -166,13 +166,16 @@ static int wakers_run(const void *values, const struct operands *operands)
 {
     const struct wakers_options *o = values;
     const char *who = operands->at[0];
-    int64_t tid = is_number(who) && strlen(who) <= 10 ? strtoll(who, NULL, 10)
-                                                      : find_thread(who, o->run);
-    if (tid == 0) {
-        if (is_number(who)) {
-            log_error("there is no thread 0; `stax threads` lists them");
-        }
+    bool number = is_number(who);
+    int64_t tid = !number             ? find_thread(who, o->run)
+                  : strlen(who) <= 10 ? strtoll(who, NULL, 10)
+                                      : 0;
+    if (number && (tid == 0 || tid > INT32_MAX)) {
+        log_error("there is no thread %.60s; `stax threads` lists them", who);
         return 1;
+    }
+    if (tid == 0) {
+        return 1; // find_thread() has said why
     }
     return session_ask(&(struct view_question){
         .method = "Profiler.wakers",

@@ -27,6 +27,7 @@ void names_fini(struct names *names)
     }
     vec_fini(&names->modules);
     vec_fini(&names->images);
+    map_fini(&names->kernel_by_name);
     map_fini(&names->by_symbol);
     vec_fini(&names->of_frame);
     vec_fini(&names->functions);
@@ -147,30 +148,67 @@ static function_id make_function(struct names *names, image_id image, const stru
     return (function_id)(names->functions.n - 1);
 }
 
+static bool is_named(const struct names *names, image_id image)
+{
+    return store_image(names->store, image)->kind == IMAGE_ROW_NAMED;
+}
+
+// A kernel function that is known by its name alone (IMAGE_ROW_NAMED) and one that is known by its
+// address are the same if the name is. The last function made may be such a twin of one that is in
+// use: then it is taken back, and the other one's id is returned.
+static function_id find_twin(struct names *names, function_id id)
+{
+    struct function *function = &names->functions.at[id];
+    if (!function->is_kernel || !function->resolved) {
+        return id;
+    }
+    uint64_t hash = hash_bytes(function->name, strlen(function->name));
+    size_t cursor = 0;
+    uint32_t known;
+    while ((known = map_find_from(&names->kernel_by_name, hash, &cursor)) != MAP_NONE) {
+        struct function *twin = &names->functions.at[known];
+        bool in_use = known >= names->images.at[twin->image].first_function;
+        bool other_kind = is_named(names, twin->image) != is_named(names, function->image);
+        if (in_use && other_kind && strcmp(twin->name, function->name) == 0 &&
+            strcmp(twin->binary, function->binary) == 0) {
+            twin->addr = MAX(twin->addr, function->addr);
+            free(vec_pop(&names->functions).name);
+            return known;
+        }
+    }
+    map_add(&names->kernel_by_name, hash, id);
+    return id;
+}
+
 static function_id function_at(struct names *names, image_id image, const struct place *place)
 {
-    bool named = store_image(names->store, image)->kind == IMAGE_ROW_NAMED;
-    bool resolved = place->symbol != NULL || named;
+    bool resolved = place->symbol != NULL || is_named(names, image);
     function_id first = names->images.at[image].first_function;
     uint64_t hash = hash_pair(place->key, (uint64_t)image << 1 | resolved);
     size_t cursor = 0;
     uint32_t id;
     while ((id = map_find_from(&names->by_symbol, hash, &cursor)) != MAP_NONE) {
         const struct function *function = &names->functions.at[id];
-        if (id >= first && function->image == image && function->key == place->key &&
-            function->addr == place->addr && function->resolved == resolved) {
+        // The address of a named one is that of its twin, if it has one.
+        bool same_addr = function->addr == place->addr || is_named(names, image);
+        if (id >= first && function->image == image && function->key == place->key && same_addr &&
+            function->resolved == resolved) {
             return id;
         }
     }
     id = make_function(names, image, place);
-    map_add(&names->by_symbol, hash, id);
-    return id;
+    function_id twin = find_twin(names, id);
+    if (twin == id) {
+        map_add(&names->by_symbol, hash, id);
+    }
+    return twin;
 }
 
 static struct place find_place(const struct symtab *symtab, const struct image_row *row,
                                uint64_t off)
 {
-    struct place place = {.key = off, .addr = off + row->load_bias};
+    bool named = row->kind == IMAGE_ROW_NAMED; // the offset is the number of the name
+    struct place place = {.key = off, .addr = named ? 0 : off + row->load_bias};
     uint64_t symbol_addr; // in the file, not in the process
     if (symtab == NULL || !symtab_addr_of_off(symtab, off, &symbol_addr)) {
         return place;
@@ -201,6 +239,7 @@ static function_id resolve(struct names *names, frame_id frame)
 static bool mark_stale_images(struct names *names)
 {
     bool any = false;
+    bool kernel = false;
     for (size_t i = 0; i < names->images.n; i++) {
         struct names_image *image = &names->images.at[i];
         const struct symtab *now = image->met ? current_table(names, (image_id)i) : NULL;
@@ -213,6 +252,10 @@ static bool mark_stale_images(struct names *names)
         image->n_frames = 0;
         image->n_unresolved = 0;
         any = any || image->stale;
+        kernel = kernel || store_image(names->store, (image_id)i)->kind == IMAGE_ROW_KERNEL;
+    }
+    for (size_t i = 0; i < names->images.n && kernel; i++) { // they may have twins there
+        names->images.at[i].stale |= names->images.at[i].met && is_named(names, (image_id)i);
     }
     return any;
 }

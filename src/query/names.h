@@ -48,6 +48,7 @@ struct names {
     VEC(struct function) functions; // by function_id
     VEC(function_id) of_frame;      // by frame_id
     struct map by_symbol;           // (image, key) -> function
+    struct map kernel_by_name;      // hash of the name of a kernel function -> function
     VEC(struct names_image) images; // by image_id
     VEC(char *) modules;            // `[name]` of the kernel modules met
 };

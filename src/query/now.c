@@ -325,6 +325,10 @@ static struct now_wait describe(const struct moment *moment, thread_id id,
         .in_deadlock = thread->in_deadlock,
     };
     if (wait.look != NULL) {
+        // The stack may not be known yet, or be an older one: what was seen just now knows better.
+        if (wait.approximate && wait.reason == EVENT_REASON_OTHER) {
+            wait.reason = reasons_of_place(reasons, wait.look->place);
+        }
         wait.reason = reason_of_object(wait.look->object, wait.reason);
     }
     wait.place = place_of(&wait, names);

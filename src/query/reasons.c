@@ -150,6 +150,14 @@ static uint32_t find_longest_prefix(const struct reasons *reasons, const struct 
     return best;
 }
 
+static uint32_t find(const struct reasons *reasons, const struct function *function)
+{
+    struct slice plain = reasons_plain_name(function->name,
+                                            function->is_kernel ? IN_KERNEL : IN_PROGRAM);
+    uint32_t number = find_exact(reasons, function, plain);
+    return number == MAP_NONE ? find_longest_prefix(reasons, function, plain) : number;
+}
+
 // What the table says of this function; NULL: nothing.
 static const struct reasons_group *look_up(struct reasons *reasons, function_id id)
 {
@@ -157,13 +165,7 @@ static const struct reasons_group *look_up(struct reasons *reasons, function_id 
     uint8_t *known = &reasons->of_function.at[id];
     if (*known == 0) {
         const struct function *function = names_function(reasons->names, id);
-        uint32_t number = MAP_NONE;
-        if (function->resolved) {
-            struct slice plain = reasons_plain_name(function->name,
-                                                    function->is_kernel ? IN_KERNEL : IN_PROGRAM);
-            number = find_exact(reasons, function, plain);
-            number = number == MAP_NONE ? find_longest_prefix(reasons, function, plain) : number;
-        }
+        uint32_t number = function->resolved ? find(reasons, function) : MAP_NONE;
         *known = number == MAP_NONE ? 1 : (uint8_t)((number >> NAME_GROUP_SHIFT) + 2);
     }
     return *known == 1 ? NULL : &reasons_table[*known - 2];
@@ -327,6 +329,17 @@ enum event_reason reasons_of_stack(struct reasons *reasons, stack_id stack)
 }
 
 // ---- Where it waits, and who wakes -------------------------------------------------------------
+
+enum event_reason reasons_of_place(struct reasons *reasons, struct slice place)
+{
+    CLEANUP(text_fini) struct text name = {0};
+    text_add_bytes(&name, place.data, place.n);
+    struct function function = {.name = name.at, .binary = "[kernel]", .is_kernel = true};
+    uint32_t number = place.n == 0 ? MAP_NONE : find(reasons, &function);
+    const struct reasons_group *group = number == MAP_NONE ? NULL : group_of(number);
+    bool tells = group != NULL && (group->role == ROLE_DECIDES || group->role == ROLE_UNLESS);
+    return tells ? group->reason : EVENT_REASON_OTHER;
+}
 
 static bool is_never_the_place(enum reasons_role role)
 {

@@ -34,6 +34,10 @@ void reasons_fini(struct reasons *reasons);
 // `names`.
 enum event_reason reasons_of_stack(struct reasons *reasons, stack_id stack);
 
+// Of a wait of which only the kernel function is known, by name. EVENT_REASON_OTHER when the table
+// does not know it.
+enum event_reason reasons_of_place(struct reasons *reasons, struct slice place);
+
 // The reason of a row: its own, or the one that its stack tells.
 static inline enum event_reason reasons_of(struct reasons *reasons, uint8_t reason, stack_id stack)
 {

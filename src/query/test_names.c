@@ -157,6 +157,41 @@ static void test_what_has_no_name_says_where_it_is(void **state)
     assert_int_equal(w->names.images.at[w->program].n_unresolved, 2);
 }
 
+static frame_id add_named(struct world *w, image_id image, const char *name)
+{
+    return add_frame(w, image, strings_add(&w->store->strings, slice_of_text(name)));
+}
+
+// What is known by name alone is the same function as what the kernel's table has at an address,
+// whichever of the two is met first.
+static void test_named_kernel_functions(void **state)
+{
+    struct world *w = *state;
+    image_id named = store_add_image(
+        w->store,
+        &(struct image_row){.kind = IMAGE_ROW_NAMED,
+                            .path = strings_add(&w->store->strings, slice_of_text("[kernel]")),
+                            .library = UINT32_MAX});
+    frame_id by_name = add_named(w, named, "schedule");
+    frame_id unknown = add_named(w, named, "futex_do_wait");
+    frame_id by_address = add_frame(w, w->kernel, 0xffffffff81000010);
+    refresh(w);
+    check(w, by_name, "schedule", "[kernel]", 0);
+    check(w, unknown, "futex_do_wait", "[kernel]", 0);
+    assert_true(function_of(w, by_name)->is_kernel && function_of(w, by_name)->resolved);
+    assert_ptr_not_equal(function_of(w, by_name), function_of(w, by_address));
+    fake_library_publish(&w->library, store_image(w->store, w->kernel)->library, kernel_table());
+    refresh(w);
+    assert_ptr_equal(function_of(w, by_name), function_of(w, by_address));
+    check(w, by_name, "schedule", "[kernel]", 0xffffffff81000000);
+    check(w, unknown, "futex_do_wait", "[kernel]", 0);
+    frame_id later = add_named(w, named, "another");
+    frame_id again = add_frame(w, w->kernel, 0xffffffff81000011);
+    refresh(w);
+    check(w, later, "another", "[kernel]", 0);
+    assert_ptr_equal(function_of(w, by_name), function_of(w, again));
+}
+
 static void test_kernel_modules_are_binaries(void **state)
 {
     struct world *w = *state;
@@ -258,9 +293,13 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_places_of_one_function_are_one),     TEST(test_what_has_no_name_says_where_it_is),
-        TEST(test_kernel_modules_are_binaries),        TEST(test_a_late_table_gives_new_names),
-        TEST(test_an_offset_is_not_an_address),        TEST(test_asks_once_for_images_that_are_met),
+        TEST(test_places_of_one_function_are_one),
+        TEST(test_what_has_no_name_says_where_it_is),
+        TEST(test_named_kernel_functions),
+        TEST(test_kernel_modules_are_binaries),
+        TEST(test_a_late_table_gives_new_names),
+        TEST(test_an_offset_is_not_an_address),
+        TEST(test_asks_once_for_images_that_are_met),
         TEST(test_the_program_of_any_process_is_main),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -613,6 +613,24 @@ static void test_plain_names(void **state)
 }
 
 // A program may call its functions what it likes, and a kernel function's name says nothing there.
+static void test_places(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *place;
+        enum event_reason reason;
+    } rows[] = {
+        {"hrtimer_nanosleep", EVENT_REASON_SLEEP}, {"futex_do_wait", EVENT_REASON_LOCK},
+        {"do_epoll_wait", EVENT_REASON_READINESS}, {"anon_pipe_read", EVENT_REASON_IPC},
+        {"no_such_function", EVENT_REASON_OTHER},  {"", EVENT_REASON_OTHER},
+        {"sem_wait", EVENT_REASON_OTHER}, // a name of the program: the kernel has none such
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(reasons_of_place(&w->reasons, slice_of_text(rows[i].place)),
+                         rows[i].reason);
+    }
+}
+
 static void test_sides_are_kept_apart(void **state)
 {
     struct world *w = *state;
@@ -833,6 +851,7 @@ int main(void)
         cmocka_unit_test(test_the_table_is_well_formed),
         cmocka_unit_test(test_no_name_stands_twice),
         cmocka_unit_test(test_plain_names),
+        TEST(test_places),
         TEST(test_sides_are_kept_apart),
         TEST(test_hostile_names),
         TEST(test_names_that_come_late),

@@ -132,9 +132,22 @@ static int arm(struct session *s, struct err *reterr)
     return 0;
 }
 
+// What goes wrong later on: the first such line is told, and stays.
+static void report_late_note(struct session *s)
+{
+    struct run *run = s->run;
+    const struct err *note = &s->capture->note;
+    if (!atomic_load(&run->has_late_note) && note->text[0] != 0 &&
+        strcmp(note->text, run->capture_note.text) != 0) {
+        run->late_note = *note;
+        atomic_store_explicit(&run->has_late_note, true, memory_order_release);
+    }
+}
+
 static void report_vitals(struct session *s)
 {
     struct run_vitals *vitals = &s->run->vitals;
+    report_late_note(s);
     atomic_fetch_add(&vitals->drains, 1);
     atomic_store(&vitals->cpu_ns, clock_thread_cpu_ns());
     atomic_store(&vitals->unrecorded_cpu_ns, s->capture->unrecorded_cpu_ns);
@@ -200,9 +213,8 @@ static bool wait_for_work(struct session *s)
     return true;
 }
 
-static void record(struct session *s)
+static void record(struct session *s, bool more)
 {
-    bool more = true;
     while (more && wait_for_work(s)) {
         more = drain(s, false);
     }
@@ -231,9 +243,11 @@ static void *capture_thread(void *context)
         run->error_number = -r;
         atomic_store_explicit(&run->state, RUN_FAILED, memory_order_release);
     } else {
+        // What exists already is in the store before anybody can ask.
+        bool more = drain(&s, false);
         atomic_store_explicit(&run->state, RUN_RECORDING, memory_order_release);
         run->params.on_change(run->params.context);
-        record(&s);
+        record(&s, more);
         atomic_store_explicit(&run->state, RUN_STOPPED, memory_order_release);
     }
     pipeline_free(s.pipeline);

@@ -63,6 +63,8 @@ struct run {
     struct store *store;
     struct capture_abilities abilities;
     struct err capture_note; // from RUN_RECORDING on
+    struct err late_note;    // what went wrong since; valid once there is one
+    _Atomic bool has_late_note;
     _Atomic int state; // enum run_state; a release store publishes what stands above and below
     _Atomic int stop_reason; // valid once RUN_STOPPED
     _Atomic bool began;      // the program that was to be launched did start

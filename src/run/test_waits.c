@@ -417,6 +417,29 @@ static void test_a_reason_is_remembered_with_its_stack(void **state)
                "5000-6000 about futex_wait lock, 7000-8000 about a semaphore");
 }
 
+// Where libraries keep no frame pointers, one thread's lock and another's semaphore share a stack.
+static void test_a_reason_is_of_one_thread(void **state)
+{
+    struct story *s = *state;
+    static const uint64_t user[] = {0xa};
+    const struct event_stack stack = {.user = user, .n_user = 1};
+    struct event other = {.pid = PID, .tid = TID + 1};
+    play(s, "out 100 a");
+    see(s, 110, 150, "futex_wait", SEMAPHORE);
+    play(s, "in 200");
+    other.kind = EVENT_SAMPLE;
+    apply(s, 210, other);
+    other.kind = EVENT_SWITCH_OUT;
+    other.switch_out.has_stack = true;
+    other.switch_out.stack = stack;
+    apply(s, 300, other);
+    other = (struct event){.kind = EVENT_SWITCH_IN, .pid = PID, .tid = TID + 1};
+    apply(s, 400, other);
+    play(s, "out 500 a, in 600");
+    CHECK_ROWS(s, 0, "100-200 a semaphore, 500-600 a semaphore");
+    CHECK_ROWS(s, 1, "300-400 a");
+}
+
 static void test_the_backend_may_know_the_reason(void **state)
 {
     struct story *s = *state;
@@ -436,7 +459,7 @@ static void test_looking_at_nobody(void **state)
     play(s, "out 100 a, exit 200");
     see(s, 100, 300, "futex_wait", LOCK);
     CHECK_ROWS(s, 0, "100-200 a");
-    assert_int_equal(s->pipeline->waits.reason_by_stack.n, 0);
+    assert_int_equal(s->pipeline->waits.reason_by_place.n, 0);
 }
 
 static void test_places_are_bounded(void **state)
@@ -466,7 +489,7 @@ static void test_reasons_are_bounded(void **state)
         see(s, 1 + i * 100, 1 + i * 100, "", LOCK);
         take_step(s, "in", 1 + i * 100 + 50, 0, 0);
     }
-    assert_int_equal(s->pipeline->waits.reason_by_stack.n, LIMIT_REASONED_STACKS);
+    assert_int_equal(s->pipeline->waits.reason_by_place.n, LIMIT_REASONED_STACKS);
 }
 
 // ---- Every nanosecond of a life -----------------------------------------------------------------

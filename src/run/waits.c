@@ -13,7 +13,7 @@ void waits_fini(struct waits *waits)
         vec_fini(&waits->at.at[i].habits);
     }
     vec_fini(&waits->at);
-    map_fini(&waits->reason_by_stack);
+    map_fini(&waits->reason_by_place);
     map_fini(&waits->place_by_hash);
 }
 
@@ -172,8 +172,16 @@ static struct wait_habit guess(struct waits *w, thread_id thread, const struct w
                                .reason = REASON_BY_STACK};
 }
 
-// The reason of a stay that is told as `told`: its own, or that of other stays with this stack.
-static uint8_t reason_of(const struct waits *w, const struct wait *wait,
+// Of one thread only: where libraries keep no frame pointers, all locks and semaphores of all
+// threads end in the same few frames.
+static uint64_t place_key(thread_id thread, stack_id stack)
+{
+    return (uint64_t)thread << 32 | stack;
+}
+
+// The reason of a stay that is told as `told`: its own, or that of the thread's other stays with
+// this stack.
+static uint8_t reason_of(const struct waits *w, thread_id thread, const struct wait *wait,
                          const struct wait_habit *told)
 {
     if (wait->state == WAIT_RUNNABLE) {
@@ -182,10 +190,10 @@ static uint8_t reason_of(const struct waits *w, const struct wait *wait,
     if (wait->reason != REASON_BY_STACK) {
         return wait->reason;
     }
-    if (told->reason != REASON_BY_STACK || !told->exact || w->reason_by_stack.n == 0) {
+    if (told->reason != REASON_BY_STACK || !told->exact || w->reason_by_place.n == 0) {
         return told->reason;
     }
-    uint32_t reason = map_find(&w->reason_by_stack, told->stack);
+    uint32_t reason = map_find(&w->reason_by_place, place_key(thread, told->stack));
     return reason == MAP_NONE ? REASON_BY_STACK : (uint8_t)reason;
 }
 
@@ -213,7 +221,7 @@ static void show(struct waits *w, thread_id thread, const struct wait *wait)
     store_set_off(w->store, thread,
                   &(struct thread_off){.since_ns = MAX(wait->since_ns, UINT64_C(1)),
                                        .stack = told.stack,
-                                       .reason = reason_of(w, wait, &told),
+                                       .reason = reason_of(w, thread, wait, &told),
                                        .flags = flags_of(wait)});
 }
 
@@ -248,7 +256,7 @@ static void close_stay(struct waits *w, thread_id thread, struct wait *wait, uin
     struct wait_habit told = settle(w, thread, wait, duration_ns);
     store_add_interval(w->store, &(struct interval){.start_ns = wait->since_ns,
                                                     .duration_ns = duration_ns,
-                                                    .reason = reason_of(w, wait, &told),
+                                                    .reason = reason_of(w, thread, wait, &told),
                                                     .flags = flags_of(wait) | flags,
                                                     .thread = thread,
                                                     .stack = told.stack});
@@ -441,10 +449,11 @@ void waits_seen(struct waits *w, thread_id thread, const struct event *event)
         wait->reason = (uint8_t)event->wait_seen.reason;
     }
     if (wait->known == WAIT_STACK_EXACT) {
-        struct map *known = &w->reason_by_stack;
-        bool room = known->n < LIMIT_REASONED_STACKS || map_find(known, wait->stack) != MAP_NONE;
+        struct map *known = &w->reason_by_place;
+        uint64_t key = place_key(thread, wait->stack);
+        bool room = known->n < LIMIT_REASONED_STACKS || map_find(known, key) != MAP_NONE;
         if (event->wait_seen.has_reason && room) {
-            map_set(known, wait->stack, wait->reason);
+            map_set(known, key, wait->reason);
         }
     } else if (event->wait_seen.place.n > 0) {
         stack_id user = user_part(w, last_stack(w, thread));

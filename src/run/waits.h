@@ -78,7 +78,7 @@ struct wait {
 struct waits {
     struct store *store;
     VEC(struct wait) at;        // by thread_id
-    struct map reason_by_stack; // of exact stacks
+    struct map reason_by_place; // (thread, exact stack) -> reason
     struct map place_by_hash;   // frames of kernel functions
     image_id named_image;       // IMAGE_NONE until there is one
     stack_id unknown_stack;     // STACK_ROOT until it is needed

@@ -51,6 +51,9 @@ static void put_notes(struct json *j, const struct run *run)
         snprintf(line, sizeof line, "the recording broke off: %s", run->error.text);
         json_cstr(j, line);
     }
+    if (atomic_load_explicit(&run->has_late_note, memory_order_acquire)) {
+        json_cstr(j, run->late_note.text);
+    }
     if (run->capture_note.text[0] != 0) {
         json_cstr(j, run->capture_note.text);
     }

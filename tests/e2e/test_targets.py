@@ -2,10 +2,11 @@
 
 import os
 import subprocess
+import time
 
 import pytest
 
-from stax import Ready, Truth
+from stax import TIMEOUT, Ready, Truth
 
 
 def run(path, *args, status=0, **more):
@@ -151,6 +152,11 @@ def test_held_and_reader(ran):
     assert ran("reader", input=b"abc").waiting("reader")["waits"] == 4
 
 
+def state_of(pid, tid):
+    with open(f"/proc/{pid}/task/{tid}/stat", encoding="utf-8") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0]
+
+
 def test_deadlock_waits_for_ever(target, tmp_path):
     """It does not end by itself, and all of its threads sleep when it says that it is ready."""
     ready = Ready(tmp_path / "ready")
@@ -160,9 +166,9 @@ def test_deadlock_waits_for_ever(target, tmp_path):
             pid = ready.wait(proc)
             tids = os.listdir(f"/proc/{pid}/task")
             assert len(tids) == 6
-            for tid in tids:
-                with open(f"/proc/{pid}/task/{tid}/stat", encoding="utf-8") as stat:
-                    assert stat.read().rsplit(")", 1)[1].split()[0] == "S", tid
+            deadline = time.monotonic() + TIMEOUT  # it says so just before the last of them goes to sleep
+            while {state_of(pid, tid) for tid in tids} != {"S"}:
+                assert time.monotonic() < deadline, [(tid, state_of(pid, tid)) for tid in tids]
             proc.terminate()
             assert proc.wait(30) == 0
         finally:

@@ -45,7 +45,10 @@ def truth_of(run, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind(server, target, kind):
     skip_unless(server, "off_cpu", "kernel_stacks", "kernel_symbols", "wakeups")
-    run = waits(server, target, kind)
+    # In Debian's C library, which keeps no frame pointers, these two look like any other futex until
+    # somebody has looked at one that lasts. The first few count as locks.
+    learned = kind in ("sem", "join")
+    run = waits(server, target, *(["-n", 200] if learned else []), kind)
     wait = truth_of(run, kind)
     reason, one_each = KINDS[kind]
     if not one_each and wait["voluntary"] < wait["waits"] // 2:
@@ -56,19 +59,20 @@ def test_each_kind(server, target, kind):
         thread = threads.by_tid[wait["tid"]]
         assert thread["name"] == kind
         assert dominating(thread["off_cpu"]) == reason, thread
-        assert part(thread["off_cpu"], reason) >= 0.9 * total(thread["off_cpu"]) or not one_each, thread
+        least = 0.8 if learned else 0.9
+        assert part(thread["off_cpu"], reason) >= least * total(thread["off_cpu"]) or not one_each, thread
         assert_blocked(thread, wait)
         assert_on_cpu(thread, wait)
         for other in run.truth.waits:
             if other["thread"].endswith("-by"):
                 assert_blocked(threads.by_tid[other["tid"]], other)
                 assert dominating(threads.by_tid[other["tid"]]["off_cpu"]) == "sleep"
-        check_intervals(rpc, thread, wait, reason, one_each)
+        check_intervals(rpc, thread, wait, reason, one_each, least)
         check_flame(rpc, thread, reason)
         check_top(rpc, threads, thread)
 
 
-def check_intervals(rpc, thread, wait, reason, one_each):
+def check_intervals(rpc, thread, wait, reason, one_each, least):
     """The single waits are as many as the kernel counted and add up to the thread's total."""
     view = {"tid": wait["tid"]}
     whole = intervals_of(rpc, view=view, max_frames=16)
@@ -84,9 +88,10 @@ def check_intervals(rpc, thread, wait, reason, one_each):
     if one_each:
         # A wait that somebody ended before it began is none: then the kernel counted fewer.
         late = max(0, wait["waits"] - wait["voluntary"])
-        assert wait["waits"] - late - 1 <= of_reason["total_intervals"] <= wait["waits"] + 4
+        n = wait["waits"] - late - 1 if least > 0.8 else least * wait["waits"]
+        assert n <= of_reason["total_intervals"] <= wait["waits"] + 4
         long = intervals_of(rpc, view=view, reason=reason, min_ns=MS)
-        assert long["total_intervals"] >= 0.95 * (wait["waits"] - late), "each of them is longer than 1 ms"
+        assert long["total_intervals"] >= 0.95 * n, "each of them is longer than 1 ms"
 
 
 def check_flame(rpc, thread, reason):
@@ -215,7 +220,7 @@ def test_a_thousand_sleepers(server, target):
         assert n <= intervals_of(rpc, limit=1, min_ns=30 * MS)["total_intervals"] <= n + 50
         # 25,000 switches a second are more than stacks are taken of; but never is a stack, or a look, of
         # something else.
-        assert asleep_ns >= 0.6 * waiting_ns, threads.answer["total_off_cpu"]
+        assert asleep_ns >= 0.97 * waiting_ns, threads.answer["total_off_cpu"]
         longest = intervals_of(rpc, limit=100)["entries"]
         assert len(longest) == 100
 

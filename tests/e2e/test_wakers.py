@@ -53,13 +53,13 @@ def test_a_chain_of_four(server, target):
             # Every item had to be waited for: as many wakeups as items. An item that came before its
             # receiver slept wakes nobody, and the kernel then counted one wait less.
             late = max(0, wait["waits"] - wait["voluntary"])
-            assert wait["waits"] - late <= sum(e["count"] for e in edge) <= wait["waits"], (edge, wait)
-            # The kernel takes a stack with some of the wakeups. One without gets that of another wakeup by
-            # the same thread, and those before the first one get none.
-            assert {e["waker_function_name"] for e in edge} <= {function, ""}, edge
+            # A few waits and wakeups beside are of the kernel's lock for the address space, as threads begin
+            # and end; and one of these may look like an item that was waited for.
+            assert wait["waits"] - late - 3 <= sum(e["count"] for e in edge) <= wait["waits"] + 3, (edge, wait)
+            # So few have a stack each.
             named = edges(answer, truth[waker]["tid"], function)
-            assert len(named) == 1 and named[0]["count"] >= 0.8 * wait["waits"], edge
-            assert named[0]["approximate_count"] < named[0]["count"], edge
+            assert len(named) == 1 and named[0]["count"] >= 0.95 * wait["waits"], edge
+            assert named[0]["approximate_count"] == 0, edge
             assert named[0]["waker_name"] == waker and named[0]["waker_binary"] == "chain", edge
             assert function in [frame["function_name"] for frame in named[0]["stack"]]
             assert all(e["waker_pid"] == run.summary["target_pid"] and not e["foreign"] for e in edge)
@@ -83,7 +83,7 @@ def check_single_waits(rpc, tid, waker_tid, waker, function):
     assert len(by_it) >= len(entries) - 1, [e for e in entries if e not in by_it]
     assert all(e["waker_name"] == waker for e in by_it)
     named = [e for e in by_it if e.get("waker_function_name") == function]
-    assert len(named) >= 0.8 * len(by_it)
+    assert len(named) >= 0.95 * len(by_it)
 
 
 def test_a_nap_is_ended_by_an_interrupt(server, target):
