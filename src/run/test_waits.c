@@ -692,6 +692,7 @@ int main(void)
         STORY(test_a_wait_that_was_looked_at),
         STORY(test_a_place_is_a_frame_in_the_users_part),
         STORY(test_a_reason_is_remembered_with_its_stack),
+        STORY(test_a_reason_is_of_one_thread),
         STORY(test_the_backend_may_know_the_reason),
         STORY(test_looking_at_nobody),
         STORY(test_places_are_bounded),
