@@ -157,7 +157,7 @@ def test_the_stack_of_a_wait_is_its_own(server, target):
 def test_all_kinds_at_once(server, target):
     """Fifty threads that wait for everything at the same time are told apart."""
     skip_unless(server, "off_cpu", "kernel_stacks", "kernel_symbols", "wakeups")
-    run = waits(server, target, "-n", 40)
+    run = waits(server, target, "-n", 150)
     with server.rpc() as rpc:
         threads = threads_of(rpc).check()
         whole = intervals_of(rpc, limit=1)["total_intervals"]
