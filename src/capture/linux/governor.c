@@ -4,7 +4,7 @@
 
 void governor_init(struct governor *governor, uint64_t now_ns)
 {
-    *governor = (struct governor){.balance = GOVERNOR_PLENTY_PER_S, .at_ns = now_ns, .on = true};
+    *governor = (struct governor){.balance = GOVERNOR_SAVINGS, .at_ns = now_ns, .on = true};
 }
 
 static int64_t income(const struct governor *governor, uint64_t elapsed_ns)
@@ -20,7 +20,7 @@ bool governor_pay(struct governor *governor, uint64_t n_stacks, uint64_t now_ns)
         return governor->on; // too soon: let the time add up
     }
     governor->at_ns = now_ns;
-    int64_t most = governor->storm ? GOVERNOR_BURST : GOVERNOR_PLENTY_PER_S;
+    int64_t most = governor->storm ? GOVERNOR_BURST : GOVERNOR_SAVINGS;
     governor->balance = MIN(governor->balance + got - (int64_t)n_stacks, most);
     governor->balance = MAX(governor->balance, -(int64_t)GOVERNOR_DEBT);
     if (governor->balance < 0) {

@@ -26,8 +26,9 @@
 enum {
     GOVERNOR_PLENTY_PER_S = 25000,
     GOVERNOR_SCARCE_PER_S = 2500,
-    GOVERNOR_BURST = 1000, // the most that an account holds in a storm: a few milliseconds of one
-    GOVERNOR_DEBT = 5000,  // the least: whoever came late to look does not pay for it all
+    GOVERNOR_SAVINGS = 4000, // the most that an account holds: 20 ms of the target's time
+    GOVERNOR_BURST = 1000,   // the most that it holds in a storm: a few milliseconds of one
+    GOVERNOR_DEBT = 5000,    // the least: whoever came late to look does not pay for it all
     GOVERNOR_CALM_MS = 500,
 };
 
