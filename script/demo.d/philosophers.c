@@ -4,8 +4,8 @@
 //
 // usage: philosophers SECONDS
 //
-// For so long they take the fork with the lower number first, which is safe. Then they wait for each
-// other, and each takes the left one first, at the same moment: a deadlock, for ever.
+// For so long they take the fork with the lower number first, which is safe. Then they wait for
+// each other, and each takes the left one first, at the same moment: a deadlock, for ever.
 
 #include <pthread.h>
 #include <stdint.h>
@@ -16,7 +16,8 @@
 
 enum { PHILOSOPHERS = 5, THINK_STEPS = 2000000, EAT_NS = 6000000 };
 
-static const char *const names[PHILOSOPHERS] = {"Socrates", "Hypatia", "Kant", "Arendt", "Nagarjuna"};
+static const char *const names[PHILOSOPHERS] = {"Socrates", "Hypatia", "Kant", "Arendt",
+                                                "Nagarjuna"};
 static pthread_mutex_t forks[PHILOSOPHERS];
 static pthread_barrier_t all_are_here;
 static volatile uint64_t thoughts;
