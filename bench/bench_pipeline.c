@@ -112,8 +112,10 @@ static uint64_t fill(uint8_t *data, uint32_t cpu, const uint64_t *stacks, uint64
     return at;
 }
 
-static void take(void *context, const struct perf_event_header *record, uint64_t time_ns)
+static void take(void *context, const struct perf_event_header *record, uint64_t time_ns,
+                 uint32_t ring)
 {
+    (void)ring;
     struct bench *bench = context;
     struct event event;
     const struct perf_layout *layout = perf_layouts_find(&bench->layouts, record);
