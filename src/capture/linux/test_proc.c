@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -169,10 +170,17 @@ static void test_reads_about_itself(void **state)
     assert_int_equal(uid, geteuid());
 }
 
-static void *wait_for_byte(void *fd)
+struct sleeper {
+    int fd;
+    _Atomic uint32_t tid;
+};
+
+static void *wait_for_byte(void *context)
 {
+    struct sleeper *sleeper = context;
     char byte;
-    ssize_t n = read(*(int *)fd, &byte, 1);
+    atomic_store(&sleeper->tid, (uint32_t)gettid());
+    ssize_t n = read(sleeper->fd, &byte, 1);
     (void)n;
     return NULL;
 }
@@ -184,12 +192,11 @@ static void test_who_sleeps_and_whose_thread_it_is(void **state)
     int fds[2];
     pthread_t thread;
     assert_int_equal(pipe(fds), 0);
-    assert_int_equal(pthread_create(&thread, NULL, wait_for_byte, &fds[0]), 0);
-    struct proc_ids ids = {0};
-    assert_int_equal(proc_threads(pid, &ids), 0);
-    assert_int_equal(ids.list.n, 2);
-    uint32_t tid = ids.list.at[ids.list.at[0] == pid];
-    vec_fini(&ids.list);
+    struct sleeper sleeper = {.fd = fds[0]};
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_byte, &sleeper), 0);
+    while (atomic_load(&sleeper.tid) == 0) {
+    }
+    uint32_t tid = atomic_load(&sleeper.tid);
     while (!proc_is_asleep(pid, tid)) {
     }
     assert_false(proc_is_asleep(pid, pid)); // it asks
