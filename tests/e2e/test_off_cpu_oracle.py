@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.needs(needs_root()), pytest.mark.needs(needs_program("
               pytest.mark.needs(needs_program("unshare"))]
 
 RECORD = ["perf", "record", "-q", "-a", "-m", "2048", "-k", "CLOCK_MONOTONIC", "-c", "1", "-e", "sched:sched_switch",
-          "-e", "sched:sched_waking", "-D", "-1"]
+          "-e", "sched:sched_waking", "-e", "sched:sched_wakeup_new", "-D", "-1"]
 SWITCH = re.compile(r"prev_pid=(\d+) prev_prio=-?\d+ prev_state=(\S+) ==> next_comm=.* next_pid=(\d+)")
 WAKING = re.compile(r"pid=(\d+) prio=")
 
@@ -84,6 +84,8 @@ class Scheduler:
                 threads[int(switch[3])].comes(time_ns)
             elif at[4] == "sched:sched_waking":
                 threads[int(WAKING.search(at[5])[1])].is_woken(time_ns)
+            elif at[4] == "sched:sched_wakeup_new":
+                threads[int(WAKING.search(at[5])[1])].is_born(time_ns)
         return threads
 
 
@@ -106,6 +108,10 @@ class Scheduled:
         # A thread that was preempted on its last way has ended for us.
         self.state = "gone" if state[0] in "XZ" or exiting else "ready" if state[0] == "R" else "blocked"
         self.waits += self.state == "blocked"
+
+    def is_born(self, time_ns):
+        if self.state == "":
+            self.state, self.since_ns = "ready", time_ns
 
     def is_woken(self, time_ns):
         if self.state == "blocked":
