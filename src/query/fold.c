@@ -106,7 +106,7 @@ static size_t count_samples(struct fold *fold, const struct samples_span *span, 
     }
     for (size_t i = 0; i < n_kept; i++) {
         struct cells *cells = &fold->threads.at[kept[i].thread].running;
-        fold->running.at.at[kept[i].place].n++;
+        fold->running.n.at[kept[i].place]++;
         kept[i].at = cells_at(cells, kept[i].place, false);
         cells_prefetch(cells, kept[i].at, false);
     }
@@ -222,12 +222,11 @@ static void count_waits(struct fold *fold, struct kept_wait *kept, size_t n_kept
     }
     for (size_t i = 0; i < n_kept; i++) {
         struct cells *cells = &fold->threads.at[kept[i].thread].waits;
-        struct cells_place *place = &fold->waiting.at.at[kept[i].place];
         uint64_t ns = kept[i].ns;
         cells->n.at[kept[i].at]++;
         cells->ns.at[kept[i].at] += ns;
-        place->n++;
-        place->ns += ns;
+        fold->waiting.n.at[kept[i].place]++;
+        fold->waiting.ns.at[kept[i].place] += ns;
         fold->blocked_ns += ns;
         fold->approximate_blocked_ns += kept[i].approximate ? ns : 0;
     }
@@ -550,36 +549,15 @@ double fold_sample_ns(const struct fold *fold, const struct store *store, thread
     return (double)fold_on_cpu_ns(fold, store, thread) / (double)samples;
 }
 
-static bool next_open(const struct fold *fold, struct fold_walk *walk)
-{
-    if (walk->next_open == fold->open.n) {
-        return false;
-    }
-    const struct fold_open *open = &fold->open.at[walk->next_open++];
-    walk->thread = open->thread;
-    walk->cell = open->cell;
-    return true;
-}
-
-bool fold_next_wait(const struct fold *fold, struct fold_walk *walk)
-{
-    const struct places *places = &fold->waiting;
-    for (; walk->next_thread < fold->threads.n; walk->next_thread++, walk->next_cell = 0) {
-        const struct cells *waits = &fold->threads.at[walk->next_thread].waits;
-        if (cells_next(waits, places, &walk->next_cell, &walk->cell)) {
-            walk->thread = (thread_id)walk->next_thread;
-            return true;
-        }
-    }
-    return next_open(fold, walk);
-}
-
 bool fold_next_place(const struct fold *fold, struct fold_walk *walk)
 {
-    if (walk->next_cell < fold->waiting.at.n) {
-        walk->thread = THREAD_NONE;
-        walk->cell = cells_of_place(&fold->waiting.at.at[walk->next_cell++]);
+    if (walk->next_place < fold->waiting.at.n) {
+        walk->cell = places_cell(&fold->waiting, walk->next_place++);
         return true;
     }
-    return next_open(fold, walk);
+    if (walk->next_open < fold->open.n) {
+        walk->cell = fold->open.at[walk->next_open++].cell;
+        return true;
+    }
+    return false;
 }
