@@ -31,7 +31,7 @@ struct cells_place {
 struct places {
     VEC(uint32_t) first; // by stack_id: place, plus one; 0: none
     VEC(struct cells_place) at;
-    VEC(uint64_t) n;  // by place: rows of all threads
+    VEC(uint32_t) n;  // by place: rows of all threads
     VEC(uint64_t) ns; // by place
 };
 
