@@ -108,11 +108,11 @@ static size_t count_samples(struct fold *fold, const struct samples_span *span, 
     }
     for (size_t i = 0; i < n_kept; i++) {
         struct cells *cells = &fold->threads.at[kept[i].thread].running;
-        fold->running.n.at[kept[i].place]++;
         kept[i].at = cells_at(cells, kept[i].place, false);
         cells_prefetch(cells, kept[i].at, false);
     }
     for (size_t i = 0; i < n_kept; i++) {
+        fold->running.n.at[kept[i].place]++;
         fold->threads.at[kept[i].thread].running.n.at[kept[i].at]++;
     }
     fold->n_samples += n_kept;
