@@ -361,20 +361,43 @@ static inline void count_stay(struct timeline *timeline, const struct stay *stay
     }
 }
 
+enum { BLOCK_ROWS = 256 };
+
+// Rows from `first` on, of which `ret` gets those that count. Returns how many were judged, fewer
+// than there are when one has to wait.
+static size_t judge_block(struct timeline *timeline, struct reasons *reasons,
+                          const struct intervals_span *span, size_t first, struct stay *ret,
+                          size_t *ret_n)
+{
+    size_t n = 0;
+    size_t end = MIN(first + BLOCK_ROWS, span->n);
+    size_t i = first;
+    for (; i < end; i++) {
+        enum judgement judgement = judge(timeline, reasons, span->start_ns[i],
+                                         span->length[i] >> 16, (uint16_t)span->length[i],
+                                         span->thread[i], span->stack[i], &ret[n]);
+        if (judgement == NOT_YET) {
+            break;
+        }
+        n += judgement == COUNTED;
+    }
+    *ret_n = n;
+    return i - first;
+}
+
 // As count_samples().
 static size_t count_intervals(struct timeline *timeline, struct reasons *reasons,
                               const struct intervals_span *span)
 {
-    for (size_t i = 0; i < span->n; i++) {
-        struct stay stay;
-        enum judgement judgement = judge(timeline, reasons, span->start_ns[i],
-                                         span->length[i] >> 16, (uint16_t)span->length[i],
-                                         span->thread[i], span->stack[i], &stay);
-        if (judgement == NOT_YET) {
-            return i;
+    struct stay stays[BLOCK_ROWS];
+    for (size_t first = 0; first < span->n; first += BLOCK_ROWS) {
+        size_t n_stays;
+        size_t judged = judge_block(timeline, reasons, span, first, stays, &n_stays);
+        for (size_t i = 0; i < n_stays; i++) {
+            count_stay(timeline, &stays[i]);
         }
-        if (judgement == COUNTED) {
-            count_stay(timeline, &stay);
+        if (judged < MIN((size_t)BLOCK_ROWS, span->n - first)) {
+            return first + judged;
         }
     }
     return span->n;
