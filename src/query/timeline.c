@@ -25,6 +25,9 @@
 
 enum kind { KIND_ON_CPU, KIND_RUNNABLE, KIND_WAITING, KINDS = KIND_WAITING + EVENT_REASON_COUNT };
 
+_Static_assert(KIND_WAITING == KIND_RUNNABLE + 1, "judge() adds them up");
+_Static_assert(INTERVAL_RUNNABLE == 1, "judge() makes a mask of it");
+
 enum {
     COARSER_SHIFT = 2, // of a thread's buckets
     OWN_NOT_YET = 0,
@@ -336,15 +339,15 @@ static inline enum judgement judge(struct timeline *timeline, struct reasons *re
         return LEFT_OUT;
     }
     // Without a branch for the two kinds, which come at random.
-    bool runnable = (what & INTERVAL_RUNNABLE) != 0;
-    uint8_t reason = reason_cache_get(&timeline->reasons, reasons,
-                                      runnable ? 0 : (uint8_t)(what >> 8), stack);
+    uint32_t blocked = (what & INTERVAL_RUNNABLE) - 1U; // all bits or none
+    uint8_t reason = reason_cache_get(&timeline->reasons, reasons, (uint8_t)(what >> 8 & blocked),
+                                      stack);
     enum judgement judgement = COUNTED;
     if (reason >= EVENT_REASON_COUNT) {
         reason = EVENT_REASON_OTHER;
         judgement = NOT_YET; // its stack is newer than the names
     }
-    enum kind kind = runnable ? KIND_RUNNABLE : KIND_WAITING + (enum kind)reason;
+    enum kind kind = (enum kind)(KIND_RUNNABLE + ((1U + reason) & blocked));
     *ret = (struct stay){thread, kind, from_ns - window->start_ns, to_ns - window->start_ns};
     return judgement;
 }
@@ -361,43 +364,20 @@ static inline void count_stay(struct timeline *timeline, const struct stay *stay
     }
 }
 
-enum { BLOCK_ROWS = 256 };
-
-// Rows from `first` on, of which `ret` gets those that count. Returns how many were judged, fewer
-// than there are when one has to wait.
-static size_t judge_block(struct timeline *timeline, struct reasons *reasons,
-                          const struct intervals_span *span, size_t first, struct stay *ret,
-                          size_t *ret_n)
-{
-    size_t n = 0;
-    size_t end = MIN(first + BLOCK_ROWS, span->n);
-    size_t i = first;
-    for (; i < end; i++) {
-        enum judgement judgement = judge(timeline, reasons, span->start_ns[i],
-                                         span->length[i] >> 16, (uint16_t)span->length[i],
-                                         span->thread[i], span->stack[i], &ret[n]);
-        if (judgement == NOT_YET) {
-            break;
-        }
-        n += judgement == COUNTED;
-    }
-    *ret_n = n;
-    return i - first;
-}
-
 // As count_samples().
 static size_t count_intervals(struct timeline *timeline, struct reasons *reasons,
                               const struct intervals_span *span)
 {
-    struct stay stays[BLOCK_ROWS];
-    for (size_t first = 0; first < span->n; first += BLOCK_ROWS) {
-        size_t n_stays;
-        size_t judged = judge_block(timeline, reasons, span, first, stays, &n_stays);
-        for (size_t i = 0; i < n_stays; i++) {
-            count_stay(timeline, &stays[i]);
+    for (size_t i = 0; i < span->n; i++) {
+        struct stay stay;
+        enum judgement judgement = judge(timeline, reasons, span->start_ns[i],
+                                         span->length[i] >> 16, (uint16_t)span->length[i],
+                                         span->thread[i], span->stack[i], &stay);
+        if (judgement == NOT_YET) {
+            return i;
         }
-        if (judged < MIN((size_t)BLOCK_ROWS, span->n - first)) {
-            return first + judged;
+        if (judgement == COUNTED) {
+            count_stay(timeline, &stay);
         }
     }
     return span->n;
