@@ -1,9 +1,10 @@
-// What the queries cost over ten million samples of a program of ordinary shape: 30,000 distinct
-// stacks of about 30 frames in 3,000 functions, 64 threads, and a few stacks that take most of the
-// time. Then over ten million waits of the same shape. Prints `name value unit` lines.
+// What the queries cost over ten million samples of a large program: 30,000 distinct stacks of
+// about 30 frames in 3,000 functions, 64 threads, and a few stacks that take most of the time. Then
+// over ten million waits of the same shape. Prints `name value unit` lines.
 //
 // Every thread is in every stack: so there are far more pairs of the two to be counted than a
-// program of that size has.
+// program of that size has. Lines that begin with `ordinary_` are of a smaller program, of which
+// each thread does mostly something of its own.
 
 #include "query/answers.h"
 #include "query/fake_library.h"
@@ -16,13 +17,22 @@
 enum {
     N_SAMPLES = 10000000,
     N_WAITS = 10000000,
-    N_STACKS = 30000,
     DEPTH = 30,
     N_FUNCTIONS = 3000,
-    N_THREADS = 64,
     SYMBOL_BYTES = 256,
     REPEATS = 5,
 };
+
+struct shape {
+    const char *prefix; // of the printed names
+    uint32_t n_threads;
+    uint32_t n_stacks;
+    bool separate;       // seven of eight samples of a thread are in stacks of its own
+    uint64_t known_of_4; // waits of which it is known who ended them
+};
+
+static const struct shape worst = {"", 64, 30000, false, 4};
+static const struct shape ordinary = {"ordinary_", 8, 3000, true, 3};
 
 static uint64_t random_state = 1;
 
@@ -32,9 +42,11 @@ static uint64_t dice(uint64_t sides)
     return (random_state >> 33) % sides;
 }
 
-static void print(const char *name, double value, const char *unit)
+static void print(const struct shape *shape, const char *name, double value, const char *unit)
 {
-    printf("%-32s %10.2f %s\n", name, value, unit);
+    char whole[64];
+    snprintf(whole, sizeof whole, "%s%s", shape->prefix, name);
+    printf("%-36s %10.2f %s\n", whole, value, unit);
 }
 
 static double ms_since(uint64_t start_ns)
@@ -57,6 +69,18 @@ static double resident_bytes(void)
 }
 
 // ---- The run -----------------------------------------------------------------------------------
+
+// A run with all that questions to it stand on.
+struct world {
+    const struct shape *shape;
+    struct store *store;
+    struct library library;
+    stack_id *stacks;
+    struct names names;
+    struct calltree tree;
+    struct reasons reasons;
+    struct fold fold; // of everything
+};
 
 static struct symtab *make_table(void)
 {
@@ -88,85 +112,98 @@ static stack_id make_stack(struct store *store, image_id image)
     return stack;
 }
 
-static void make_stacks(struct store *store, struct library *library, stack_id *stacks)
+static void make_stacks(struct world *w)
 {
     image_id image = store_add_image(
-        store, &(struct image_row){
-                   .path = strings_add(&store->strings, slice_of_text("/usr/bin/program")),
-                   .library = fake_library_add(library, IMAGE_FILE),
-               });
-    fake_library_publish(library, 0, make_table());
-    for (uint32_t i = 0; i < N_THREADS; i++) {
-        store_add_thread(store, 1, i + 1, 0, 0, 0);
+        w->store, &(struct image_row){
+                      .path = strings_add(&w->store->strings, slice_of_text("/usr/bin/program")),
+                      .library = fake_library_add(&w->library, IMAGE_FILE),
+                  });
+    fake_library_publish(&w->library, 0, make_table());
+    for (uint32_t i = 0; i < w->shape->n_threads; i++) {
+        store_add_thread(w->store, 1, i + 1, 0, 0, 0);
     }
-    for (size_t i = 0; i < N_STACKS; i++) {
-        stacks[i] = make_stack(store, image);
+    for (size_t i = 0; i < w->shape->n_stacks; i++) {
+        w->stacks[i] = make_stack(w->store, image);
     }
 }
 
 // The product of two: small indices are the likely ones.
-static stack_id any_stack(const stack_id *stacks)
+static stack_id any_stack(const struct world *w, thread_id thread)
 {
-    uint64_t few = dice(N_STACKS);
-    return stacks[few * dice(N_STACKS) / N_STACKS];
+    uint32_t n = w->shape->n_stacks;
+    uint64_t few = dice(n);
+    uint64_t one = few * dice(n) / n;
+    if (w->shape->separate && dice(8) > 0) {
+        one = one / w->shape->n_threads * w->shape->n_threads + thread;
+    }
+    return w->stacks[one];
 }
 
-static void add_samples(struct store *store, const stack_id *stacks)
+static void add_samples(struct world *w)
 {
     for (uint64_t i = 0; i < N_SAMPLES; i++) {
-        store_add_sample(store, i * 100, (thread_id)dice(N_THREADS), any_stack(stacks));
+        thread_id thread = (thread_id)dice(w->shape->n_threads);
+        store_add_sample(w->store, i * 100, thread, any_stack(w, thread));
     }
 }
 
 // Each followed by its thread being ready for a moment, as it is when wakeups are recorded.
-static void add_waits(struct store *store, const stack_id *stacks)
+static void add_waits(struct world *w)
 {
-    uint64_t free_ns[N_THREADS] = {0};
-    for (uint64_t i = 1; i <= N_WAITS / 2; i++) {
-        thread_id thread = (thread_id)dice(N_THREADS);
+    CLEANUP(freep) uint64_t *free_ns = NEW_ARRAY(uint64_t, w->shape->n_threads);
+    for (uint64_t i = 1, rows = 0; rows < N_WAITS; i++) {
+        thread_id thread = (thread_id)dice(w->shape->n_threads);
         uint64_t ready_ns = i * 1000;
         struct interval wait = {
             .start_ns = MAX(free_ns[thread], ready_ns > 50000 ? ready_ns - dice(50000) : 0),
             .thread = thread,
-            .stack = any_stack(stacks),
+            .stack = any_stack(w, thread),
         };
         wait.reason = wait.stack % 2 == 0 ? REASON_BY_STACK
                                           : (uint8_t)(wait.stack % EVENT_REASON_COUNT);
         wait.duration_ns = ready_ns - wait.start_ns;
-        store_add_interval(store, &wait);
-        store_add_wakeup(store, &(struct wakeup){.time_ns = ready_ns, .wakee = thread});
-        free_ns[thread] = ready_ns + 500;
+        store_add_interval(w->store, &wait);
+        rows++;
+        free_ns[thread] = ready_ns;
+        if (w->shape->known_of_4 < 4 && dice(4) >= w->shape->known_of_4) {
+            continue;
+        }
+        store_add_wakeup(w->store, &(struct wakeup){.time_ns = ready_ns, .wakee = thread});
+        free_ns[thread] += 500;
         wait.start_ns = ready_ns;
         wait.duration_ns = free_ns[thread] - ready_ns;
         wait.flags = INTERVAL_RUNNABLE;
-        store_add_interval(store, &wait);
+        store_add_interval(w->store, &wait);
+        rows++;
     }
 }
 
-static uint64_t cost_of_the_dice(const stack_id *stacks)
+static uint64_t cost_of_the_dice(const struct world *w)
 {
     volatile uint64_t sink = 0;
     uint64_t start_ns = clock_now_ns();
     for (uint64_t i = 0; i < N_SAMPLES; i++) {
-        sink = sink + dice(N_THREADS) + any_stack(stacks);
+        thread_id thread = (thread_id)dice(w->shape->n_threads);
+        sink = sink + thread + any_stack(w, thread);
     }
     return clock_now_ns() - start_ns;
 }
 
-static void bench_append(struct store *store, const stack_id *stacks)
+static void bench_append(struct world *w)
 {
     double resident_before = resident_bytes();
-    uint64_t dice_ns = cost_of_the_dice(stacks);
+    uint64_t dice_ns = cost_of_the_dice(w);
     uint64_t start_ns = clock_now_ns();
-    add_samples(store, stacks);
+    add_samples(w);
     uint64_t total_ns = clock_now_ns() - start_ns;
     double append_ns = (double)(total_ns > dice_ns ? total_ns - dice_ns : 1);
-    print("append", N_SAMPLES / append_ns * 1000, "million samples/s");
-    struct store_memory memory = store_memory(store);
-    print("rows", (double)memory.rows_bytes / N_SAMPLES, "bytes/sample");
-    print("resident", (resident_bytes() - resident_before) / N_SAMPLES, "bytes/sample");
-    print("stack_tree", (double)memory.stacks_bytes / 1e6, "MB");
-    print("stack_nodes", atomic_load(&store->stacks.n_nodes), "nodes");
+    print(w->shape, "append", N_SAMPLES / append_ns * 1000, "million samples/s");
+    struct store_memory memory = store_memory(w->store);
+    print(w->shape, "rows", (double)memory.rows_bytes / N_SAMPLES, "bytes/sample");
+    print(w->shape, "resident", (resident_bytes() - resident_before) / N_SAMPLES, "bytes/sample");
+    print(w->shape, "stack_tree", (double)memory.stacks_bytes / 1e6, "MB");
+    print(w->shape, "stack_nodes", atomic_load(&w->store->stacks.n_nodes), "nodes");
 }
 
 // ---- The questions -----------------------------------------------------------------------------
@@ -182,17 +219,6 @@ static void bench_append(struct store *store, const stack_id *stacks)
         }                                                                                          \
         best_ms_;                                                                                  \
     })
-
-// A run with all that questions to it stand on.
-struct world {
-    struct store *store;
-    struct library library;
-    stack_id *stacks;
-    struct names names;
-    struct calltree tree;
-    struct reasons reasons;
-    struct fold fold; // of everything
-};
 
 static void ask_top(struct world *w, enum answer_mode mode)
 {
@@ -215,7 +241,7 @@ static void ask_threads(struct world *w)
 {
     struct threads_answer threads;
     threads_make(&threads, &w->tree, &w->fold, w->store, &w->reasons, 0);
-    ASSERT(threads.entries.n == N_THREADS);
+    ASSERT(threads.entries.n == w->shape->n_threads);
     threads_fini(&threads);
 }
 
@@ -223,13 +249,13 @@ static void bench_answers(struct world *w)
 {
     struct flame_params pruned = {.max_depth = 12, .min_share = 0.01};
     struct flame_params large = {.max_nodes = 50000};
-    print("top", BEST_MS(ask_top(w, MODE_ON_CPU)), "ms");
-    print("flame_depth_12_share_1", BEST_MS(ask_flame(w, pruned)), "ms");
-    print("flame_50000_nodes", BEST_MS(ask_flame(w, large)), "ms");
-    print("threads", BEST_MS(ask_threads(w)), "ms");
+    print(w->shape, "top", BEST_MS(ask_top(w, MODE_ON_CPU)), "ms");
+    print(w->shape, "flame_depth_12_share_1", BEST_MS(ask_flame(w, pruned)), "ms");
+    print(w->shape, "flame_50000_nodes", BEST_MS(ask_flame(w, large)), "ms");
+    print(w->shape, "threads", BEST_MS(ask_threads(w)), "ms");
     w->store->has_switches = true; // each thread's samples weigh differently now
-    print("top_exact", BEST_MS(ask_top(w, MODE_ON_CPU)), "ms");
-    print("flame_exact_50000_nodes", BEST_MS(ask_flame(w, large)), "ms");
+    print(w->shape, "top_exact", BEST_MS(ask_top(w, MODE_ON_CPU)), "ms");
+    print(w->shape, "flame_exact_50000_nodes", BEST_MS(ask_flame(w, large)), "ms");
 }
 
 static void bench_off_cpu_answers(struct world *w)
@@ -237,10 +263,10 @@ static void bench_off_cpu_answers(struct world *w)
     struct flame_params large = {.max_nodes = 50000, .mode = MODE_OFF_CPU};
     uint64_t start_ns = clock_now_ns();
     ask_top(w, MODE_OFF_CPU);
-    print("off_cpu_first_top", ms_since(start_ns), "ms"); // finds the reasons
-    print("off_cpu_top", BEST_MS(ask_top(w, MODE_OFF_CPU)), "ms");
-    print("off_cpu_flame_50000_nodes", BEST_MS(ask_flame(w, large)), "ms");
-    print("off_cpu_threads", BEST_MS(ask_threads(w)), "ms");
+    print(w->shape, "off_cpu_first_top", ms_since(start_ns), "ms"); // finds the reasons
+    print(w->shape, "off_cpu_top", BEST_MS(ask_top(w, MODE_OFF_CPU)), "ms");
+    print(w->shape, "off_cpu_flame_50000_nodes", BEST_MS(ask_flame(w, large)), "ms");
+    print(w->shape, "off_cpu_threads", BEST_MS(ask_threads(w)), "ms");
 }
 
 static void fold_once(const struct store *store, struct names *names, const struct view *view)
@@ -255,8 +281,10 @@ static void fold_once(const struct store *store, struct names *names, const stru
     fold_fini(&fold);
 }
 
-static void bench_folds(const struct store *store, struct names *names)
+static void bench_folds(struct world *w)
 {
+    const struct store *store = w->store;
+    struct names *names = &w->names;
     struct view all = {0};
     struct view tid = {.has_tid = true, .tid = 7};
     struct view half = {.has_time_range = true, .start_ns = 1, .end_ns = N_SAMPLES * 50ULL};
@@ -265,23 +293,24 @@ static void bench_folds(const struct store *store, struct names *names)
                                    .function_name = alloc_text(names->functions.at[9].name,
                                                                strlen(names->functions.at[9].name)),
                                });
-    print("fold_everything", BEST_MS(fold_once(store, names, &all)), "ms");
-    print("fold_one_thread", BEST_MS(fold_once(store, names, &tid)), "ms");
-    print("fold_half_the_time", BEST_MS(fold_once(store, names, &half)), "ms");
-    print("fold_without_one_function", BEST_MS(fold_once(store, names, &exclude)), "ms");
+    print(w->shape, "fold_everything", BEST_MS(fold_once(store, names, &all)), "ms");
+    print(w->shape, "fold_one_thread", BEST_MS(fold_once(store, names, &tid)), "ms");
+    print(w->shape, "fold_half_the_time", BEST_MS(fold_once(store, names, &half)), "ms");
+    print(w->shape, "fold_without_one_function", BEST_MS(fold_once(store, names, &exclude)), "ms");
     view_fini(&exclude);
 }
 
 // ---- The whole ---------------------------------------------------------------------------------
 
-static void world_init(struct world *w)
+static void world_init(struct world *w, const struct shape *shape)
 {
     *w = (struct world){
+        .shape = shape,
         .store = store_new(0, 0, 1000000),
-        .stacks = NEW_ARRAY(stack_id, N_STACKS),
+        .stacks = NEW_ARRAY(stack_id, shape->n_stacks),
     };
     fake_library_init(&w->library);
-    make_stacks(w->store, &w->library, w->stacks);
+    make_stacks(w);
     names_init(&w->names, w->store, &w->library);
     calltree_init(&w->tree, &w->names);
     reasons_init(&w->reasons, &w->names);
@@ -306,32 +335,32 @@ static void fold_everything(struct world *w)
     fold_settle(&w->fold, w->store, &w->names);
 }
 
-static void bench_samples(void)
+static void bench_samples(const struct shape *shape)
 {
     struct world w;
-    world_init(&w);
-    bench_append(w.store, w.stacks);
+    world_init(&w, shape);
+    bench_append(&w);
     uint64_t start_ns = clock_now_ns();
     calltree_refresh(&w.tree);
-    print("calltree", ms_since(start_ns), "ms");
-    print("calltree_nodes", (double)w.tree.nodes.n, "nodes");
-    bench_folds(w.store, &w.names);
+    print(shape, "calltree", ms_since(start_ns), "ms");
+    print(shape, "calltree_nodes", (double)w.tree.nodes.n, "nodes");
+    bench_folds(&w);
     fold_everything(&w);
     bench_answers(&w);
     world_fini(&w);
 }
 
-static void bench_waits(void)
+static void bench_waits(const struct shape *shape)
 {
     struct world w;
-    world_init(&w);
+    world_init(&w, shape);
     w.store->has_switches = true;
-    add_waits(w.store, w.stacks);
+    add_waits(&w);
     calltree_refresh(&w.tree);
     struct view all = {0};
     struct view half = {.has_time_range = true, .start_ns = 1, .end_ns = N_WAITS * 250ULL};
-    print("off_cpu_fold_everything", BEST_MS(fold_once(w.store, &w.names, &all)), "ms");
-    print("off_cpu_fold_half_the_time", BEST_MS(fold_once(w.store, &w.names, &half)), "ms");
+    print(shape, "off_cpu_fold_everything", BEST_MS(fold_once(w.store, &w.names, &all)), "ms");
+    print(shape, "off_cpu_fold_half_the_time", BEST_MS(fold_once(w.store, &w.names, &half)), "ms");
     fold_everything(&w);
     bench_off_cpu_answers(&w);
     world_fini(&w);
@@ -339,7 +368,9 @@ static void bench_waits(void)
 
 int main(void)
 {
-    bench_samples();
-    bench_waits();
+    bench_samples(&worst);
+    bench_waits(&worst);
+    bench_samples(&ordinary);
+    bench_waits(&ordinary);
     return 0;
 }

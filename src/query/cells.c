@@ -6,6 +6,8 @@ void places_fini(struct places *places)
 {
     vec_fini(&places->first);
     vec_fini(&places->at);
+    vec_fini(&places->n);
+    vec_fini(&places->ns);
 }
 
 void cells_fini(struct cells *cells)
@@ -23,6 +25,8 @@ uint32_t places_add(struct places *places, uint32_t key)
     vec_grow_zeroed(&places->first, (size_t)stack + 1);
     uint32_t *first = &places->first.at[stack];
     vec_push(&places->at, (struct cells_place){.key = key, .next = *first - 1});
+    vec_push(&places->n, 0);
+    vec_push(&places->ns, 0);
     *first = (uint32_t)places->at.n;
     return *first - 1;
 }
@@ -66,22 +70,14 @@ uint32_t cells_add_page(struct cells *cells, uint32_t page, bool timed)
     return at;
 }
 
-bool cells_next(const struct cells *cells, const struct places *places, size_t *cursor,
-                struct cell *ret)
+bool cells_next_page(const struct cells *cells, uint32_t *cursor, struct cells_page *ret)
 {
-    size_t end = (size_t)cells->n_slots * CELLS_PAGE;
-    while (*cursor < end) {
-        const struct cells_slot *slot = &cells->slots[*cursor / CELLS_PAGE];
-        if (slot->page == 0) {
-            *cursor += CELLS_PAGE;
-            continue;
-        }
-        size_t in_page = (*cursor)++ % CELLS_PAGE;
-        size_t at = slot->at + in_page;
-        if (cells->n.at[at] > 0) {
-            *ret = cells_of_place(&places->at.at[(slot->page - 1) * CELLS_PAGE + in_page]);
-            ret->n = cells->n.at[at];
-            ret->ns = cells->ns.n == 0 ? 0 : cells->ns.at[at];
+    while (*cursor < cells->n_slots) {
+        const struct cells_slot *slot = &cells->slots[(*cursor)++];
+        if (slot->page != 0) {
+            ret->first = (slot->page - 1) * CELLS_PAGE;
+            ret->n = &cells->n.at[slot->at];
+            ret->ns = cells->ns.n == 0 ? NULL : &cells->ns.at[slot->at];
             return true;
         }
     }

@@ -25,13 +25,14 @@ enum { CELLS_PAGE = 32, PLACE_NONE = UINT32_MAX };
 struct cells_place {
     uint32_t key;
     uint32_t next; // or PLACE_NONE
-    uint64_t n;    // rows of all threads
-    uint64_t ns;
 };
 
+// The sums of all threads stand apart from what a place is: fewer bytes to go through for each row.
 struct places {
     VEC(uint32_t) first; // by stack_id: place, plus one; 0: none
     VEC(struct cells_place) at;
+    VEC(uint32_t) n;  // by place: rows of all threads
+    VEC(uint64_t) ns; // by place
 };
 
 struct cells_slot {
@@ -59,10 +60,38 @@ struct cell {
 void places_fini(struct places *places);
 void cells_fini(struct cells *cells);
 
-// Walks over all cells: start with `*cursor` = 0, until false. In any order, but the same one for
-// the same rows.
-bool cells_next(const struct cells *cells, const struct places *places, size_t *cursor,
-                struct cell *ret);
+// A place as one cell: all threads together.
+static inline struct cell places_cell(const struct places *places, size_t place)
+{
+    uint32_t key = places->at.at[place].key;
+    return (struct cell){
+        .stack = key >> 6,
+        .reason = (uint8_t)(key >> 1 & 31),
+        .approximate = (key & 1) != 0,
+        .n = places->n.at[place],
+        .ns = places->ns.at[place],
+    };
+}
+
+static inline stack_id places_stack(const struct places *places, size_t place)
+{
+    return places->at.at[place].key >> 6;
+}
+
+// Places up to the end of the last page: what is kept by place is that long.
+static inline size_t places_room(const struct places *places)
+{
+    return (places->at.n + CELLS_PAGE - 1) / CELLS_PAGE * CELLS_PAGE;
+}
+
+// Walks over all pages, each of which has CELLS_PAGE cells, most of them zeros perhaps: start with
+// `*cursor` = 0, until false. In any order, but the same one for the same rows.
+struct cells_page {
+    uint32_t first; // place
+    const uint32_t *n;
+    const uint64_t *ns; // NULL: nothing is timed
+};
+bool cells_next_page(const struct cells *cells, uint32_t *cursor, struct cells_page *ret);
 
 // ---- Counting ----------------------------------------------------------------------------------
 
@@ -71,23 +100,6 @@ _Static_assert((LIMIT_STACK_NODES - 1) <= UINT32_MAX >> 6, "a key is a stack and
 static inline uint32_t cells_place_key(stack_id stack, uint8_t reason, bool approximate)
 {
     return stack << 6 | (uint32_t)reason << 1 | approximate;
-}
-
-static inline stack_id cells_place_stack(const struct cells_place *place)
-{
-    return place->key >> 6;
-}
-
-// All threads together, as one cell.
-static inline struct cell cells_of_place(const struct cells_place *place)
-{
-    return (struct cell){
-        .stack = place->key >> 6,
-        .reason = (uint8_t)(place->key >> 1 & 31),
-        .approximate = (place->key & 1) != 0,
-        .n = place->n,
-        .ns = place->ns,
-    };
 }
 
 uint32_t places_add(struct places *places, uint32_t key);

@@ -21,7 +21,7 @@ struct cutting {
     struct weights weights;
     VEC(struct kept) kept; // without the root
     uint32_t *first_kept;  // by node_id: where its callees begin in `kept`, sorted; plus one
-    uint32_t *place;       // by node_id: where it stands in the answer; plus one
+    uint32_t *place;       // by node_id: where it stands in the answer, plus one; 0: cut
 };
 
 // ---- Choosing ----------------------------------------------------------------------------------
@@ -40,13 +40,10 @@ static int compare_weight(const void *a, const void *b, void *context)
 // False: it has nothing of what the question is about.
 static bool weigh(const struct cutting *cutting, node_id id, uint64_t *ret_ns)
 {
-    if (cutting->params->mode == MODE_OFF_CPU) {
-        const struct wait_weight *total = weights_wait_total(&cutting->weights, id);
-        *ret_ns = off_cpu_total(&total->off_cpu);
-        return total->waits > 0;
-    }
-    *ret_ns = weights_round(cutting->weights.total[id].on_cpu_ns);
-    return cutting->weights.total[id].samples > 0;
+    const struct weight *total = &cutting->weights.of_node[id].total;
+    bool off_cpu = cutting->params->mode == MODE_OFF_CPU;
+    *ret_ns = off_cpu ? total->off_ns : weights_round(total->on_cpu_ns);
+    return (off_cpu ? total->waits : total->samples) > 0;
 }
 
 // Returns how many nodes there are to choose from, the root counted.
@@ -107,18 +104,16 @@ static void sort_siblings(struct cutting *cutting)
 static void emit(struct flame *flame, struct cutting *cutting, node_id id)
 {
     node_id caller = cutting->tree->nodes.at[id].caller;
-    const struct weights *weights = &cutting->weights;
-    const struct wait_weight *waits = weights_wait_total(weights, id);
+    const struct node_weight *weight = &cutting->weights.of_node[id];
     struct flame_node node = {
         .parent = id == 0 ? 0 : cutting->place[caller] - 1,
         .function = calltree_function(cutting->tree, id),
-        .on_cpu_ns = weights_round(weights->total[id].on_cpu_ns),
-        .self_samples = weights->self[id].samples,
-        .total_samples = weights->total[id].samples,
-        .self_off_ns = off_cpu_total(&weights_wait_self(weights, id)->off_cpu),
-        .off_ns = off_cpu_total(&waits->off_cpu),
-        .waits = waits->waits,
-        .off_cpu = waits->off_cpu,
+        .on_cpu_ns = weights_round(weight->total.on_cpu_ns),
+        .self_samples = weight->self.samples,
+        .total_samples = weight->total.samples,
+        .self_off_ns = weight->self.off_ns,
+        .off_ns = weight->total.off_ns,
+        .waits = weight->total.waits,
     };
     vec_push(&flame->nodes, node);
     cutting->place[id] = (uint32_t)flame->nodes.n;
@@ -158,8 +153,32 @@ static void count_what_was_cut(struct flame *flame, const struct cutting *cuttin
         struct flame_node *caller = &flame->nodes.at[caller_place - 1];
         uint64_t ns;
         caller->cut_children += weigh(cutting, id, &ns);
-        caller->cut_samples += cutting->weights.total[id].samples;
-        caller->cut_off_ns += off_cpu_total(&weights_wait_total(&cutting->weights, id)->off_cpu);
+        caller->cut_samples += cutting->weights.of_node[id].total.samples;
+        caller->cut_off_ns += cutting->weights.of_node[id].total.off_ns;
+    }
+}
+
+// Each wait for the innermost function on its way that is shown; then, from the leaves to the root,
+// for those that called it.
+static void add_reasons(struct flame *flame, struct cutting *cutting)
+{
+    const struct weights *weights = &cutting->weights;
+    for (node_id id = 1; id < cutting->tree->nodes.n; id++) {
+        if (cutting->place[id] == 0) {
+            cutting->place[id] = cutting->place[cutting->tree->nodes.at[id].caller];
+        }
+    }
+    for (size_t i = 0; i < weights->waits.n; i++) {
+        const struct node_wait *wait = &weights->waits.at[i];
+        struct flame_node *shown = &flame->nodes.at[cutting->place[wait->node] - 1];
+        shown->off_cpu.ns[wait->reason] += wait->ns;
+    }
+    for (size_t i = flame->nodes.n; i-- > 1;) {
+        const struct flame_node *node = &flame->nodes.at[i];
+        struct flame_node *parent = &flame->nodes.at[node->parent];
+        for (size_t reason = 0; node->off_ns > 0 && reason < EVENT_REASON_COUNT; reason++) {
+            parent->off_cpu.ns[reason] += node->off_cpu.ns[reason];
+        }
     }
 }
 
@@ -188,6 +207,7 @@ void flame_make(struct flame *ret, const struct calltree *tree, const struct fol
     sort_siblings(&cutting);
     emit_all(ret, &cutting);
     count_what_was_cut(ret, &cutting);
+    add_reasons(ret, &cutting);
     free(cutting.place);
     free(cutting.first_kept);
     vec_fini(&cutting.kept);

@@ -60,11 +60,10 @@ static void make_room(struct fold *fold, const struct store *store, const struct
 // ---- Samples -----------------------------------------------------------------------------------
 
 // Rows that are looked at together: as many as memory can fetch the cells of at once.
-enum { BLOCK_ROWS = 64 };
+enum { BLOCK_ROWS = 128 };
 
 struct kept_row {
     thread_id thread;
-    stack_id stack;
     uint32_t place;
     uint32_t at; // in the thread's cells
 };
@@ -75,18 +74,22 @@ struct kept_row {
 static size_t keep_samples(struct fold *fold, const struct samples_span *span, size_t first,
                            struct kept_row *ret, size_t *ret_n)
 {
+    const struct keep *keep = &fold->keep;
+    const uint8_t *kept_stacks = fold->view.exclude.n > 0 ? keep->stacks.at : NULL;
     struct fold_thread *threads = fold->threads.at;
     size_t n_kept = 0;
     size_t end = MIN(first + BLOCK_ROWS, span->n);
     size_t i = first;
-    for (; i < end && keep_knows_stack(&fold->keep, span->stack[i]); i++) {
+    for (; i < end && keep_knows_stack(keep, span->stack[i]); i++) {
         thread_id thread = span->thread[i];
         stack_id stack = span->stack[i];
-        size_t one = fold->keep.threads.at[thread];
+        size_t one = keep->threads.at[thread];
         threads[thread].all_samples += one;
+        one &= kept_stacks == NULL ? 1 : kept_stacks[stack];
+        threads[thread].kept_samples += one;
         ret[n_kept].thread = thread;
-        ret[n_kept].stack = stack;
-        n_kept += one & fold->keep.stacks.at[stack];
+        ret[n_kept].place = stack;
+        n_kept += one;
     }
     *ret_n = n_kept;
     return i - first;
@@ -99,18 +102,17 @@ static size_t count_samples(struct fold *fold, const struct samples_span *span, 
     size_t n_kept;
     size_t n = keep_samples(fold, span, first, kept, &n_kept);
     for (size_t i = 0; i < n_kept; i++) {
-        struct fold_thread *thread = &fold->threads.at[kept[i].thread];
-        kept[i].place = places_of_stack(&fold->running, kept[i].stack);
-        thread->kept_samples++;
-        cells_prefetch_slot(&thread->running, kept[i].place);
+        uint32_t place = places_of_stack(&fold->running, kept[i].place);
+        kept[i].place = place;
+        cells_prefetch_slot(&fold->threads.at[kept[i].thread].running, place);
     }
     for (size_t i = 0; i < n_kept; i++) {
         struct cells *cells = &fold->threads.at[kept[i].thread].running;
-        fold->running.at.at[kept[i].place].n++;
         kept[i].at = cells_at(cells, kept[i].place, false);
         cells_prefetch(cells, kept[i].at, false);
     }
     for (size_t i = 0; i < n_kept; i++) {
+        fold->running.n.at[kept[i].place]++;
         fold->threads.at[kept[i].thread].running.n.at[kept[i].at]++;
     }
     fold->n_samples += n_kept;
@@ -222,12 +224,11 @@ static void count_waits(struct fold *fold, struct kept_wait *kept, size_t n_kept
     }
     for (size_t i = 0; i < n_kept; i++) {
         struct cells *cells = &fold->threads.at[kept[i].thread].waits;
-        struct cells_place *place = &fold->waiting.at.at[kept[i].place];
         uint64_t ns = kept[i].ns;
         cells->n.at[kept[i].at]++;
         cells->ns.at[kept[i].at] += ns;
-        place->n++;
-        place->ns += ns;
+        fold->waiting.n.at[kept[i].place]++;
+        fold->waiting.ns.at[kept[i].place] += ns;
         fold->blocked_ns += ns;
         fold->approximate_blocked_ns += kept[i].approximate ? ns : 0;
     }
@@ -550,36 +551,15 @@ double fold_sample_ns(const struct fold *fold, const struct store *store, thread
     return (double)fold_on_cpu_ns(fold, store, thread) / (double)samples;
 }
 
-static bool next_open(const struct fold *fold, struct fold_walk *walk)
-{
-    if (walk->next_open == fold->open.n) {
-        return false;
-    }
-    const struct fold_open *open = &fold->open.at[walk->next_open++];
-    walk->thread = open->thread;
-    walk->cell = open->cell;
-    return true;
-}
-
-bool fold_next_wait(const struct fold *fold, struct fold_walk *walk)
-{
-    const struct places *places = &fold->waiting;
-    for (; walk->next_thread < fold->threads.n; walk->next_thread++, walk->next_cell = 0) {
-        const struct cells *waits = &fold->threads.at[walk->next_thread].waits;
-        if (cells_next(waits, places, &walk->next_cell, &walk->cell)) {
-            walk->thread = (thread_id)walk->next_thread;
-            return true;
-        }
-    }
-    return next_open(fold, walk);
-}
-
 bool fold_next_place(const struct fold *fold, struct fold_walk *walk)
 {
-    if (walk->next_cell < fold->waiting.at.n) {
-        walk->thread = THREAD_NONE;
-        walk->cell = cells_of_place(&fold->waiting.at.at[walk->next_cell++]);
+    if (walk->next_place < fold->waiting.at.n) {
+        walk->cell = places_cell(&fold->waiting, walk->next_place++);
         return true;
     }
-    return next_open(fold, walk);
+    if (walk->next_open < fold->open.n) {
+        walk->cell = fold->open.at[walk->next_open++].cell;
+        return true;
+    }
+    return false;
 }

@@ -92,18 +92,14 @@ uint64_t fold_on_cpu_ns(const struct fold *fold, const struct store *store, thre
 // What one of its samples stands for: its share of that time.
 double fold_sample_ns(const struct fold *fold, const struct store *store, thread_id thread);
 
-// Walks over the kept waits of all threads, those that are not over at last:
+// Walks over the kept waits, those that are not over at last. All threads are in one cell, except
+// for waits that are not over:
 //
 //     struct fold_walk walk = {0};
-//     while (fold_next_wait(fold, &walk)) { … walk.thread, walk.cell … }
+//     while (fold_next_place(fold, &walk)) { … walk.cell … }
 struct fold_walk {
-    thread_id thread;
     struct cell cell;
-    size_t next_thread; // where it goes on
-    size_t next_cell;
+    size_t next_place; // where it goes on
     size_t next_open;
 };
-bool fold_next_wait(const struct fold *fold, struct fold_walk *walk);
-
-// The same with all threads in one cell, except for waits that are not over: far fewer.
 bool fold_next_place(const struct fold *fold, struct fold_walk *walk);

@@ -5,14 +5,14 @@ static void count_samples(struct health *health, const struct calltree *tree,
                           const struct fold *fold)
 {
     for (size_t i = 0; i < fold->running.at.n; i++) {
-        const struct cells_place *place = &fold->running.at.at[i];
-        stack_id stack = cells_place_stack(place);
+        stack_id stack = places_stack(&fold->running, i);
         if (stack >= tree->of_stack.n) {
             continue;
         }
         const struct function *leaf = calltree_function(tree, tree->of_stack.at[stack]);
-        health->samples += place->n;
-        health->unresolved_samples += leaf == NULL || !leaf->resolved ? place->n : 0;
+        uint64_t n = fold->running.n.at[i];
+        health->samples += n;
+        health->unresolved_samples += leaf == NULL || !leaf->resolved ? n : 0;
     }
 }
 

@@ -17,8 +17,7 @@ static void count_leaves(struct image_reports *reports, const struct calltree *t
                          const struct fold *fold)
 {
     for (size_t i = 0; i < fold->running.at.n; i++) {
-        const struct cells_place *place = &fold->running.at.at[i];
-        stack_id stack = cells_place_stack(place);
+        stack_id stack = places_stack(&fold->running, i);
         const struct function *leaf = stack < tree->of_stack.n
                                           ? calltree_function(tree, tree->of_stack.at[stack])
                                           : NULL;
@@ -27,8 +26,9 @@ static void count_leaves(struct image_reports *reports, const struct calltree *t
         }
         vec_grow_zeroed(&reports->images, (size_t)leaf->image + 1);
         struct image_report *report = &reports->images.at[leaf->image];
-        report->leaf_samples += place->n;
-        report->unresolved_samples += leaf->resolved ? 0 : place->n;
+        uint64_t n = fold->running.n.at[i];
+        report->leaf_samples += n;
+        report->unresolved_samples += leaf->resolved ? 0 : n;
     }
 }
 

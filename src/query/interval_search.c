@@ -114,34 +114,34 @@ static void offer(struct interval_search *search, const struct interval_found *f
 
 // ---- The pass ----------------------------------------------------------------------------------
 
-// What the pass looks at for each row, beside the row itself, and what it sums. As a local variable
-// it stays in registers.
+// What the pass looks at for each row, beside the row itself. As a local variable it stays in
+// registers.
 struct pass {
     struct interval_search *search;
     struct reasons *reasons;
-    struct view_window window;
+    bool has_time_range;
+    struct view_window window; // if it has
     struct interval_filter filter;
     const uint8_t *threads;
     const uint8_t *stacks; // NULL: all are kept
     size_t n_stacks;
-    uint64_t wanted; // score_wanted()
-    uint64_t n_waits;
-    uint64_t sum_ns[REASON_BY_STACK + 1];
+    uint32_t wanted_reasons; // a bit for each
+    uint64_t wanted;         // score_wanted()
 };
 
 static struct pass begin_pass(struct interval_search *search, const struct store *store,
                               struct reasons *reasons)
 {
-    struct view_window window = view_window(search->view, store);
-    window.end_ns = MIN(window.end_ns, search->horizon_ns);
     return (struct pass){
         .search = search,
         .reasons = reasons,
-        .window = window,
+        .has_time_range = search->view->has_time_range,
+        .window = view_window(search->view, store),
         .filter = search->filter,
         .threads = search->keep.threads.at,
         .stacks = search->view->exclude.n > 0 ? search->keep.stacks.at : NULL,
         .n_stacks = search->keep.stacks.n,
+        .wanted_reasons = search->filter.has_reason ? UINT32_C(1) << search->filter.reason : ~0U,
         .wanted = score_wanted(search),
     };
 }
@@ -160,49 +160,98 @@ static uint64_t offer_row(struct interval_search *search, const struct interval 
     return score_wanted(search);
 }
 
-static void end_pass(const struct pass *pass)
+// How much of a stay lies in the view's time. All stays that are looked at lie in the run: so a
+// view without a time range need not know when they were.
+static inline uint64_t time_in_view(const struct pass *pass, uint64_t start_ns,
+                                    uint64_t duration_ns)
 {
-    pass->search->list.n_intervals += pass->n_waits;
-    for (size_t i = 0; i < ARRAY_LEN(pass->sum_ns); i++) {
-        pass->search->sum_ns[i] += pass->sum_ns[i];
+    if (!pass->has_time_range) {
+        return duration_ns;
     }
-}
-
-// Counts a wait if it matches; true if it may be one of the best. `what`: reason << 8 | flags.
-// Every second row or so matches, at random: so all is worked out for each, without a branch.
-static inline bool count_wait(struct pass *pass, uint64_t start_ns, uint64_t duration_ns,
-                              uint32_t what, thread_id thread, stack_id stack)
-{
-    const struct interval_filter *filter = &pass->filter;
     uint64_t from_ns = MAX(start_ns, pass->window.start_ns);
     uint64_t to_ns = MIN(start_ns + duration_ns, pass->window.end_ns);
-    uint8_t reason = reason_cache_get(&pass->search->reasons, pass->reasons, (uint8_t)(what >> 8),
-                                      stack);
-    uint64_t matches = pass->threads[thread];
+    return from_ns < to_ns ? to_ns - from_ns : 0;
+}
+
+// 1: a wait of the view that is long enough, whatever its reason; else 0. Every second row or so
+// is, at random: so all is worked out for each, without a branch.
+static inline uint32_t is_wait(const struct pass *pass, uint64_t start_ns, uint64_t duration_ns,
+                               uint8_t flags, thread_id thread, stack_id stack)
+{
+    uint32_t is = pass->threads[thread];
     if (pass->stacks != NULL) {
-        matches &= stack < pass->n_stacks ? pass->stacks[stack] : 0;
+        is &= stack < pass->n_stacks ? pass->stacks[stack] : 0;
     }
-    matches &= (what & INTERVAL_RUNNABLE) == 0;
-    matches &= from_ns < to_ns;
-    matches &= duration_ns >= filter->min_ns;
-    matches &= !filter->has_reason | (reason == filter->reason);
-    pass->sum_ns[reason & REASON_BY_STACK] += (to_ns - from_ns) & -matches;
-    pass->n_waits += matches;
-    uint64_t score = score_of(filter->order, start_ns, duration_ns);
+    is &= (flags & INTERVAL_RUNNABLE) == 0;
+    is &= duration_ns >= pass->filter.min_ns;
+    is &= time_in_view(pass, start_ns, duration_ns) > 0;
+    return is;
+}
+
+// What a pass has summed, beside the best waits.
+struct sums {
+    uint64_t n;
+    uint64_t ns[REASON_BY_STACK + 1];
+};
+
+// Counts such a wait if its reason is asked for; true if it may be one of the best. As is_wait().
+static inline bool count_wait(const struct pass *pass, struct sums *sums, uint64_t start_ns,
+                              uint64_t duration_ns, uint8_t reason, stack_id stack)
+{
+    reason = reason_cache_get(&pass->search->reasons, pass->reasons, reason, stack) &
+             REASON_BY_STACK;
+    uint64_t matches = pass->wanted_reasons >> reason & 1;
+    sums->ns[reason] += time_in_view(pass, start_ns, duration_ns) & -matches;
+    sums->n += matches;
+    uint64_t score = score_of(pass->filter.order, start_ns, duration_ns);
     return (matches & (score >= pass->wanted)) != 0;
 }
 
-static void look_at_span(struct pass *pass, const struct intervals_span *span)
+static void add_up(struct interval_search *search, const struct sums *sums)
 {
-    struct pass local = *pass;
-    for (size_t i = 0; i < span->n; i++) {
-        if (count_wait(&local, span->start_ns[i], span->length[i] >> 16, (uint16_t)span->length[i],
-                       span->thread[i], span->stack[i])) {
+    search->list.n_intervals += sums->n;
+    for (size_t i = 0; i < ARRAY_LEN(sums->ns); i++) {
+        search->sum_ns[i] += sums->ns[i];
+    }
+}
+
+enum { BLOCK_ROWS = 256 };
+
+static size_t find_waits(const struct pass *pass, const struct intervals_span *span, size_t first,
+                         size_t end, uint32_t *ret)
+{
+    size_t n = 0;
+    for (size_t i = first; i < end; i++) {
+        ret[n] = (uint32_t)i;
+        n += is_wait(pass, span->start_ns[i], span->length[i] >> 16, (uint8_t)span->length[i],
+                     span->thread[i], span->stack[i]);
+    }
+    return n;
+}
+
+static void count_waits(struct pass *pass, struct sums *sums, const struct intervals_span *span,
+                        const uint32_t *waits, size_t n)
+{
+    for (size_t wait = 0; wait < n; wait++) {
+        size_t i = waits[wait];
+        if (count_wait(pass, sums, span->start_ns[i], span->length[i] >> 16,
+                       (uint8_t)(span->length[i] >> 8), span->stack[i])) {
             struct interval interval = intervals_span_get(span, i);
-            local.wanted = offer_row(local.search, &interval, span->first + i, false);
+            pass->wanted = offer_row(pass->search, &interval, span->first + i, false);
         }
     }
-    *pass = local;
+}
+
+// In blocks, whose waits are found first: what is done for each of them is done for no other row.
+static void look_at_span(struct pass *pass, const struct intervals_span *span)
+{
+    uint32_t waits[BLOCK_ROWS];
+    struct sums sums = {0};
+    for (size_t first = 0; first < span->n; first += BLOCK_ROWS) {
+        size_t n = find_waits(pass, span, first, MIN(first + BLOCK_ROWS, span->n), waits);
+        count_waits(pass, &sums, span, waits, n);
+    }
+    add_up(pass->search, &sums);
 }
 
 // The rows are gone through in blocks: towards the end, or from there when the newest are wanted,
@@ -248,11 +297,14 @@ static const struct interval_open *open_of(const struct interval_search *search,
 
 static void look_at_one(struct pass *pass, struct interval interval, uint64_t row, bool open)
 {
-    uint32_t what = (uint32_t)interval.reason << 8 | interval.flags;
-    if (count_wait(pass, interval.start_ns, interval.duration_ns, what, interval.thread,
+    struct sums sums = {0};
+    if (is_wait(pass, interval.start_ns, interval.duration_ns, interval.flags, interval.thread,
+                interval.stack) != 0 &&
+        count_wait(pass, &sums, interval.start_ns, interval.duration_ns, interval.reason,
                    interval.stack)) {
         pass->wanted = offer_row(pass->search, &interval, row, open);
     }
+    add_up(pass->search, &sums);
 }
 
 // Rows that end at the horizon or later. Where the thread was seen off, its open stay says it.
@@ -341,7 +393,6 @@ bool interval_search_advance(struct interval_search *search, const struct store 
         look_at_late_rows(&pass, &store->intervals);
         look_at_open_stays(&pass);
     }
-    end_pass(&pass);
     return search->done;
 }
 

@@ -28,7 +28,7 @@ bool reason_cache_refresh(struct reason_cache *cache, struct reasons *reasons, u
     for (stack_id stack = 0; stack < cache->of_stack.n; stack++) {
         uint8_t *known = &cache->of_stack.at[stack];
         if (*known != 0) {
-            uint8_t now = (uint8_t)(reasons_of_stack(reasons, stack) + 1);
+            uint8_t now = (uint8_t)(reasons_of_stack(reasons, stack) ^ REASON_BY_STACK);
             changed = changed || now != *known;
             *known = now;
         }
@@ -43,6 +43,6 @@ uint8_t reason_cache_find(struct reason_cache *cache, struct reasons *reasons, s
     }
     enum event_reason reason = reasons_of_stack(reasons, stack);
     vec_grow_zeroed(&cache->of_stack, (size_t)stack + 1);
-    cache->of_stack.at[stack] = (uint8_t)(reason + 1);
+    cache->of_stack.at[stack] = (uint8_t)(reason ^ REASON_BY_STACK);
     return (uint8_t)reason;
 }

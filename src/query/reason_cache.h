@@ -10,7 +10,7 @@
 #include "query/reasons.h"
 
 struct reason_cache {
-    VEC(uint8_t) of_stack; // by stack_id: enum event_reason plus one; 0: not asked for yet
+    VEC(uint8_t) of_stack; // by stack_id: enum event_reason ^ REASON_BY_STACK; 0: not asked for yet
     uint64_t names_version;
 };
 
@@ -29,10 +29,8 @@ static inline uint8_t reason_cache_get(struct reason_cache *cache, struct reason
 {
     uint8_t known = stack < cache->of_stack.n ? cache->of_stack.at[stack] : 0;
     unsigned by_stack = -(unsigned)(reason == REASON_BY_STACK); // all bits or none
-    if ((by_stack & (known == 0)) != 0) {
-        return reason_cache_find(cache, reasons, stack);
-    }
-    return (uint8_t)(((known - 1U) & by_stack) | (reason & ~by_stack));
+    uint8_t found = (uint8_t)(reason ^ (known & by_stack));
+    return found == REASON_BY_STACK ? reason_cache_find(cache, reasons, stack) : found;
 }
 
 // Whether all frames of the stack have names already, or are known to have none.

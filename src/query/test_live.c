@@ -356,16 +356,21 @@ static void *write_course(void *context)
 
 struct times {
     VEC(uint64_t) blocked_ns; // by thread_id
-    uint64_t total_ns;
 };
 
 static void sum_waits(struct times *ret, const struct fold *fold)
 {
     vec_grow_zeroed(&ret->blocked_ns, fold->threads.n);
-    struct fold_walk walk = {0};
-    while (fold_next_wait(fold, &walk)) {
-        ret->blocked_ns.at[walk.thread] += walk.cell.ns;
-        ret->total_ns += walk.cell.ns;
+    for (thread_id id = 0; id < fold->threads.n; id++) {
+        struct cells_page page;
+        for (uint32_t cursor = 0; cells_next_page(&fold->threads.at[id].waits, &cursor, &page);) {
+            for (size_t i = 0; i < CELLS_PAGE; i++) {
+                ret->blocked_ns.at[id] += page.ns[i];
+            }
+        }
+    }
+    for (size_t i = 0; i < fold->open.n; i++) {
+        ret->blocked_ns.at[fold->open.at[i].thread] += fold->open.at[i].cell.ns;
     }
 }
 

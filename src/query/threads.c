@@ -39,15 +39,40 @@ static bool is_listed(const struct fold *fold, const struct store *store, thread
     return fold->threads.at[id].kept_samples > 0 || (began && !ended);
 }
 
+// `reason_of` is by place, up to the end of the last page.
+static void add_finished_waits(struct off_cpu *off_cpu, const struct cells *waits,
+                               const uint8_t *reason_of)
+{
+    struct cells_page page;
+    for (uint32_t cursor = 0; cells_next_page(waits, &cursor, &page);) {
+        for (size_t i = 0; i < CELLS_PAGE; i++) {
+            off_cpu->ns[reason_of[page.first + i]] += page.ns[i];
+        }
+    }
+}
+
 static void add_waits(struct threads_answer *answer, const struct calltree *tree,
                       const struct fold *fold, struct reasons *reasons, const uint32_t *entry_of)
 {
-    struct fold_walk walk = {0};
-    while (fold_next_wait(fold, &walk)) {
-        enum event_reason reason = weights_reason(tree, reasons, &walk.cell);
-        answer->total_off_cpu.ns[reason] += walk.cell.ns;
-        if (entry_of[walk.thread] != 0) {
-            answer->entries.at[entry_of[walk.thread] - 1].off_cpu.ns[reason] += walk.cell.ns;
+    const struct places *places = &fold->waiting;
+    CLEANUP(freep) uint8_t *reason_of = NEW_ARRAY(uint8_t, places_room(places) + 1);
+    for (size_t place = 0; place < places->at.n; place++) {
+        struct cell cell = places_cell(places, place);
+        reason_of[place] = (uint8_t)weights_reason(tree, reasons, &cell);
+        answer->total_off_cpu.ns[reason_of[place]] += cell.ns;
+    }
+    for (thread_id id = 0; id < fold->threads.n; id++) {
+        if (entry_of[id] != 0) {
+            add_finished_waits(&answer->entries.at[entry_of[id] - 1].off_cpu,
+                               &fold->threads.at[id].waits, reason_of);
+        }
+    }
+    for (size_t i = 0; i < fold->open.n; i++) {
+        const struct fold_open *open = &fold->open.at[i];
+        enum event_reason reason = weights_reason(tree, reasons, &open->cell);
+        answer->total_off_cpu.ns[reason] += open->cell.ns;
+        if (entry_of[open->thread] != 0) {
+            answer->entries.at[entry_of[open->thread] - 1].off_cpu.ns[reason] += open->cell.ns;
         }
     }
 }

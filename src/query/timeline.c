@@ -25,6 +25,9 @@
 
 enum kind { KIND_ON_CPU, KIND_RUNNABLE, KIND_WAITING, KINDS = KIND_WAITING + EVENT_REASON_COUNT };
 
+_Static_assert(KIND_WAITING == KIND_RUNNABLE + 1, "judge() adds them up");
+_Static_assert(INTERVAL_RUNNABLE == 1, "judge() makes a mask of it");
+
 enum {
     COARSER_SHIFT = 2, // of a thread's buckets
     OWN_NOT_YET = 0,
@@ -336,15 +339,15 @@ static inline enum judgement judge(struct timeline *timeline, struct reasons *re
         return LEFT_OUT;
     }
     // Without a branch for the two kinds, which come at random.
-    bool runnable = (what & INTERVAL_RUNNABLE) != 0;
-    uint8_t reason = reason_cache_get(&timeline->reasons, reasons,
-                                      runnable ? 0 : (uint8_t)(what >> 8), stack);
+    uint32_t blocked = (what & INTERVAL_RUNNABLE) - 1U; // all bits or none
+    uint8_t reason = reason_cache_get(&timeline->reasons, reasons, (uint8_t)(what >> 8 & blocked),
+                                      stack);
     enum judgement judgement = COUNTED;
     if (reason >= EVENT_REASON_COUNT) {
         reason = EVENT_REASON_OTHER;
         judgement = NOT_YET; // its stack is newer than the names
     }
-    enum kind kind = runnable ? KIND_RUNNABLE : KIND_WAITING + (enum kind)reason;
+    enum kind kind = (enum kind)(KIND_RUNNABLE + ((1U + reason) & blocked));
     *ret = (struct stay){thread, kind, from_ns - window->start_ns, to_ns - window->start_ns};
     return judgement;
 }

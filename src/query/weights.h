@@ -3,29 +3,42 @@
 // What a fold has counted, on the nodes of a calltree: what top and flame are made from.
 //
 // Callers have smaller ids than their callees, so one pass backwards over the nodes turns self into
-// total. Few nodes have waits, and a wait has a reason: those nodes have rows of their own.
-//
-//     by node: self, total, wait_row ──► by row: wait_nodes, wait_self, wait_total
+// total. Reasons are no part of that: an answer needs them for the few nodes that it shows, and
+// sums `waits` onto those.
 
 #include "query/answers.h"
 
 struct weight {
     double on_cpu_ns;
     uint64_t samples;
+    uint64_t off_ns;
+    uint64_t waits; // how many
 };
 
-struct wait_weight {
-    struct off_cpu off_cpu;
-    uint64_t waits;
+static inline void weight_add(struct weight *to, const struct weight *more)
+{
+    to->on_cpu_ns += more->on_cpu_ns;
+    to->samples += more->samples;
+    to->off_ns += more->off_ns;
+    to->waits += more->waits;
+}
+
+struct node_weight {
+    struct weight self;  // what has it as its leaf
+    struct weight total; // and everything that it called
+};
+
+// What a fold has counted of waits at one place.
+struct node_wait {
+    node_id node; // the function that waits
+    enum event_reason reason;
+    uint64_t ns;
+    uint64_t n;
 };
 
 struct weights {
-    struct weight *self;     // by node_id: what has it as its leaf
-    struct weight *total;    // and everything that it called
-    uint32_t *wait_row;      // by node_id: a row, plus one; 0: no waits in it or below
-    VEC(node_id) wait_nodes; // rising
-    struct wait_weight *wait_self;
-    struct wait_weight *wait_total;
+    struct node_weight *of_node; // by node_id
+    VEC(struct node_wait) waits; // what off_ns and waits are the sums of
 };
 
 // Only waits for `*reason`, if it is not NULL.
@@ -33,10 +46,6 @@ void weights_init(struct weights *weights, const struct calltree *tree, const st
                   const struct store *store, struct reasons *reasons,
                   const enum event_reason *reason);
 void weights_fini(struct weights *weights);
-
-// Zeros for a node without waits.
-const struct wait_weight *weights_wait_self(const struct weights *weights, node_id node);
-const struct wait_weight *weights_wait_total(const struct weights *weights, node_id node);
 
 // Why a wait of a fold is: "other" where the tree does not know its stack yet.
 enum event_reason weights_reason(const struct calltree *tree, struct reasons *reasons,
