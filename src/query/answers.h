@@ -101,7 +101,7 @@ struct top {
     VEC(struct top_entry) entries;
 };
 
-// By the mode's time, most first; ties by name.
+// By the mode's time, self or total, most first; ties by the other of the two, then by name.
 void top_make(struct top *ret, const struct calltree *tree, const struct fold *fold,
               const struct store *store, struct reasons *reasons, const struct top_params *params);
 void top_fini(struct top *top);

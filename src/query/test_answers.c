@@ -485,10 +485,15 @@ static int by_weight(const void *a, const void *b)
     if (x_in != is_in(&y->total, &order_aspect)) {
         return x_in ? -1 : 1;
     }
-    uint64_t x_weight = weight_in(order_sort == TOP_SELF ? &x->self : &x->total, &order_aspect);
-    uint64_t y_weight = weight_in(order_sort == TOP_SELF ? &y->self : &y->total, &order_aspect);
-    return x_weight != y_weight ? (x_weight > y_weight ? -1 : 1)
-                                : compare_labels(&x->label, &y->label);
+    for (int other = 0; other < 2; other++) {
+        bool by_self = (order_sort == TOP_SELF) != (other == 1);
+        uint64_t x_weight = weight_in(by_self ? &x->self : &x->total, &order_aspect);
+        uint64_t y_weight = weight_in(by_self ? &y->self : &y->total, &order_aspect);
+        if (x_weight != y_weight) {
+            return x_weight > y_weight ? -1 : 1;
+        }
+    }
+    return compare_labels(&x->label, &y->label);
 }
 
 static void check_function(const struct function *function, const struct label *label)

@@ -4,6 +4,7 @@
 struct choice {
     const struct function *function;
     uint64_t key_ns;
+    uint64_t then_ns; // where that is the same: most functions that wait do so in others only
     function_id id;
 };
 
@@ -33,12 +34,16 @@ static int compare_choices(const void *a, const void *b, void *context)
     if (x->key_ns != y->key_ns) {
         return x->key_ns > y->key_ns ? -1 : 1;
     }
+    if (x->then_ns != y->then_ns) {
+        return x->then_ns > y->then_ns ? -1 : 1;
+    }
     return function_compare(x->function, y->function);
 }
 
-static uint64_t key_of(const struct node_weight *sum, const struct top_params *params)
+static uint64_t key_of(const struct node_weight *sum, enum top_sort sort,
+                       const struct top_params *params)
 {
-    const struct weight *weight = params->sort == TOP_SELF ? &sum->self : &sum->total;
+    const struct weight *weight = sort == TOP_SELF ? &sum->self : &sum->total;
     return params->mode == MODE_OFF_CPU ? weight->off_ns : weights_round(weight->on_cpu_ns);
 }
 
@@ -50,11 +55,13 @@ struct choices {
 static uint64_t choose(struct choices *ret, const struct names *names,
                        const struct node_weight *sums, const struct top_params *params)
 {
+    enum top_sort other = params->sort == TOP_SELF ? TOP_TOTAL : TOP_SELF;
     for (function_id id = 0; id < names->functions.n; id++) {
         const struct node_weight *sum = &sums[id];
         if ((params->mode == MODE_OFF_CPU ? sum->total.waits : sum->total.samples) > 0) {
             vec_push(&ret->at, (struct choice){.function = names_function(names, id),
-                                               .key_ns = key_of(sum, params),
+                                               .key_ns = key_of(sum, params->sort, params),
+                                               .then_ns = key_of(sum, other, params),
                                                .id = id});
         }
     }
