@@ -255,7 +255,9 @@ static void bench_answers(struct world *w)
     print(w->shape, "threads", BEST_MS(ask_threads(w)), "ms");
     w->store->has_switches = true; // each thread's samples weigh differently now
     print(w->shape, "top_exact", BEST_MS(ask_top(w, MODE_ON_CPU)), "ms");
+    print(w->shape, "flame_exact_depth_12_share_1", BEST_MS(ask_flame(w, pruned)), "ms");
     print(w->shape, "flame_exact_50000_nodes", BEST_MS(ask_flame(w, large)), "ms");
+    print(w->shape, "threads_exact", BEST_MS(ask_threads(w)), "ms");
 }
 
 static void bench_off_cpu_answers(struct world *w)

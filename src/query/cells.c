@@ -21,7 +21,7 @@ void cells_fini(struct cells *cells)
 // In front of the stack's other places: what comes now is likely to come again.
 uint32_t places_add(struct places *places, uint32_t key)
 {
-    stack_id stack = key >> 6;
+    stack_id stack = cells_key_stack(key);
     vec_grow_zeroed(&places->first, (size_t)stack + 1);
     uint32_t *first = &places->first.at[stack];
     vec_push(&places->at, (struct cells_place){.key = key, .next = *first - 1});

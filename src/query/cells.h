@@ -57,6 +57,32 @@ struct cell {
     uint64_t ns;
 };
 
+// ---- Keys --------------------------------------------------------------------------------------
+
+_Static_assert((LIMIT_STACK_NODES - 1) <= UINT32_MAX >> 6, "a key is a stack and six bits");
+
+static inline uint32_t cells_place_key(stack_id stack, uint8_t reason, bool approximate)
+{
+    return stack << 6 | (uint32_t)reason << 1 | approximate;
+}
+
+static inline stack_id cells_key_stack(uint32_t key)
+{
+    return key >> 6;
+}
+
+static inline uint8_t cells_key_reason(uint32_t key)
+{
+    return (uint8_t)(key >> 1 & 31);
+}
+
+static inline bool cells_key_is_approximate(uint32_t key)
+{
+    return (key & 1) != 0;
+}
+
+// ---- What has been counted ---------------------------------------------------------------------
+
 void places_fini(struct places *places);
 void cells_fini(struct cells *cells);
 
@@ -65,9 +91,9 @@ static inline struct cell places_cell(const struct places *places, size_t place)
 {
     uint32_t key = places->at.at[place].key;
     return (struct cell){
-        .stack = key >> 6,
-        .reason = (uint8_t)(key >> 1 & 31),
-        .approximate = (key & 1) != 0,
+        .stack = cells_key_stack(key),
+        .reason = cells_key_reason(key),
+        .approximate = cells_key_is_approximate(key),
         .n = places->n.at[place],
         .ns = places->ns.at[place],
     };
@@ -75,7 +101,7 @@ static inline struct cell places_cell(const struct places *places, size_t place)
 
 static inline stack_id places_stack(const struct places *places, size_t place)
 {
-    return places->at.at[place].key >> 6;
+    return cells_key_stack(places->at.at[place].key);
 }
 
 // Places up to the end of the last page: what is kept by place is that long.
@@ -95,13 +121,6 @@ bool cells_next_page(const struct cells *cells, uint32_t *cursor, struct cells_p
 
 // ---- Counting ----------------------------------------------------------------------------------
 
-_Static_assert((LIMIT_STACK_NODES - 1) <= UINT32_MAX >> 6, "a key is a stack and six bits");
-
-static inline uint32_t cells_place_key(stack_id stack, uint8_t reason, bool approximate)
-{
-    return stack << 6 | (uint32_t)reason << 1 | approximate;
-}
-
 uint32_t places_add(struct places *places, uint32_t key);
 
 // Where there is one place per stack (of samples, all with reason 0 and not approximate).
@@ -114,10 +133,9 @@ static inline uint32_t places_of_stack(struct places *places, stack_id stack)
 }
 
 // The place of a row, new or not.
-static inline uint32_t places_get(struct places *places, stack_id stack, uint8_t reason,
-                                  bool approximate)
+static inline uint32_t places_get(struct places *places, uint32_t key)
 {
-    uint32_t key = cells_place_key(stack, reason, approximate);
+    stack_id stack = cells_key_stack(key);
     uint32_t place = stack < places->first.n ? places->first.at[stack] - 1 : PLACE_NONE;
     while (place != PLACE_NONE && places->at.at[place].key != key) {
         place = places->at.at[place].next;

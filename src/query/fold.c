@@ -169,13 +169,11 @@ static uint8_t checked_reason(uint8_t reason)
 }
 
 struct kept_wait {
+    uint64_t ns;
     thread_id thread;
-    stack_id stack;
-    uint8_t reason;
-    bool approximate;
+    uint32_t key;
     uint32_t place;
     uint32_t at; // in the thread's cells
-    uint64_t ns;
 };
 
 // What does not depend on the stack, and runnable stays, are counted at once. True when it is a
@@ -202,9 +200,8 @@ static bool keep_interval(struct fold *fold, const struct interval *interval,
         return false;
     }
     ret->thread = interval->thread;
-    ret->stack = interval->stack;
-    ret->reason = checked_reason(interval->reason);
-    ret->approximate = (interval->flags & INTERVAL_APPROXIMATE) != 0;
+    ret->key = cells_place_key(interval->stack, checked_reason(interval->reason),
+                               (interval->flags & INTERVAL_APPROXIMATE) != 0);
     ret->ns = ns;
     return true;
 }
@@ -214,7 +211,7 @@ static void count_waits(struct fold *fold, struct kept_wait *kept, size_t n_kept
 {
     for (size_t i = 0; i < n_kept; i++) {
         struct kept_wait *wait = &kept[i];
-        wait->place = places_get(&fold->waiting, wait->stack, wait->reason, wait->approximate);
+        wait->place = places_get(&fold->waiting, wait->key);
         cells_prefetch_slot(&fold->threads.at[wait->thread].waits, wait->place);
     }
     for (size_t i = 0; i < n_kept; i++) {
@@ -230,7 +227,7 @@ static void count_waits(struct fold *fold, struct kept_wait *kept, size_t n_kept
         fold->waiting.n.at[kept[i].place]++;
         fold->waiting.ns.at[kept[i].place] += ns;
         fold->blocked_ns += ns;
-        fold->approximate_blocked_ns += kept[i].approximate ? ns : 0;
+        fold->approximate_blocked_ns += cells_key_is_approximate(kept[i].key) ? ns : 0;
     }
 }
 

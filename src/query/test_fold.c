@@ -696,7 +696,7 @@ static void test_cells_count_what_was_counted(void **state)
         stack_id stack = (stack_id)(dice % N_STACKS * (dice >> 40) % N_STACKS);
         uint8_t reason = (uint8_t)((dice >> 20) % N_REASONS * 7);
         bool approximate = (dice >> 30) % 2 == 0;
-        uint32_t place = places_get(&places, stack, reason, approximate);
+        uint32_t place = places_get(&places, cells_place_key(stack, reason, approximate));
         // Another thread has seen the others first.
         if (i % 4 != 0) {
             continue;
