@@ -501,7 +501,7 @@ static void test_functions_that_wait(void **state)
     }
     top_fini(&top);
 
-    static const char *const sleepers[] = {"doze", "hrtimer_nanosleep", "main"};
+    static const char *const sleepers[] = {"hrtimer_nanosleep", "doze", "main"};
     params = (struct top_params){
         .sort = TOP_TOTAL, .mode = MODE_OFF_CPU, .has_reason = true, .reason = EVENT_REASON_SLEEP};
     top_make(&top, &w->tree, &w->fold, w->store, &w->reasons, &params);
