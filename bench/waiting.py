@@ -23,6 +23,7 @@ PARANOID = pathlib.Path("/proc/sys/kernel/perf_event_paranoid")
 AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 # perf finds tracepoints only where tracefs is mounted: in a mount namespace of its own.
 WITH_TRACEFS = ("unshare", "-m", "sh", "-c", 'mount -t tracefs none /sys/kernel/tracing; exec "$@"', "-")
+SCHED = "sched:sched_switch,sched:sched_waking"
 REQUESTS = 300000
 
 
@@ -54,8 +55,9 @@ class Recorder:
         if self.who == "perf":
             return ["perf", "record", *data, "-e", "cpu-clock", "-g", "--switch-events", "--", *command]
         if self.who == "perf_sched":
-            return [*WITH_TRACEFS, "perf", "record", *data, "-g", "-e",
-                    "sched:sched_switch,sched:sched_waking", "--", *command]
+            return [*WITH_TRACEFS, "perf", "record", *data, "-g", "-e", SCHED, "--", *command]
+        if self.who == "perf_sched_all":
+            return [*WITH_TRACEFS, "perf", "record", *data, "-a", "-g", "-e", SCHED, "--", *command]
         return command
 
     def env(self):
@@ -106,7 +108,7 @@ def redis(recorder):
 
 # ---- Throughput ------------------------------------------------------------------------------------
 
-WHO = ("bare", "perf", "perf_sched", "stax", "stax_wakeups")
+WHO = ("bare", "perf", "perf_sched", "perf_sched_all", "stax", "stax_wakeups")
 
 
 def throughput(build, rounds, name, load, unit):
@@ -125,13 +127,18 @@ def throughput(build, rounds, name, load, unit):
     of = {who: statistics.median(measured[who]) for who in WHO}
 
     def row(who, what, peer, command, bound):
+        """The ratio of the medians, and the standard error of the ratio of the means."""
+        spread = [statistics.stdev(measured[w]) / statistics.mean(measured[w]) for w in (who, peer)]
+        error = of[who] / of[peer] * (sum(s * s for s in spread) / rounds) ** 0.5
         return (f"{name}, {what}", f"{of[who]:,.0f} {unit}/s (bare: {of['bare']:,.0f})",
-                f"`{command}`: {of[peer]:,.0f}", f"{of[who] / of[peer]:.2f} × (wanted: {bound})")
+                f"`{command}`: {of[peer]:,.0f}", f"{of[who] / of[peer]:.2f} ± {error:.2f} × ({bound})")
 
-    return [row("stax", "waits with reasons and stacks", "perf", "perf record -g --switch-events", 1.0),
-            row("stax_wakeups", "and wakeups", "perf", "perf record -g --switch-events", 0.8),
-            row("stax_wakeups", "and wakeups", "perf_sched",
-                "perf record -g -e sched:sched_switch,sched:sched_waking", 1.2),
+    return [row("stax", "waits with reasons and stacks", "perf", "perf record -g --switch-events",
+                "wanted: 1.0"),
+            row("stax_wakeups", "and wakeups", "perf", "perf record -g --switch-events", "wanted: 0.8"),
+            row("stax_wakeups", "and wakeups", "perf_sched", f"perf record -g -e {SCHED}", "wanted: 1.2"),
+            row("stax_wakeups", "and wakeups", "perf_sched_all", f"perf record -a -g -e {SCHED}",
+                "the same view: who wakes it, too"),
             *[(f"{name}, {text}", value, "", bound) for text, value, bound in exact]]
 
 
@@ -192,6 +199,6 @@ def measure_waiting(build, rounds):
     with paranoid(1):
         rows = throughput(build, rounds, "ping-pong of two threads on one CPU",
                           lambda recorder: pingpong(build, recorder, 1.5), "round trips")
-        rows += throughput(build, rounds, "redis-server, 50 clients", redis, "requests")
+        rows += throughput(build, 2 * rounds, "redis-server, 50 clients", redis, "requests")
         rows += measure_storm(build)
     return rows
