@@ -157,9 +157,9 @@ def assert_blocked(thread, wait):
 def assert_on_cpu(thread, wait):
     """Exact on-CPU time agrees with the thread's CPU clock. What a thread does before its first and after
     its last reading of that clock is the millisecond; the cost of a switch itself, which clock and records
-    split differently between the two threads, is within the 3 %, but for threads that switch all the time."""
+    split differently between the two threads, is up to 10 us on a busy machine."""
     switches = wait["voluntary"] + wait["involuntary"]
-    bound = 0.03 * wait["cpu_ns"] + MS + max(0, switches - 200) * 10_000
+    bound = 0.03 * wait["cpu_ns"] + MS + switches * 10_000
     assert abs(thread["on_cpu_ns"] - wait["cpu_ns"]) <= bound, (
         f"{wait['thread']}: {thread['on_cpu_ns'] / MS:.3f} ms on a CPU, its clock says {wait['cpu_ns'] / MS:.3f}")
 
