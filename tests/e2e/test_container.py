@@ -60,7 +60,8 @@ def test_attach_to_one_inside(server, target, hidden):
         pid = ready.wait(process)
         with server.rpc() as rpc:
             rpc.call("RunControl.start_attach", pid=pid, frequency_hz=FAST)
-            rpc.call("RunControl.wait_active", condition={"for_samples": 500})
+            # While it is attached to, the kernel interrupts it some milliseconds long, to patch the scheduler.
+            rpc.call("RunControl.wait_active", condition={"for_samples": 2500})
             top = server.settled_top()
             assert_share(top.self_samples("endless"), top.samples, 1, "endless")
             rpc.call("RunControl.stop_active")
