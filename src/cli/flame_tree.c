@@ -166,7 +166,7 @@ static void put_value(struct json *j, const json_t *answer, const char *key)
     const json_t *value = json_object_get(answer, key);
     char *bytes = value == NULL
                       ? NULL
-                      : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+                      : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
     if (bytes != NULL) {
         json_key(j, key);
         text_add(j->to, bytes);

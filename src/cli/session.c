@@ -77,7 +77,8 @@ void session_print_json(const json_t *result)
 {
     // Valid UTF-8 may still hold what drives a terminal.
     size_t flags = format_is_terminal(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0;
-    char *text = json_dumps(result, JSON_COMPACT | JSON_REAL_PRECISION(15) | flags);
+    // And 17 digits are what a number needs to be read as the same one again.
+    char *text = json_dumps(result, JSON_COMPACT | JSON_REAL_PRECISION(17) | flags);
     ASSERT(text != NULL);
     puts(text);
     free(text);
