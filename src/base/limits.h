@@ -21,7 +21,7 @@ enum {
     LIMIT_CHILDREN = 1 << 10,             // child processes whose CPU time is watched
     LIMIT_FOREIGN_THREADS = 1 << 12,      // threads of other programs that wake or are woken
     LIMIT_PLACES = 1 << 12,               // names of kernel functions that threads wait in
-    LIMIT_REASONED_STACKS = 1 << 16,      // places of waits whose reason was looked up
+    LIMIT_REASONED_STACKS = 64, // of one thread: stacks of waits whose reason was looked up
 };
 
 // What a client controls.

@@ -459,7 +459,7 @@ static void test_looking_at_nobody(void **state)
     play(s, "out 100 a, exit 200");
     see(s, 100, 300, "futex_wait", LOCK);
     CHECK_ROWS(s, 0, "100-200 a");
-    assert_int_equal(s->pipeline->waits.reason_by_place.n, 0);
+    assert_int_equal(s->pipeline->waits.at.at[0].reasons.n, 0);
 }
 
 static void test_places_are_bounded(void **state)
@@ -489,7 +489,7 @@ static void test_reasons_are_bounded(void **state)
         see(s, 1 + i * 100, 1 + i * 100, "", LOCK);
         take_step(s, "in", 1 + i * 100 + 50, 0, 0);
     }
-    assert_int_equal(s->pipeline->waits.reason_by_place.n, LIMIT_REASONED_STACKS);
+    assert_int_equal(s->pipeline->waits.at.at[0].reasons.n, LIMIT_REASONED_STACKS);
 }
 
 // ---- Every nanosecond of a life -----------------------------------------------------------------

@@ -7,13 +7,18 @@ void waits_init(struct waits *waits, struct store *store)
     *waits = (struct waits){.store = store, .named_image = IMAGE_NONE};
 }
 
+static void forget(struct wait *wait)
+{
+    vec_fini(&wait->habits);
+    vec_fini(&wait->reasons);
+}
+
 void waits_fini(struct waits *waits)
 {
     for (size_t i = 0; i < waits->at.n; i++) {
-        vec_fini(&waits->at.at[i].habits);
+        forget(&waits->at.at[i]);
     }
     vec_fini(&waits->at);
-    map_fini(&waits->reason_by_place);
     map_fini(&waits->place_by_hash);
 }
 
@@ -172,17 +177,31 @@ static struct wait_habit guess(struct waits *w, thread_id thread, const struct w
                                .reason = REASON_BY_STACK};
 }
 
-// Of one thread only: where libraries keep no frame pointers, all locks and semaphores of all
-// threads end in the same few frames.
-static uint64_t place_key(thread_id thread, stack_id stack)
+// ---- Reasons ------------------------------------------------------------------------------------
+
+static struct wait_reason *find_reason(struct wait *wait, stack_id stack)
 {
-    return (uint64_t)thread << 32 | stack;
+    for (size_t i = 0; i < wait->reasons.n; i++) {
+        if (wait->reasons.at[i].stack == stack) {
+            return &wait->reasons.at[i];
+        }
+    }
+    return NULL;
+}
+
+static void learn_reason(struct wait *wait, stack_id stack, uint8_t reason)
+{
+    struct wait_reason *known = find_reason(wait, stack);
+    if (known != NULL) {
+        known->reason = reason;
+    } else if (wait->reasons.n < LIMIT_REASONED_STACKS) {
+        vec_push(&wait->reasons, (struct wait_reason){.stack = stack, .reason = reason});
+    }
 }
 
 // The reason of a stay that is told as `told`: its own, or that of the thread's other stays with
 // this stack.
-static uint8_t reason_of(const struct waits *w, thread_id thread, const struct wait *wait,
-                         const struct wait_habit *told)
+static uint8_t reason_of(struct wait *wait, const struct wait_habit *told)
 {
     if (wait->state == WAIT_RUNNABLE) {
         return REASON_BY_STACK;
@@ -190,11 +209,11 @@ static uint8_t reason_of(const struct waits *w, thread_id thread, const struct w
     if (wait->reason != REASON_BY_STACK) {
         return wait->reason;
     }
-    if (told->reason != REASON_BY_STACK || !told->exact || w->reason_by_place.n == 0) {
+    if (told->reason != REASON_BY_STACK || !told->exact) {
         return told->reason;
     }
-    uint32_t reason = map_find(&w->reason_by_place, place_key(thread, told->stack));
-    return reason == MAP_NONE ? REASON_BY_STACK : (uint8_t)reason;
+    const struct wait_reason *known = find_reason(wait, told->stack);
+    return known == NULL ? REASON_BY_STACK : known->reason;
 }
 
 // ---- Stays --------------------------------------------------------------------------------------
@@ -206,7 +225,7 @@ static uint8_t flags_of(const struct wait *wait)
 }
 
 // Shows readers what the thread does.
-static void show(struct waits *w, thread_id thread, const struct wait *wait)
+static void show(struct waits *w, thread_id thread, struct wait *wait)
 {
     if (!is_off(wait)) {
         store_set_off(w->store, thread, NULL);
@@ -221,7 +240,7 @@ static void show(struct waits *w, thread_id thread, const struct wait *wait)
     store_set_off(w->store, thread,
                   &(struct thread_off){.since_ns = MAX(wait->since_ns, UINT64_C(1)),
                                        .stack = told.stack,
-                                       .reason = reason_of(w, thread, wait, &told),
+                                       .reason = reason_of(wait, &told),
                                        .flags = flags_of(wait)});
 }
 
@@ -256,7 +275,7 @@ static void close_stay(struct waits *w, thread_id thread, struct wait *wait, uin
     struct wait_habit told = settle(w, thread, wait, duration_ns);
     store_add_interval(w->store, &(struct interval){.start_ns = wait->since_ns,
                                                     .duration_ns = duration_ns,
-                                                    .reason = reason_of(w, thread, wait, &told),
+                                                    .reason = reason_of(wait, &told),
                                                     .flags = flags_of(wait) | flags,
                                                     .thread = thread,
                                                     .stack = told.stack});
@@ -273,8 +292,12 @@ static void put_on(struct waits *w, thread_id thread, struct wait *wait, uint64_
 
 // ---- A thread's life ----------------------------------------------------------------------------
 
+// NULL where switches are not recorded: then nothing is known of waiting.
 static struct wait *get(struct waits *w, thread_id thread)
 {
+    if (!w->store->has_switches) {
+        return NULL;
+    }
     vec_grow_zeroed(&w->at, (size_t)thread + 1);
     struct wait *wait = &w->at.at[thread];
     if (wait->state == WAIT_UNSEEN) {
@@ -290,18 +313,13 @@ static struct wait *get(struct waits *w, thread_id thread)
 
 void waits_meet(struct waits *w, thread_id thread)
 {
-    if (w->store->has_switches) {
-        get(w, thread);
-    }
+    get(w, thread);
 }
 
 void waits_begin(struct waits *w, thread_id thread, enum wait_begin how)
 {
-    if (!w->store->has_switches) {
-        return;
-    }
     struct wait *wait = get(w, thread);
-    if (!wait->presumed) {
+    if (wait == NULL || !wait->presumed) {
         return;
     }
     wait->state = how == WAIT_BEGIN_ASLEEP ? WAIT_BLOCKED : WAIT_RUNNABLE;
@@ -311,15 +329,15 @@ void waits_begin(struct waits *w, thread_id thread, enum wait_begin how)
 
 void waits_end(struct waits *w, thread_id thread, uint64_t now_ns)
 {
-    if (!w->store->has_switches) {
+    struct wait *wait = get(w, thread);
+    if (wait == NULL) {
         return;
     }
-    struct wait *wait = get(w, thread);
     if (is_off(wait)) {
         close_stay(w, thread, wait, now_ns, 0);
     }
     wait->state = WAIT_ENDED;
-    vec_fini(&wait->habits);
+    forget(wait);
     show(w, thread, wait);
 }
 
@@ -355,11 +373,8 @@ static void know_stack(struct wait *wait, stack_id stack)
 void waits_out(struct waits *w, thread_id thread, const struct event *event, stack_id stack,
                uint64_t now_ns)
 {
-    if (!w->store->has_switches) {
-        return;
-    }
     struct wait *wait = get(w, thread);
-    if (wait->state == WAIT_ENDED) {
+    if (wait == NULL || wait->state == WAIT_ENDED) {
         return;
     }
     if (is_off(wait) && !wait->presumed) {
@@ -386,10 +401,10 @@ void waits_out(struct waits *w, thread_id thread, const struct event *event, sta
 
 void waits_in(struct waits *w, thread_id thread, uint64_t now_ns)
 {
-    if (!w->store->has_switches) {
+    struct wait *wait = get(w, thread);
+    if (wait == NULL) {
         return;
     }
-    struct wait *wait = get(w, thread);
     if (is_off(wait)) {
         close_stay(w, thread, wait, now_ns, 0);
         put_on(w, thread, wait, now_ns);
@@ -400,11 +415,8 @@ void waits_in(struct waits *w, thread_id thread, uint64_t now_ns)
 
 void waits_runs(struct waits *w, thread_id thread, uint64_t time_ns, uint64_t now_ns)
 {
-    if (!w->store->has_switches) {
-        return;
-    }
     struct wait *wait = get(w, thread);
-    if (!is_off(wait)) {
+    if (wait == NULL || !is_off(wait)) {
         return;
     }
     if (wait->presumed) {
@@ -418,11 +430,8 @@ void waits_runs(struct waits *w, thread_id thread, uint64_t time_ns, uint64_t no
 
 void waits_woken(struct waits *w, thread_id thread, uint64_t now_ns)
 {
-    if (!w->store->has_switches) {
-        return;
-    }
     struct wait *wait = get(w, thread);
-    if (wait->state != WAIT_BLOCKED) {
+    if (wait == NULL || wait->state != WAIT_BLOCKED) {
         return;
     }
     close_stay(w, thread, wait, now_ns, 0);
@@ -438,22 +447,16 @@ void waits_woken(struct waits *w, thread_id thread, uint64_t now_ns)
 
 void waits_seen(struct waits *w, thread_id thread, const struct event *event)
 {
-    if (!w->store->has_switches) {
-        return;
-    }
     struct wait *wait = get(w, thread);
-    if (wait->state != WAIT_BLOCKED || wait->since_ns > event->wait_seen.since_ns) {
+    if (wait == NULL || wait->state != WAIT_BLOCKED || wait->since_ns > event->wait_seen.since_ns) {
         return;
     }
     if (event->wait_seen.has_reason) {
         wait->reason = (uint8_t)event->wait_seen.reason;
     }
     if (wait->known == WAIT_STACK_EXACT) {
-        struct map *known = &w->reason_by_place;
-        uint64_t key = place_key(thread, wait->stack);
-        bool room = known->n < LIMIT_REASONED_STACKS || map_find(known, key) != MAP_NONE;
-        if (event->wait_seen.has_reason && room) {
-            map_set(known, key, wait->reason);
+        if (event->wait_seen.has_reason) {
+            learn_reason(wait, wait->stack, wait->reason);
         }
     } else if (event->wait_seen.place.n > 0) {
         stack_id user = user_part(w, last_stack(w, thread));

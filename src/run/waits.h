@@ -61,6 +61,13 @@ struct wait_habit {
     bool exact;
 };
 
+// What a wait with this stack is for, as was once looked up. Of one thread only: where libraries
+// keep no frame pointers, all locks and semaphores of all threads end in the same few frames.
+struct wait_reason {
+    stack_id stack; // an exact one
+    uint8_t reason;
+};
+
 struct wait {
     uint64_t since_ns; // it is in this state
     uint64_t out_ns;   // it has left the CPU; a wakeup does not change that
@@ -73,15 +80,15 @@ struct wait {
     bool woken;                // runnable after it was blocked: `stack` is that of the wait
     struct wait_habit last[2]; // blocked, runnable; no stack: none yet
     VEC(struct wait_habit) habits;
+    VEC(struct wait_reason) reasons; // at most LIMIT_REASONED_STACKS
 };
 
 struct waits {
     struct store *store;
-    VEC(struct wait) at;        // by thread_id
-    struct map reason_by_place; // (thread, exact stack) -> reason
-    struct map place_by_hash;   // frames of kernel functions
-    image_id named_image;       // IMAGE_NONE until there is one
-    stack_id unknown_stack;     // STACK_ROOT until it is needed
+    VEC(struct wait) at;      // by thread_id
+    struct map place_by_hash; // frames of kernel functions
+    image_id named_image;     // IMAGE_NONE until there is one
+    stack_id unknown_stack;   // STACK_ROOT until it is needed
 };
 
 void waits_init(struct waits *waits, struct store *store);
