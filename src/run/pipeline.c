@@ -349,10 +349,10 @@ static void put_waker_stack(struct pipeline *p, const struct event *event, struc
         const struct process *process = own ? processes_find(&p->live, pid) : NULL;
         ret->stack = intern_stack(p, process, event->tid, &stack);
         if (ret->waker != THREAD_INTERRUPT) {
-            wakers_put(&p->wakers, ret->waker, ret->wakee, ret->stack);
+            waker_stacks_put(&p->waker_stacks, ret->waker, ret->wakee, ret->stack);
         }
     } else if (ret->waker != THREAD_INTERRUPT) {
-        ret->stack = wakers_find(&p->wakers, ret->waker, ret->wakee);
+        ret->stack = waker_stacks_find(&p->waker_stacks, ret->waker, ret->wakee);
         ret->approximate = ret->stack != STACK_ROOT;
     }
 }

@@ -17,7 +17,7 @@
 #include "image/library.h"
 #include "run/edges.h"
 #include "run/processes.h"
-#include "run/wakers.h"
+#include "run/waker_stacks.h"
 #include "store/store.h"
 
 struct pipeline {
@@ -30,7 +30,7 @@ struct pipeline {
     uint64_t last_ns;
     bool began; // an exec or a sample was seen: the launched program did start
     struct edges edges;
-    struct wakers wakers;
+    struct waker_stacks waker_stacks;
 };
 
 // On the heap: it is large. Both arguments are borrowed and outlive it.
