@@ -157,8 +157,7 @@ static void put_flame(const json_t *answer, const struct flame_tree *tree,
         report_put_waits(to, answer);
     }
     if (o->off_cpu && result_bool(health, "estimated")) {
-        text_add(to, "waiting was not recorded (stax status says why)\n");
-        return;
+        return; // has been said
     }
     if (tree->nodes.n == 0 || weight_of(&tree->nodes.at[0], o->off_cpu) == 0) {
         text_addf(to, "no %s%s\n", o->off_cpu ? "waits" : "samples",

@@ -139,9 +139,7 @@ static int print_intervals(const json_t *run, const json_t *answer, const void *
         add_wait(&table, wait);
     }
     report_put_head(&text, run, answer);
-    if (result_bool(json_object_get(answer, "health"), "estimated")) {
-        text_add(&text, "waiting was not recorded (stax status says why)\n");
-    } else {
+    if (!report_put_unrecorded(&text, answer)) {
         if (i > 0) {
             table_put(&table, &text, format_terminal_width(STDOUT_FILENO),
                       format_has_colour(STDOUT_FILENO));

@@ -187,9 +187,7 @@ static int print_timeline(const json_t *run, const json_t *answer, const void *v
     CLEANUP(text_fini) struct text text = {0};
     bool ascii = wants_ascii(o);
     report_put_head(&text, run, answer);
-    if (!result_bool(json_object_get(answer, "health"), "estimated")) {
-        report_put_waits(&text, answer);
-    }
+    report_put_waits(&text, answer);
     put_scale(&text, answer);
     put_all(&text, answer, ascii);
     size_t i;

@@ -119,8 +119,7 @@ static void put_nothing(struct text *to, const json_t *top, bool off_cpu)
 {
     const json_t *health = json_object_get(top, "health");
     if (off_cpu && result_bool(health, "estimated")) {
-        text_add(to, "waiting was not recorded (stax status says why)\n");
-        return;
+        return; // has been said
     }
     text_addf(to, "no %s%s\n", off_cpu ? "waits" : "samples",
               result_bool(health, "recording") ? " yet" : "");

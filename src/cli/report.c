@@ -120,8 +120,19 @@ void report_put_head(struct text *to, const json_t *run, const json_t *answer)
     put_unsampled(to, answer);
 }
 
+bool report_put_unrecorded(struct text *to, const json_t *answer)
+{
+    // Exact on-CPU times come from switch records, and so do waits: no ones without the others.
+    bool unrecorded = result_bool(json_object_get(answer, "health"), "estimated");
+    text_add(to, unrecorded ? "waiting was not recorded (stax status says why)\n" : "");
+    return unrecorded;
+}
+
 void report_put_waits(struct text *to, const json_t *answer)
 {
+    if (report_put_unrecorded(to, answer)) {
+        return;
+    }
     struct waits waits = waits_read(json_object_get(answer, "total_off_cpu"));
     double approximate = result_double(json_object_get(answer, "health"), "approximate_pct");
     text_add(to, "waits: ");

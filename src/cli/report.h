@@ -6,10 +6,14 @@
 #include "base/text.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 // "run 1 · recording · python3 x.py · 10,021 samples · 11,134.4 ms on CPU (estimated)", and a
 // second line when something was lost, cut or remained without a name.
 void report_put_head(struct text *to, const json_t *run, const json_t *answer);
+
+// True when waiting was not recorded; a line says so.
+bool report_put_unrecorded(struct text *to, const json_t *answer);
 
 // "waits     12,345.6 ms blocked: lock 9,000.0, sleep 3,345.6", from `total_off_cpu`, and how much
 // of it has only an approximate stack.

@@ -24,8 +24,9 @@ def test_tap_and_replay(other_server, target):
     assert again_top["health"]["samples"] == top["health"]["samples"] > 100
     assert [(e["function_name"], e["self_samples"], e["total_samples"]) for e in again_top["entries"]] == [
         (e["function_name"], e["self_samples"], e["total_samples"]) for e in top["entries"]]
-    assert [(t["tid"], t["name"], t["samples"]) for t in again_threads["threads"]] == [
-        (t["tid"], t["name"], t["samples"]) for t in threads["threads"]]
+    same = ("tid", "name", "samples", "on_cpu_ns", "off_cpu", "runnable_ns", "wakeups")
+    assert [[t[key] for key in same] for t in again_threads["threads"]] == [
+        [t[key] for key in same] for t in threads["threads"]]
     assert again_flame["nodes"]["samples"] == flame["nodes"]["samples"]
     assert player.json("list")["runs"][0]["state"] == "stopped"
 
