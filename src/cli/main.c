@@ -36,7 +36,7 @@ static void print_overview(void)
         printf("  %-9s  %s\n", cmds[i]->name, cmds[i]->summary);
     }
     puts("\n"
-         "stax COMMAND --help says more. Every question takes --json and --run ID.\n"
+         "stax COMMAND --help says more. Every question takes --json, and all but `now` --run ID.\n"
          "Exit status: 0 success, 1 failure; `stax record -- ...` passes on the program's own.");
 }
 
