@@ -184,8 +184,9 @@ static const struct {
      "100-250 a, 250-300 runnable a", 0},
     {"is woken while it runs or is ready",
      "sample 0, woken 50, preempted 100 a, woken 250, in 300, woken 400", "100-300 runnable a", 0},
-    {"is woken at once", "sample 0, out 100 a, woken 100, in 100", "100-100 a, 100-100 runnable a",
-     0},
+    {"is woken at once", "sample 0, out 100 a, woken 100, in 150", "100-150 runnable a", 0},
+    {"waits no time at all", "sample 0, out 100 a, woken 100, in 100", "", 0},
+    {"leaves when the run ends", "sample 0, out 1000 a", "", 0},
     {"is born", "born 10, in 50, out 100 a, in 200", "10-50 runnable about [unknown], 100-200 a",
      0},
     {"is announced twice", "born 10, born 11, awake 12, in 50", "10-50 runnable about [unknown]",
@@ -226,8 +227,9 @@ static const struct {
      "0-20 runnable about [unknown]", 0},
     {"its stays are open at the end", "sample 0, out 100 a, woken 400",
      "100-400 a, 400-1000 runnable end a", 0},
-    {"times run backwards", "sample 500, out 400 a, in 300, out 600 a, woken 100, in 50",
-     "500-500 a, 600-600 a, 600-600 runnable a", 0},
+    {"times run backwards", "sample 500, out 400 a, in 300, out 600 a, woken 100, in 50", "", 0},
+    {"times run backwards while it waits",
+     "sample 500, out 400 a, woken 600, in 50, out 700, in 800", "500-600 a, 700-800 about a", 0},
     {"a late sample does not disturb", "sample 0, out 500 a, sample 400 b, in 600", "500-600 a", 0},
 };
 

@@ -264,7 +264,8 @@ static struct wait_habit settle(struct waits *w, thread_id thread, struct wait *
     return told;
 }
 
-// The stay is over: adds its row.
+// The stay is over: adds its row. One that took no time at all (woken in the nanosecond in which it
+// left the CPU, or when the run ended) is none.
 static void close_stay(struct waits *w, thread_id thread, struct wait *wait, uint64_t now_ns,
                        uint8_t flags)
 {
@@ -273,12 +274,14 @@ static void close_stay(struct waits *w, thread_id thread, struct wait *wait, uin
         return;
     }
     struct wait_habit told = settle(w, thread, wait, duration_ns);
-    store_add_interval(w->store, &(struct interval){.start_ns = wait->since_ns,
-                                                    .duration_ns = duration_ns,
-                                                    .reason = reason_of(wait, &told),
-                                                    .flags = flags_of(wait) | flags,
-                                                    .thread = thread,
-                                                    .stack = told.stack});
+    if (duration_ns > 0) {
+        store_add_interval(w->store, &(struct interval){.start_ns = wait->since_ns,
+                                                        .duration_ns = duration_ns,
+                                                        .reason = reason_of(wait, &told),
+                                                        .flags = flags_of(wait) | flags,
+                                                        .thread = thread,
+                                                        .stack = told.stack});
+    }
     wait->stack = told.stack;
 }
 
