@@ -21,6 +21,12 @@ enum {
     LIMIT_CHILDREN = 1 << 10,             // child processes whose CPU time is watched
     LIMIT_FOREIGN_THREADS = 1 << 12,      // threads of other programs that wake or are woken
     LIMIT_PLACES = 1 << 12,               // names of kernel functions that threads wait in
+    LIMIT_CFI_ROWS = 1 << 24,             // of one file: where its unwinding rules change
+    LIMIT_JIT_CODES = 1 << 22,            // functions that JITs made in a run
+    LIMIT_JIT_FILE_BYTES = 0x7fffffff,    // of a jitdump or a perf map that are read
+    LIMIT_ANON_EPOCHS = 1 << 12,          // of a process: see run/jit_code.h
+    LIMIT_INLINE_DEPTH = 64,              // functions inlined into each other at one address
+    LIMIT_DEEP_THREADS = 256,   // threads of which longer stacks are copied than of others
     LIMIT_REASONED_STACKS = 64, // of one thread: stacks of waits whose reason was looked up
 };
 

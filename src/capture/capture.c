@@ -9,6 +9,7 @@ const char *capture_ability_name(enum capture_ability ability)
         [CAPTURE_OFF_CPU_STACKS] = "off_cpu_stacks",
         [CAPTURE_WAIT_DETAILS] = "wait_details",
         [CAPTURE_WAKEUPS] = "wakeups",
+        [CAPTURE_STACK_COPIES] = "stack_copies",
         [CAPTURE_PMU] = "pmu",
         [CAPTURE_BUILD_IDS] = "build_ids",
         [CAPTURE_LOST_SAMPLES] = "lost_samples",

@@ -26,6 +26,7 @@ enum capture_ability {
     CAPTURE_OFF_CPU_STACKS, // where they were then
     CAPTURE_WAIT_DETAILS,   // what a waiting thread waits for, looked up while it does
     CAPTURE_WAKEUPS,        // who made them ready
+    CAPTURE_STACK_COPIES,   // registers and the stack's bytes with each stack
     CAPTURE_PMU,
     CAPTURE_BUILD_IDS,    // the kernel reports them with each mapping
     CAPTURE_LOST_SAMPLES, // the kernel counts lost samples
@@ -77,6 +78,7 @@ struct capture_request {
     uint32_t frequency_hz;
     bool launched;           // suspended before its exec: arm, and begin with that exec
     bool follow;             // descendants too
+    bool unwind;             // stacks come with registers and a copy, to be unwound
     const char *replay_path; // for the replay backend; NULL otherwise
 };
 
@@ -114,6 +116,10 @@ struct capture_backend {
     // Delivers what has been recorded, in time order. `final`: nothing more will be recorded, hold
     // nothing back. CAPTURE_OK, CAPTURE_E_ENDED or a negative errno.
     int (*drain)(struct capture *capture, bool final, event_sink_fn sink, void *context);
+
+    // The copies of this thread's stacks were too short to unwind them: takes longer ones from now
+    // on, if it can. May be asked as often as that happens. NULL where nothing is copied.
+    void (*deepen)(struct capture *capture, uint32_t tid);
 
     // Stops recording; what is in the rings can still be drained.
     void (*stop)(struct capture *capture);

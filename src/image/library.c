@@ -78,6 +78,7 @@ void library_init(struct library *library, void (*on_change)(void *context), voi
 
 static void image_free(struct image *image)
 {
+    cfi_table_free(atomic_load(&image->cfi));
     symtab_free(atomic_load(&image->symtab));
     image_root_unref(image->root);
     free(image->path);
@@ -266,4 +267,11 @@ struct image *library_at(const struct library *library, uint32_t id)
 const struct symtab *image_symtab(const struct image *image)
 {
     return atomic_load_explicit(&image->symtab, memory_order_acquire);
+}
+
+// ---- Unwinding ---------------------------------------------------------------------------------
+
+const struct cfi_table *image_cfi(const struct image *image)
+{
+    return atomic_load_explicit(&image->cfi, memory_order_acquire);
 }

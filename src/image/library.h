@@ -32,6 +32,7 @@
 #include "image/elf_symbols.h"
 #include "image/image_root.h"
 #include "image/symtab.h"
+#include "unwind/cfi.h"
 
 #include <stdatomic.h>
 
@@ -74,6 +75,13 @@ struct image {
     struct image_stamp stamp;
     uint64_t loaded_unix_ns; // when loading began
     bool was_changed;        // FAILED since the file was another one by then
+
+    // How to unwind its code: read apart from its symbols, by another worker, since the recording
+    // needs it at once.
+    _Atomic(struct cfi_table *) cfi;
+    _Atomic int cfi_state; // enum image_state
+    struct err cfi_note;   // READY or FAILED: why there is none
+    struct cfi_facts cfi_facts;
 };
 
 struct library {
@@ -100,6 +108,15 @@ uint32_t library_get(struct library *library, const struct image_identity *ident
 
 // Has its symbols loaded unless that has happened or is under way. Any thread; returns at once.
 void library_want(struct library *library, uint32_t id);
+
+// Has its unwinding rules read, likewise, by a worker of their own.
+void library_want_cfi(struct library *library, uint32_t id);
+
+// Waits until they have been read, or until that moment (CLOCK_MONOTONIC). True: READY or FAILED.
+bool library_await_cfi(struct library *library, uint32_t id, uint64_t until_ns);
+
+// The rules, or NULL for now or for good.
+const struct cfi_table *image_cfi(const struct image *image);
 
 // The image with this id; never moves and lives as long as the library.
 struct image *library_at(const struct library *library, uint32_t id);

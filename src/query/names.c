@@ -40,7 +40,9 @@ static struct image *library_image(const struct names *names, image_id image)
 {
     const struct image_row *row = store_image(names->store, image);
     uint32_t n = atomic_load_explicit(&names->library->n, memory_order_acquire);
-    if (row->kind == IMAGE_ROW_ANONYMOUS || row->kind == IMAGE_ROW_NAMED || row->library >= n) {
+    bool has_file = row->kind == IMAGE_ROW_FILE || row->kind == IMAGE_ROW_VDSO ||
+                    row->kind == IMAGE_ROW_KERNEL;
+    if (!has_file || row->library >= n) {
         return NULL;
     }
     return library_at(names->library, row->library);
@@ -107,6 +109,8 @@ static const char *binary_of(struct names *names, image_id image, const struct s
     case IMAGE_ROW_KERNEL:
         return symbol != NULL && symbol->module != NULL ? intern_module(names, symbol->module)
                                                         : "[kernel]";
+    case IMAGE_ROW_TRUNCATED:
+        return "[truncated]";
     case IMAGE_ROW_ANONYMOUS:
         break;
     }

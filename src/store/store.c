@@ -5,6 +5,21 @@
 
 #include <stdlib.h>
 
+const char *truncation_name(enum truncation truncation)
+{
+    static const char *const names[] = {
+        [TRUNCATED_NO_UNWIND_INFO] = "no_unwind_info",
+        [TRUNCATED_COPY_TOO_SHORT] = "copy_too_short",
+        [TRUNCATED_UNREADABLE] = "unreadable",
+        [TRUNCATED_BAD_UNWIND_INFO] = "bad_unwind_info",
+        [TRUNCATED_LOST] = "lost",
+        [TRUNCATED_TOO_DEEP] = "too_deep",
+        [TRUNCATED_NOT_LOADED] = "not_loaded",
+    };
+    ASSERT(truncation < TRUNCATION_COUNT);
+    return names[truncation];
+}
+
 const char *account_name(enum account account)
 {
     static const char *const names[ACCOUNT_COUNT] = {

@@ -218,9 +218,33 @@ enum image_row_kind {
     IMAGE_ROW_VDSO,
     IMAGE_ROW_ANONYMOUS,
     IMAGE_ROW_KERNEL,
-    IMAGE_ROW_NAMED // kernel functions of which only the name is known: the offset of a frame in it
-                    // is the string_id of that name
+    IMAGE_ROW_NAMED, // kernel functions of which only the name is known: the offset of a frame in
+                     // it is the string_id of that name
+    IMAGE_ROW_TRUNCATED // no code at all: the outermost frame of stacks that lack their callers
+                        // says why, see truncation_off()
 };
+
+// Why a stack has no outer end.
+enum truncation {
+    TRUNCATED_NO_UNWIND_INFO, // code without call frame information and without frame pointers
+    TRUNCATED_COPY_TOO_SHORT, // the copy of the stack ended before the stack did
+    TRUNCATED_UNREADABLE,     // led to memory that was not copied: another stack
+    TRUNCATED_BAD_UNWIND_INFO,
+    TRUNCATED_LOST, // led to memory that is no code
+    TRUNCATED_TOO_DEEP,
+    TRUNCATED_NOT_LOADED, // the unwinding information of that file was still being read
+    TRUNCATION_COUNT
+};
+
+// "no_unwind_info", …: the JSON key.
+const char *truncation_name(enum truncation truncation);
+
+// The offset of the frame that stands for "callers are missing", in the image of that kind; `image`
+// is the code that it ended in, 0 when it is nobody's.
+static inline uint64_t truncation_off(enum truncation truncation, image_id image)
+{
+    return (uint64_t)truncation << 32 | image;
+}
 
 struct image_row {
     enum image_row_kind kind;
@@ -228,6 +252,10 @@ struct image_row {
     uint32_t library;   // who knows its symbols: an id of image/library.h; of anonymous memory: any
     uint64_t load_bias; // first seen mapping: address = file offset + load_bias
     string_id build_id; // raw bytes; 0 when not known
+    // Of anonymous memory: whose it is, and from when on (until the next such image of the
+    // process). Code of a JIT may be another one at the same address later: see run/jit_code.h.
+    process_id process;
+    uint64_t since_ns;
 };
 
 // Image 0 stands for "no image at all": an address that nothing was mapped at.
