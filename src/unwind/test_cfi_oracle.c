@@ -21,21 +21,16 @@
 //              before that (as libgcc has it; libgcrypt's assembly code relies on it). libdw
 //              refuses such a row
 
-#include "base/file.h"
-#include "base/text.h"
 #include "base/vec.h"
 #include "unwind/cfi.h"
+#include "unwind/test_elf.h"
 
 #include <dlfcn.h>
 #include <dwarf.h>
 #include <elfutils/libdw.h>
-#include <fcntl.h>
-#include <gelf.h>
-#include <link.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -43,12 +38,9 @@
 
 struct file {
     const char *path;
-    int fd;
-    Elf *elf;
+    struct test_elf elf;
     Dwarf *dwarf; // of its .debug_frame only
     Dwarf_CFI *cfi;
-    struct cfi_source source;
-    VEC(struct cfi_segment) segments;
     struct cfi_table *table;
     struct cfi_facts facts;
     VEC(uint64_t) functions; // addresses where one starts
@@ -59,93 +51,38 @@ struct file {
     uint64_t n_refused;
 };
 
-static bool find_section(struct file *file, const char *wanted, struct slice *ret,
-                         uint64_t *ret_addr)
-{
-    size_t names;
-    assert_int_equal(elf_getshdrstrndx(file->elf, &names), 0);
-    for (Elf_Scn *scn = NULL; (scn = elf_nextscn(file->elf, scn)) != NULL;) {
-        GElf_Shdr header;
-        assert_non_null(gelf_getshdr(scn, &header));
-        const char *name = elf_strptr(file->elf, names, header.sh_name);
-        if (name != NULL && strcmp(name, wanted) == 0 && header.sh_type != SHT_NOBITS) {
-            Elf_Data *data = elf_getdata(scn, NULL);
-            assert_non_null(data);
-            *ret = (struct slice){.data = data->d_buf, .n = data->d_size};
-            *ret_addr = header.sh_addr;
-            return true;
-        }
-    }
-    return false;
-}
-
-static void read_segments(struct file *file)
-{
-    size_t n;
-    assert_int_equal(elf_getphdrnum(file->elf, &n), 0);
-    for (int i = 0; i < (int)n; i++) {
-        GElf_Phdr header;
-        assert_non_null(gelf_getphdr(file->elf, i, &header));
-        if (header.p_type == PT_LOAD && (header.p_flags & PF_X) != 0) {
-            vec_push(&file->segments, (struct cfi_segment){.addr = header.p_vaddr,
-                                                           .size_bytes = header.p_filesz,
-                                                           .file_off = header.p_offset});
-        }
-    }
-    file->source.segments = file->segments.at;
-    file->source.n_segments = (uint32_t)file->segments.n;
-}
-
 // The search table for a program's own unwinder, in the one form that all linkers write.
 static void read_functions(struct file *file)
 {
-    struct slice bytes;
-    assert_true(find_section(file, ".eh_frame_hdr", &bytes, &file->source.data_addr));
-    struct reader from = reader_of(bytes);
+    struct reader from = reader_of(file->elf.search_table);
     assert_int_equal(read_u32(&from), 0x3b031b01);
     read_u32(&from);
     uint32_t n = read_u32(&from);
     for (uint32_t i = 0; i < n; i++) {
-        vec_push(&file->functions, file->source.data_addr + (uint64_t)(int32_t)read_u32(&from));
+        vec_push(&file->functions, file->elf.source.data_addr + (uint64_t)(int32_t)read_u32(&from));
         read_u32(&from);
     }
     assert_false(from.bad);
 }
 
 // False, with the reason said: there is no such file, or it is not for us.
-static bool file_open(struct file *file, const char *path, bool is_debug_frame)
+static bool file_open(struct file *file, const char *path, const char *section)
 {
-    *file = (struct file){.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC)};
-    if (file->fd < 0) {
-        print_message("skipped: no %s here\n", path);
+    *file = (struct file){.path = path};
+    const char *problem = test_elf_open(&file->elf, path, section);
+    if (problem != NULL) {
+        print_message("skipped: %s %s\n", path, problem);
         return false;
     }
-    elf_version(EV_CURRENT);
-    file->elf = elf_begin(file->fd, ELF_C_READ_MMAP, NULL);
-    GElf_Ehdr header;
-    if (file->elf == NULL || gelf_getehdr(file->elf, &header) == NULL) {
-        print_message("skipped: %s is not an ELF file\n", path);
-        return false;
-    }
-    file->source.arch = header.e_machine == EM_AARCH64 ? UNWIND_AARCH64 : UNWIND_X86_64;
-    file->source.n_sections = 1;
-    struct cfi_section *section = &file->source.sections[0];
-    section->is_debug_frame = is_debug_frame;
-    const char *name = is_debug_frame ? ".debug_frame" : ".eh_frame";
-    if (!find_section(file, name, &section->bytes, &section->addr)) {
-        print_message("skipped: %s has no %s\n", path, name);
-        return false;
-    }
-    read_segments(file);
-    if (is_debug_frame) {
-        file->dwarf = dwarf_begin_elf(file->elf, DWARF_C_READ, NULL);
+    if (file->elf.source.sections[0].is_debug_frame) {
+        file->dwarf = dwarf_begin_elf(file->elf.elf, DWARF_C_READ, NULL);
         file->cfi = dwarf_getcfi(file->dwarf);
     } else {
         read_functions(file);
-        file->cfi = dwarf_getcfi_elf(file->elf);
+        file->cfi = dwarf_getcfi_elf(file->elf.elf);
     }
     assert_non_null(file->cfi);
-    file->table = cfi_table_build(&file->source, &file->facts);
+    file->table = cfi_table_build(&file->elf.source, &file->facts);
     return true;
 }
 
@@ -157,11 +94,7 @@ static void file_close(struct file *file)
     } else if (file->cfi != NULL) {
         dwarf_cfi_end(file->cfi);
     }
-    elf_end(file->elf);
-    if (file->fd >= 0) {
-        close(file->fd);
-    }
-    vec_fini(&file->segments);
+    test_elf_close(&file->elf);
     vec_fini(&file->functions);
     vec_fini(&file->row_addrs);
 }
@@ -385,7 +318,7 @@ static void compare_register(struct file *file, uint64_t addr, Dwarf_Frame *fram
         libdw = (struct where){.form = FORM_SUM, .base = reg};
     }
     struct where ours = where_of_place(file->table, place, 0);
-    if (file->source.arch == UNWIND_X86_64 && reg == 3 && libdw.form == FORM_UNDEFINED &&
+    if (file->elf.source.arch == UNWIND_X86_64 && reg == 3 && libdw.form == FORM_UNDEFINED &&
         ours.form == FORM_SAME) {
         file->n_rbx++; // see above
         return;
@@ -395,8 +328,8 @@ static void compare_register(struct file *file, uint64_t addr, Dwarf_Frame *fram
 
 static const struct cfi_rule *rule_at(const struct file *file, uint64_t addr)
 {
-    for (size_t i = 0; i < file->segments.n; i++) {
-        const struct cfi_segment *segment = &file->segments.at[i];
+    for (size_t i = 0; i < file->elf.segments.n; i++) {
+        const struct cfi_segment *segment = &file->elf.segments.at[i];
         if (addr - segment->addr < segment->size_bytes) {
             return cfi_table_find(file->table, addr - segment->addr + segment->file_off);
         }
@@ -418,7 +351,7 @@ static void compare_rule(struct file *file, uint64_t addr, Dwarf_Frame *frame, i
     } else {
         file->n_different++;
     }
-    const uint8_t *registers = cfi_slot_registers(file->source.arch);
+    const uint8_t *registers = cfi_slot_registers(file->elf.source.arch);
     compare_register(file, addr, frame, ra, rule->saved[CFI_SLOT_RA], true);
     for (unsigned slot = CFI_SLOT_SP; slot < CFI_SLOTS && registers[slot] < UNWIND_REGS; slot++) {
         compare_register(file, addr, frame, registers[slot], rule->saved[slot], false);
@@ -470,8 +403,8 @@ static int by_value(const void *a, const void *b)
 
 static uint64_t addr_of_off(const struct file *file, uint64_t off)
 {
-    for (size_t i = 0; i < file->segments.n; i++) {
-        const struct cfi_segment *segment = &file->segments.at[i];
+    for (size_t i = 0; i < file->elf.segments.n; i++) {
+        const struct cfi_segment *segment = &file->elf.segments.at[i];
         if (off - segment->file_off < segment->size_bytes) {
             return off - segment->file_off + segment->addr;
         }
@@ -498,7 +431,7 @@ static void compare_starts(struct file *file)
 static void compare_file(const char *path)
 {
     struct file file;
-    if (file_open(&file, path, false)) {
+    if (file_open(&file, path, ".eh_frame")) {
         for (size_t i = 0; i < file.functions.n; i++) {
             bool is_last = i + 1 == file.functions.n;
             uint64_t next = is_last ? UINT64_MAX : file.functions.at[i + 1];
@@ -524,17 +457,14 @@ static void compare_file(const char *path)
 
 // ---- Which files -------------------------------------------------------------------------------
 
-// A library, wherever the dynamic linker finds it.
 static void compare_library(const char *name)
 {
-    void *handle = dlopen(name, RTLD_LAZY);
-    struct link_map *map;
-    if (handle == NULL || dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0) {
+    const char *path = test_elf_library(name);
+    if (path == NULL) {
         print_message("skipped: no %s here\n", name);
-        skip();
+        return;
     }
-    compare_file(map->l_name);
-    dlclose(handle);
+    compare_file(path);
 }
 
 static void test_libc(void **state)
@@ -581,10 +511,10 @@ static void test_debug_frame(void **state)
     struct file file;
     Dl_info info;
     assert_true(dladdr((void *)(uintptr_t)fixture_leaf, &info) != 0);
-    assert_true(file_open(&file, info.dli_fname, true));
-    for (size_t i = 0; i < file.segments.n; i++) {
-        for (uint64_t into = 0; into < file.segments.at[i].size_bytes; into++) {
-            compare_row(&file, file.segments.at[i].addr + into);
+    assert_true(file_open(&file, info.dli_fname, ".debug_frame"));
+    for (size_t i = 0; i < file.elf.segments.n; i++) {
+        for (uint64_t into = 0; into < file.elf.segments.at[i].size_bytes; into++) {
+            compare_row(&file, file.elf.segments.at[i].addr + into);
         }
     }
     compare_starts(&file);
