@@ -22,9 +22,9 @@ enum {
     LIMIT_FOREIGN_THREADS = 1 << 12,      // threads of other programs that wake or are woken
     LIMIT_PLACES = 1 << 12,               // names of kernel functions that threads wait in
     LIMIT_CFI_ROWS = 1 << 24,             // of one file: where its unwinding rules change
-    LIMIT_CFI_RULES = 1 << 18,            // of one file: different ones
+    LIMIT_CFI_RULES = 1 << 16,            // of one file: different ones
     LIMIT_CFI_CIES = 1 << 16,             // of one section: what functions have in common
-    LIMIT_CFI_EXPRESSIONS = 1 << 16,      // of one file: different ones that are not simple
+    LIMIT_CFI_EXPRESSIONS = 1 << 14,      // of one file: different ones that are not simple
     LIMIT_CFI_EXPRESSION_BYTES = 1 << 10, // of one of them
     LIMIT_EXPRESSION_STEPS = 1 << 13,     // operations in all expressions of one walk
     LIMIT_JIT_CODES = 1 << 22,            // functions that JITs made in a run
