@@ -19,10 +19,10 @@ bool report_put_unrecorded(struct text *to, const json_t *answer);
 // of it has only an approximate stack.
 void report_put_waits(struct text *to, const json_t *answer);
 
-// "recording", or "stopped: target exited".
 // A key of the protocol in words: without its underscores.
 void report_put_key(struct text *to, const char *key);
 
+// "recording", or "stopped: target exited".
 void report_put_state(struct text *to, const json_t *run);
 
 // The whole of a run, as at its end: several lines.
