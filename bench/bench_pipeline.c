@@ -224,7 +224,7 @@ int main(void)
            (double)bench.n_samples / seconds / 1e6, FRAMES);
     printf("distinct_stack_nodes %u in that input\n", atomic_load(&store->stacks.n_nodes));
     printf("steps_not_in_the_cache %.2f %%\n",
-           100.0 * (double)bench.pipeline->edges.n_missed / ((double)bench.n_samples * FRAMES));
+           100.0 * (double)bench.pipeline->stacks.edges.n_missed / ((double)bench.n_samples * FRAMES));
     bool complete = atomic_load(&store->samples.n) == bench.n_samples;
     perf_merge_fini(&merge);
     for (int i = 0; i < RINGS; i++) {
