@@ -28,3 +28,7 @@ int elf_symbols_read(int fd, struct symtab **ret, struct elf_facts *ret_facts, s
 // The same from memory: for the vdso and for the fuzzer. `bytes` is borrowed for the call.
 int elf_symbols_parse(struct slice bytes, struct symtab **ret, struct elf_facts *ret_facts,
                       struct err *reterr);
+
+// The build-id alone, of a file of which nothing is known. 0, or a negative errno and the reason as
+// above; -ENODATA: it has none.
+int elf_build_id_read(int fd, struct build_id *ret, struct err *reterr);
