@@ -89,6 +89,8 @@ struct image {
     _Atomic bool fetch_claimed;          // by library_next_missing()
 
     // Read only when READY or FAILED.
+    struct build_id file_build_id; // READY: of the file; `build_id` is empty when the kernel did
+                                   // not tell it, as for what was mapped before the recording
     struct err note; // why there are no symbols, or fewer than hoped; ask image_note()
     struct image_stamp stamp;
     uint64_t loaded_unix_ns; // when loading began
@@ -133,9 +135,9 @@ void library_heat(struct library *library, uint32_t id, uint64_t n_samples);
 
 // ---- Better names, later ------------------------------------------------------------------------
 
-// The hottest image that has a build-id and a READY table of nothing but dynamic symbols, and that
-// was not answered before; LIBRARY_NONE when there is none. Any thread. library->on_change has been
-// called since a new one could have come.
+// The hottest image that has a file_build_id and a READY table of nothing but dynamic symbols, and
+// that was not answered before; LIBRARY_NONE when there is none. Any thread. library->on_change has
+// been called since a new one could have come.
 enum { LIBRARY_NONE = UINT32_MAX };
 uint32_t library_next_missing(struct library *library);
 
