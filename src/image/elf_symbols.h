@@ -6,14 +6,8 @@
 // Memory stays in proportion to the size of the file.
 
 #include "base/err.h"
+#include "image/build_id.h"
 #include "image/symtab.h"
-
-enum { BUILD_ID_MAX = 20 };
-
-struct build_id {
-    uint8_t n; // 0: none
-    uint8_t at[BUILD_ID_MAX];
-};
 
 struct elf_facts {
     struct build_id build_id;
