@@ -1,5 +1,7 @@
 #include "image/elf_cfi.h"
 
+#include "base/alloc.h"
+
 #include "base/file.h"
 #include "base/limits.h"
 #include "image/elf_symbols.h"
