@@ -1,7 +1,6 @@
 #include "image/elf_cfi.h"
 
 #include "base/alloc.h"
-
 #include "base/file.h"
 #include "base/limits.h"
 #include "image/elf_symbols.h"
@@ -106,6 +105,20 @@ static const struct cfi_rule *rule_of(const struct cfi_table *table, const char 
     return cfi_table_find(table, off);
 }
 
+static Elf64_Shdr *find_section(struct text *bytes, const char *name)
+{
+    Elf64_Ehdr *header = (Elf64_Ehdr *)(void *)bytes->at;
+    Elf64_Shdr *sections = (Elf64_Shdr *)(void *)(bytes->at + header->e_shoff);
+    for (size_t i = 0; i < header->e_shnum; i++) {
+        const char *names = bytes->at + sections[header->e_shstrndx].sh_offset;
+        if (strcmp(names + sections[i].sh_name, name) == 0) {
+            return &sections[i];
+        }
+    }
+    fail_msg("there is no %s", name);
+    return NULL;
+}
+
 // ---- What is read ------------------------------------------------------------------------------
 
 static void test_functions_have_rules(void **state)
@@ -190,6 +203,9 @@ static void test_debug_frame(void **state)
     char *pack[] = {(char[]){"objcopy"}, (char[]){"--compress-debug-sections=zlib"}, path,
                     world->copy, NULL};
     if (command_output(pack, &output)) {
+        CLEANUP(text_fini) struct text bytes = {0};
+        assert_int_equal(file_read(world->copy, (size_t)64 << 20, &bytes), 0);
+        assert_true((find_section(&bytes, ".debug_frame")->sh_flags & SHF_COMPRESSED) != 0);
         struct cfi_table *packed = read_table(world->copy, &facts);
         assert_same_rules(plain, packed);
         cfi_table_free(packed);
@@ -241,20 +257,6 @@ static void test_refuses_kindly(void **state)
     header.e_machine = EM_X86_64;
     header.e_ident[EI_CLASS] = ELFCLASS32; // x32: pointers of 4 bytes
     assert_refused(bytes, ENOTSUP, "(number 62, 32 bits)");
-}
-
-static Elf64_Shdr *find_section(struct text *bytes, const char *name)
-{
-    Elf64_Ehdr *header = (Elf64_Ehdr *)(void *)bytes->at;
-    Elf64_Shdr *sections = (Elf64_Shdr *)(void *)(bytes->at + header->e_shoff);
-    for (size_t i = 0; i < header->e_shnum; i++) {
-        const char *names = bytes->at + sections[header->e_shstrndx].sh_offset;
-        if (strcmp(names + sections[i].sh_name, name) == 0) {
-            return &sections[i];
-        }
-    }
-    fail_msg("there is no %s", name);
-    return NULL;
 }
 
 // A few bytes that claim to be a lot.
