@@ -40,9 +40,7 @@ static struct image *library_image(const struct names *names, image_id image)
 {
     const struct image_row *row = store_image(names->store, image);
     uint32_t n = atomic_load_explicit(&names->library->n, memory_order_acquire);
-    bool has_file = row->kind == IMAGE_ROW_FILE || row->kind == IMAGE_ROW_VDSO ||
-                    row->kind == IMAGE_ROW_KERNEL;
-    if (!has_file || row->library >= n) {
+    if (!image_row_is_binary(row) || row->library >= n) {
         return NULL;
     }
     return library_at(names->library, row->library);
