@@ -119,7 +119,7 @@ static void take(void *context, const struct perf_event_header *record, uint64_t
     struct bench *bench = context;
     struct event event;
     const struct perf_layout *layout = perf_layouts_find(&bench->layouts, record);
-    if (perf_record_parse(layout, record, &event) != PERF_OK || event.kind != EVENT_SAMPLE) {
+    if (perf_record_parse(layout, record, NULL, &event) != PERF_OK || event.kind != EVENT_SAMPLE) {
         abort();
     }
     event.time_ns = time_ns + bench->time_offset_ns;

@@ -17,6 +17,8 @@ enum {
     LIMIT_SYMBOL_BYTES = 64 << 10, // one symbol's name, mangled or not
     LIMIT_SYMBOLS = 1 << 24,       // symbols of one file
     LIMIT_SYMBOL_FILE_BYTES = 0x7fffffff, // a file that is looked into for symbols
+    LIMIT_DEBUGDATA_BYTES = 1 << 28,      // a symbol table that lies packed in a binary
+    LIMIT_KEPT_ROOTS = 64,                // root directories held open, to read from them later
     LIMIT_LOADED_IMAGES = 1 << 14,        // files with symbols in memory, over all runs
     LIMIT_CHILDREN = 1 << 10,             // child processes whose CPU time is watched
     LIMIT_FOREIGN_THREADS = 1 << 12,      // threads of other programs that wake or are woken
