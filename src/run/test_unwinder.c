@@ -27,10 +27,10 @@ struct world {
 };
 
 // The worker of these tests reads nothing: publish() does.
-static void read_nothing(struct library *library, struct image *image)
+static void read_nothing(struct library *library, const struct wanted_job *job)
 {
     (void)library;
-    (void)image;
+    (void)job;
 }
 
 static void apply(struct world *w, struct event event)
