@@ -2,16 +2,13 @@
 
 #include "base/clock.h"
 
-// How long the capture thread waits for a file to be read. The rings hold more than a second of
-// ordinary recording.
-enum { WAIT_MS = 50, WAIT_MS_PER_S = 200 };
-
 _Static_assert((int)EVENT_REGS_MAX >= (int)UNWIND_REGS, "a place for every register");
 
 void unwinder_init(struct unwinder *unwinder, const struct store *store, struct library *library)
 {
     unwinder->store = store;
     unwinder->library = library;
+    unwinder->patience_ns = UNWINDER_PATIENCE_MS * NS_PER_MS;
 #ifdef __aarch64__
     unwinder->arch = UNWIND_AARCH64;
 #else
@@ -39,12 +36,11 @@ static void wait_for(struct unwinder *u, uint32_t library_id)
         u->second_ns = now_ns;
         u->waited_then_ns = 0;
     }
-    uint64_t most_ns = (uint64_t)WAIT_MS_PER_S * NS_PER_MS;
-    if (u->waited_then_ns >= most_ns) {
+    if (u->waited_then_ns >= u->patience_ns) {
         return; // later, if it is still needed
     }
     map_set(&u->waited_for, library_id, 1);
-    most_ns = MIN(most_ns - u->waited_then_ns, (uint64_t)WAIT_MS * NS_PER_MS);
+    uint64_t most_ns = MIN(u->patience_ns - u->waited_then_ns, u->patience_ns / 2 + 1);
     library_await_cfi(u->library, library_id, now_ns + most_ns);
     uint64_t waited_ns = clock_now_ns() - now_ns;
     u->waited_then_ns += waited_ns;
