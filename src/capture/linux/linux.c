@@ -40,7 +40,7 @@ enum { SETTLE_NS = 10 * NS_PER_MS }; // no thread takes that long to be born
 struct governed {
     struct governor governor;
     enum perf_meaning meaning;
-    uint64_t n; // in this drain
+    uint64_t price; // of those of this drain
 };
 
 struct linux_capture {
@@ -486,7 +486,7 @@ static enum perf_outcome take_switch_stack(struct linux_capture *c,
         perf_sample_stack(layout, record, &sample, &c->regs, &stack);
         switches_hold(&c->switches, ring, stamp.tid, &stack);
     }
-    c->switch_stacks.n++;
+    c->switch_stacks.price += governor_price(sample.copy.n);
     return PERF_E_IGNORED; // the event is the switch
 }
 
@@ -523,7 +523,7 @@ static enum perf_outcome take_record(struct linux_capture *c, const struct perf_
     }
     bool is_sample = record->type == PERF_RECORD_SAMPLE;
     if (is_sample && layout->meaning == PERF_MEANS_WAKEUP) {
-        c->waker_stacks.n += layout->callchain;
+        c->waker_stacks.price += layout->callchain ? governor_price(0) : 0;
         return wakeups_take(&c->wakeups, layout, record, &c->set.rings[ring], ring, time_ns, event);
     }
     wakeups_interrupt(&c->wakeups, ring);
@@ -590,11 +590,17 @@ static void clear_poll(const struct linux_capture *c)
     }
 }
 
-static void govern(struct linux_capture *c, struct governed *stacks, uint64_t now_ns)
+// More than the watermark twice over, within a round: copies come faster than they are read.
+static bool is_crowded(const struct linux_capture *c)
+{
+    return c->set.copy_bytes > 0 && perf_merge_held_bytes(&c->merge) > c->set.ring_bytes / 4;
+}
+
+static void govern(struct linux_capture *c, struct governed *stacks, bool crowded, uint64_t now_ns)
 {
     bool was_on = stacks->governor.on;
-    bool on = governor_pay(&stacks->governor, stacks->n, now_ns);
-    stacks->n = 0;
+    bool on = governor_pay(&stacks->governor, stacks->price, crowded, now_ns);
+    stacks->price = 0;
     if (on != was_on) {
         perf_set_take_stacks(&c->set, stacks->meaning, on);
     }
@@ -625,8 +631,8 @@ static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, 
     observer_tick(&c->observer, now_ns, c->base.note.text[0] == 0 ? &c->base.note : NULL);
     tids_forget_ended(&c->tids, c->merge.until_ns);
     if (!final && !gone) {
-        govern(c, &c->switch_stacks, now_ns);
-        govern(c, &c->waker_stacks, now_ns);
+        govern(c, &c->switch_stacks, is_crowded(c), now_ns);
+        govern(c, &c->waker_stacks, false, now_ns);
     }
     if (final || gone) {
         c->attach.settled = true;

@@ -22,6 +22,8 @@ enum {
     RING_MIN_PAGES = 8,
     RING_SMALL_BYTES = 128 << 10, // below that a busy target may lose records: worth a note
     COPY_BYTES = 8 << 10,
+    WATERMARKS_IN_RING = 4,
+    WATERMARKS_IN_RING_WITH_COPIES = 8, // which fill it faster
     EXTRAS_RESERVE = 512, // descriptors that the extras leave to connections and files
 };
 
@@ -319,6 +321,12 @@ static int explain_open(int number, struct err *reterr)
     return err_set(reterr, number, "perf_event_open failed: %s", strerror(number));
 }
 
+static uint32_t watermark_of(const struct perf_set *set)
+{
+    int n = set->options.copies ? WATERMARKS_IN_RING_WITH_COPIES : WATERMARKS_IN_RING;
+    return (uint32_t)(set->ring_bytes / (uint64_t)n);
+}
+
 // The events that own the rings. A CPU that has just gone offline is left out.
 static int open_ring_events(struct perf_set *set, struct err *reterr)
 {
@@ -327,7 +335,7 @@ static int open_ring_events(struct perf_set *set, struct err *reterr)
     size_t n = 0;
     for (size_t i = 0; i < set->cpus.list.n; i++) {
         uint32_t cpu = set->cpus.list.at[i];
-        attr.wakeup_watermark = (uint32_t)(set->ring_bytes / 4);
+        attr.wakeup_watermark = watermark_of(set);
         int fd = sys_perf_event_open(&attr, 0, (int)cpu);
         if (fd == -ENODEV) {
             continue;
@@ -507,7 +515,7 @@ static int add_event(struct perf_set *set, uint32_t layout, struct perf_event_at
                      uint32_t tid, size_t ring, struct err *reterr)
 {
     attr->watermark = 1;
-    attr->wakeup_watermark = (uint32_t)(set->ring_bytes / 4);
+    attr->wakeup_watermark = watermark_of(set);
     pid_t pid = tid == 0 ? -1 : (pid_t)tid;
     CLEANUP(closep) int fd = sys_perf_event_open(attr, pid, (int)set->cpus.list.at[ring]);
     if (fd == -ESRCH) {
