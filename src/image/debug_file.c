@@ -155,6 +155,15 @@ static char *next_entry(const char **list)
     return entry;
 }
 
+// An entry that is a file. It is for one binary: that it isn't for this one need not be told.
+static bool try_entry(struct hunt *hunt, const char *entry)
+{
+    struct err before = *hunt->refused;
+    bool is_found = try_path(hunt, entry);
+    *hunt->refused = before;
+    return is_found;
+}
+
 static bool find_by_build_id(struct hunt *hunt)
 {
     const char *list = hunt->search->debug_path;
@@ -163,7 +172,7 @@ static bool find_by_build_id(struct hunt *hunt)
     text_addf(&name, "%s.debug", slash == NULL ? hunt->search->image_path : slash + 1);
     for (char *entry; (entry = next_entry(&list)) != NULL;) {
         CLEANUP(freep) char *directory = entry;
-        if (try_build_id(hunt, directory) || try_path(hunt, directory) ||
+        if (try_build_id(hunt, directory) || try_entry(hunt, directory) ||
             try_name(hunt, directory, "", text_get(&name))) {
             return true;
         }
