@@ -214,7 +214,7 @@ bool debug_file_find(const struct debug_search *search, struct debug_file *ret, 
 {
     struct debug_search kept = *search;
     kept.debug_path = search->debug_path == NULL ? "" : search->debug_path;
-    struct err unread;
+    struct err unread = {0};
     struct hunt hunt = {
         .search = &kept,
         .has_other_root = !is_own_root(search->root),
