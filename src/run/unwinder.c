@@ -219,22 +219,34 @@ static bool is_outermost(struct unwinder *u, uint64_t addr)
     return code.rule != NULL && code.rule->saved[CFI_SLOT_RA].how == CFI_UNDEFINED;
 }
 
+// How many addresses of the chain, from the `at`th on, are return addresses at all. Where code uses
+// the frame pointer for something else, the kernel has followed any number.
+static uint32_t count_code(struct unwinder *u, const struct event_stack *stack, uint32_t at)
+{
+    uint32_t n = 0;
+    while (at + n < stack->n_user && find(u, stack->user[at + n] - 1).is_code) {
+        n++;
+    }
+    return n;
+}
+
 // Puts the rest of the chain behind a walk that ended early.
 static void join(struct unwinder *u, const struct event_stack *stack, struct unwound *ret)
 {
     uint32_t at = find_in_chain(stack, u->addrs, ret->n);
-    if (at >= stack->n_user || at + 1 == stack->n_user) {
-        return; // not there, or nothing behind it
+    uint32_t n_more = at < stack->n_user ? count_code(u, stack, at + 1) : 0;
+    if (n_more == 0) {
+        return; // it is not there, or nothing is behind it
     }
-    uint32_t n_more = stack->n_user - at - 1;
+    bool is_whole = at + 1 + n_more == stack->n_user;
     uint32_t n_fit = MIN(n_more, (uint32_t)ARRAY_LEN(u->addrs) - ret->n);
     memcpy(u->addrs + ret->n, stack->user + at + 1, n_fit * sizeof *u->addrs);
     ret->n += n_fit;
     u->counts.n_joined++;
-    if (n_fit < n_more || stack->chain_cut) {
+    if (n_fit < n_more || (is_whole && stack->chain_cut)) {
         ret->why = TRUNCATED_TOO_DEEP;
         ret->image = 0;
-    } else if (is_outermost(u, u->addrs[ret->n - 1])) {
+    } else if (is_whole && is_outermost(u, u->addrs[ret->n - 1])) {
         ret->is_truncated = false;
     }
 }
