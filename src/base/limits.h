@@ -17,11 +17,14 @@ enum {
     LIMIT_SYMBOL_BYTES = 64 << 10, // one symbol's name, mangled or not
     LIMIT_SYMBOLS = 1 << 24,       // symbols of one file
     LIMIT_SYMBOL_FILE_BYTES = 0x7fffffff, // a file that is looked into for symbols
+    LIMIT_DEBUGDATA_BYTES = 1 << 28,      // a symbol table that lies packed in a binary
+    LIMIT_KEPT_ROOTS = 64,                // root directories held open, to read from them later
     LIMIT_LOADED_IMAGES = 1 << 14,        // files with symbols in memory, over all runs
     LIMIT_CHILDREN = 1 << 10,             // child processes whose CPU time is watched
     LIMIT_FOREIGN_THREADS = 1 << 12,      // threads of other programs that wake or are woken
     LIMIT_PLACES = 1 << 12,               // names of kernel functions that threads wait in
     LIMIT_CFI_ROWS = 1 << 24,             // of one file: where its unwinding rules change
+    LIMIT_CFI_BYTES = 1 << 28,            // of one file's .eh_frame or .debug_frame, unpacked
     LIMIT_JIT_CODES = 1 << 22,            // functions that JITs made in a run
     LIMIT_JIT_FILE_BYTES = 0x7fffffff,    // of a jitdump or a perf map that are read
     LIMIT_ANON_EPOCHS = 1 << 12,          // of a process: see run/jit_code.h

@@ -38,7 +38,7 @@ static void describe_library_image(struct image_report *report, const struct ima
     const struct symtab *symtab = image_symtab(image);
     bool done = state == IMAGE_READY || state == IMAGE_FAILED;
     report->state = state == IMAGE_READY ? "ready" : state == IMAGE_FAILED ? "failed" : "loading";
-    report->note = done ? image->note.text : "";
+    report->note = done ? image_note(image) : "";
     report->symbols = symtab == NULL ? 0 : symtab_count(symtab);
 }
 
