@@ -444,3 +444,28 @@ void debuginfod_fini(struct debuginfod *d)
     debuginfod_settings_fini(&d->settings);
     pthread_mutex_destroy(&d->lock);
 }
+
+// ---- For a library -----------------------------------------------------------------------------
+
+static bool next_of_library(void *context, uint32_t *ret_image, struct build_id *ret_id)
+{
+    struct library *library = context;
+    uint32_t image = library_next_missing(library);
+    if (image == LIBRARY_NONE) {
+        return false;
+    }
+    *ret_image = image;
+    *ret_id = library_at(library, image)->file_build_id;
+    return true;
+}
+
+static void give_to_library(void *context, uint32_t image, const char *path)
+{
+    library_add_debug_file(context, image, path);
+}
+
+struct debuginfod_client debuginfod_client_of(struct library *library)
+{
+    return (struct debuginfod_client){
+        .next = next_of_library, .found = give_to_library, .context = library};
+}

@@ -17,6 +17,7 @@
 #include "image/debuginfod_servers.h"
 #include "image/debuginfod_settings.h"
 #include "image/http.h"
+#include "image/library.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -30,6 +31,8 @@ struct debuginfod_client {
     void (*found)(void *context, uint32_t image, const char *path);
     void *context;
 };
+
+struct debuginfod_client debuginfod_client_of(struct library *library);
 
 // ---- What there is to say about it
 // ---------------------------------------------------------------
