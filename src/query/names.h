@@ -26,6 +26,8 @@ struct function {
     bool resolved;
     bool is_main; // in the program itself, not in a library or the kernel
     bool is_kernel;
+    bool is_truncation; // no function: it stands for the callers that a stack lacks
+    enum truncation truncation;
     image_id image;
 };
 

@@ -128,6 +128,8 @@ static int arm(struct session *s, struct err *reterr)
     atomic_store(&run->vitals.rings, s->capture->n_rings);
     atomic_store(&run->vitals.ring_bytes, s->capture->ring_bytes);
     s->pipeline = pipeline_new(run->store, run->library);
+    s->pipeline->stacks.unwinds = run->params.request.unwind &&
+                                  run->abilities.at[CAPTURE_STACK_COPIES].available;
     s->began_ns = clock_now_ns();
     return 0;
 }
@@ -144,6 +146,16 @@ static void report_late_note(struct session *s)
     }
 }
 
+static void report_unwinding(struct run_vitals *vitals, const struct unwinder_counts *counts)
+{
+    atomic_store(&vitals->unwind_walks, counts->n_walks);
+    atomic_store(&vitals->unwind_complete, counts->n_complete);
+    atomic_store(&vitals->unwind_joined, counts->n_joined);
+    atomic_store(&vitals->unwind_fp_steps, counts->n_fp_steps);
+    atomic_store(&vitals->unwind_missed, counts->n_missed);
+    atomic_store(&vitals->unwind_waited_ns, counts->waited_ns);
+}
+
 static void report_vitals(struct session *s)
 {
     struct run_vitals *vitals = &s->run->vitals;
@@ -151,8 +163,20 @@ static void report_vitals(struct session *s)
     atomic_fetch_add(&vitals->drains, 1);
     atomic_store(&vitals->cpu_ns, clock_thread_cpu_ns());
     atomic_store(&vitals->unrecorded_cpu_ns, s->capture->unrecorded_cpu_ns);
-    atomic_store(&vitals->edges_missed, s->pipeline->edges.n_missed);
+    atomic_store(&vitals->edges_missed, s->pipeline->stacks.edges.n_missed);
+    report_unwinding(vitals, &s->pipeline->stacks.unwinder.counts);
     atomic_store(&s->run->began, s->pipeline->began);
+}
+
+// Stacks that needed more than was copied of them: more is copied from now on.
+static void deepen(struct session *s)
+{
+    struct stack_builder *stacks = &s->pipeline->stacks;
+    const struct capture_backend *backend = s->capture->backend;
+    for (size_t i = 0; i < stacks->short_tids.n && backend->deepen != NULL; i++) {
+        backend->deepen(s->capture, stacks->short_tids.at[i]);
+    }
+    vec_clear(&stacks->short_tids);
 }
 
 // Takes over what has been recorded. False: there will be no more.
@@ -161,6 +185,7 @@ static bool drain(struct session *s, bool final)
     s->n_events = 0;
     int r = s->capture->backend->drain(s->capture, final, take_event, s);
     pipeline_advance(s->pipeline, s->capture->complete_ns);
+    deepen(s);
     pipeline_flush(s->pipeline);
     flush_tap(s);
     report_vitals(s);
