@@ -216,7 +216,8 @@ static void put_waker_stack(struct pipeline *p, const struct event *event, struc
     if (!own) {
         stack = (struct event_stack){.kernel = stack.kernel, .n_kernel = stack.n_kernel};
     }
-    if (event->wakeup.has_stack && stack.n_user + stack.n_kernel > 0) {
+    bool has_any = stack.n_user + stack.n_kernel > 0 || stack.regs != NULL;
+    if (event->wakeup.has_stack && has_any) {
         uint32_t pid = own ? store_thread(p->store, ret->waker)->pid : 0;
         const struct process *process = own ? processes_find(&p->live, pid) : NULL;
         ret->stack = stack_builder_push(&p->stacks, process, event->tid, &stack).stack;

@@ -91,11 +91,11 @@ static unsigned slot_of(enum unwind_arch arch, uint64_t reg)
 
 struct run {
     const struct cfi_program *program;
-    const struct cfi_rule *initial; // NULL while it is being made
+    const struct cfi_state *initial; // NULL while it is being made
     struct reader code;
     uint64_t loc_addr;
-    struct cfi_rule rule;
-    struct cfi_rule remembered[REMEMBERED];
+    struct cfi_state state;
+    struct cfi_state remembered[REMEMBERED];
     size_t n_remembered;
     bool over; // the program went to the end of the function, or `emit` has had enough
     bool refused;
@@ -126,11 +126,11 @@ static void put(struct run *run, uint64_t column, struct cfi_place place)
 {
     unsigned slot = slot_of(run->program->arch, column);
     if (slot != NO_SLOT) {
-        put_slot(&run->rule, slot, place);
+        put_slot(&run->state.rule, slot, place);
     }
     if (column == run->program->cie->ra_column) {
         bool same = place.how == CFI_SAME;
-        put_slot(&run->rule, CFI_SLOT_RA, same ? same_ra(run->program) : place);
+        put_slot(&run->state.rule, CFI_SLOT_RA, same ? same_ra(run->program) : place);
     }
 }
 
@@ -169,10 +169,10 @@ static bool restore(struct run *run, uint64_t column)
     }
     unsigned slot = slot_of(run->program->arch, column);
     if (slot != NO_SLOT) {
-        put_slot(&run->rule, slot, run->initial->saved[slot]);
+        put_slot(&run->state.rule, slot, run->initial->rule.saved[slot]);
     }
     if (column == run->program->cie->ra_column) {
-        put_slot(&run->rule, CFI_SLOT_RA, run->initial->saved[CFI_SLOT_RA]);
+        put_slot(&run->state.rule, CFI_SLOT_RA, run->initial->rule.saved[CFI_SLOT_RA]);
     }
     return true;
 }
@@ -182,7 +182,7 @@ static bool remember(struct run *run)
     if (run->n_remembered == REMEMBERED) {
         return false;
     }
-    run->remembered[run->n_remembered++] = run->rule;
+    run->remembered[run->n_remembered++] = run->state;
     return true;
 }
 
@@ -191,7 +191,7 @@ static bool restore_state(struct run *run)
     if (run->n_remembered == 0) {
         return false;
     }
-    run->rule = run->remembered[--run->n_remembered];
+    run->state = run->remembered[--run->n_remembered];
     return true;
 }
 
@@ -202,9 +202,10 @@ static bool set_cfa(struct run *run, uint64_t reg, int64_t off)
     if (off != (int32_t)off) {
         return false;
     }
-    run->rule.cfa = (struct cfi_place){
+    run->state.rule.cfa = (struct cfi_place){
         .how = CFI_IN_REGISTER, .reg = short_register(reg), .off = (int32_t)off};
-    run->rule.cfa_add = 0;
+    run->state.rule.cfa_add = 0;
+    run->state.cfa_off = (int32_t)off;
     return true;
 }
 
@@ -220,10 +221,27 @@ static bool set_cfa_factored(struct run *run, uint64_t reg, int64_t factored)
            set_cfa(run, reg, off);
 }
 
-// One half of the CFA may change only where it has two halves.
-static bool has_cfa_register(const struct run *run)
+// One half of the CFA changes: there has to be one.
+static bool set_cfa_register(struct run *run, uint64_t reg)
 {
-    return run->rule.cfa.how == CFI_IN_REGISTER;
+    return run->state.rule.cfa.how != CFI_UNDEFINED && set_cfa(run, reg, run->state.cfa_off);
+}
+
+static bool set_cfa_off(struct run *run, int64_t off)
+{
+    const struct cfi_place *cfa = &run->state.rule.cfa;
+    if (cfa->how == CFI_IN_REGISTER) {
+        return set_cfa(run, cfa->reg, off);
+    }
+    run->state.cfa_off = (int32_t)off; // for the next one that is a register
+    return cfa->how != CFI_UNDEFINED && off == (int32_t)off;
+}
+
+static bool set_cfa_off_factored(struct run *run, int64_t factored)
+{
+    int64_t off;
+    return !__builtin_mul_overflow(factored, run->program->cie->data_align, &off) &&
+           set_cfa_off(run, off);
 }
 
 // ---- Expressions -------------------------------------------------------------------------------
@@ -274,7 +292,7 @@ static bool set_cfa_expression(struct run *run)
     if (run->code.bad) {
         return false;
     }
-    struct cfi_rule *rule = &run->rule;
+    struct cfi_rule *rule = &run->state.rule;
     rule->cfa_add = 0;
     struct expression_shape shape;
     if (expression_simplify(code, false, &shape) && fits(&shape)) {
@@ -299,7 +317,7 @@ static bool move_to(struct run *run, uint64_t to_addr)
     if (to_addr == run->loc_addr) {
         return true;
     }
-    if (!run->program->emit(run->program->context, run->loc_addr, &run->rule)) {
+    if (!run->program->emit(run->program->context, run->loc_addr, &run->state.rule)) {
         run->refused = run->over = true;
         return true;
     }
@@ -366,7 +384,7 @@ static bool run_with_register(struct run *run, uint8_t op)
     case CFA_DEF_CFA_SF:
         return set_cfa_factored(run, column, read_sleb(code));
     case CFA_DEF_CFA_REGISTER:
-        return has_cfa_register(run) && set_cfa(run, column, run->rule.cfa.off);
+        return set_cfa_register(run, column);
     default:
         return false;
     }
@@ -393,9 +411,9 @@ static bool run_extended(struct run *run, uint8_t op)
     case CFA_RESTORE_STATE:
         return restore_state(run);
     case CFA_DEF_CFA_OFFSET:
-        return has_cfa_register(run) && set_cfa_unsigned(run, run->rule.cfa.reg, read_uleb(code));
+        return set_cfa_off(run, (int64_t)MIN(read_uleb(code), (uint64_t)INT64_MAX));
     case CFA_DEF_CFA_OFFSET_SF:
-        return has_cfa_register(run) && set_cfa_factored(run, run->rule.cfa.reg, read_sleb(code));
+        return set_cfa_off_factored(run, read_sleb(code));
     case CFA_DEF_CFA_EXPRESSION:
         return set_cfa_expression(run);
     case CFA_AARCH64_NEGATE_RA_STATE:
@@ -444,16 +462,17 @@ bool cfi_program_run_cie(const struct cfi_program *program, struct cfi_cie *cie)
     run.loc_addr = 0;
     run.n_remembered = 0;
     run.over = run.refused = false;
-    run.rule = (struct cfi_rule){.cfa.how = CFI_UNDEFINED, .signal_frame = cie->signal_frame};
+    run.state = (struct cfi_state){.rule.cfa.how = CFI_UNDEFINED};
+    run.state.rule.signal_frame = cie->signal_frame;
     // Both ABIs leave it to the unwinder to know that the caller's stack pointer is the CFA.
-    put_slot(&run.rule, CFI_SLOT_SP, (struct cfi_place){.how = CFI_IS_CFA});
+    put_slot(&run.state.rule, CFI_SLOT_SP, (struct cfi_place){.how = CFI_IS_CFA});
     struct cfi_place ra = same_ra(program);
-    put_slot(&run.rule, CFI_SLOT_RA,
+    put_slot(&run.state.rule, CFI_SLOT_RA,
              ra.how == CFI_SAME ? (struct cfi_place){.how = CFI_UNDEFINED} : ra);
     if (!run_all(&run)) {
         return false;
     }
-    cie->initial = run.rule;
+    cie->initial = run.state;
     return true;
 }
 
@@ -464,11 +483,11 @@ bool cfi_program_run(const struct cfi_program *program)
     run.initial = &program->cie->initial;
     run.code = program->code;
     run.loc_addr = program->start_addr;
-    run.rule = program->cie->initial;
+    run.state = program->cie->initial;
     run.n_remembered = 0;
     run.over = run.refused = false;
     if (!run_all(&run)) {
         return false;
     }
-    return run.over ? !run.refused : program->emit(program->context, run.loc_addr, &run.rule);
+    return run.over ? !run.refused : program->emit(program->context, run.loc_addr, &run.state.rule);
 }

@@ -10,6 +10,13 @@
 #include "unwind/cfi_expressions.h"
 #include "unwind/cfi_pointer.h"
 
+// What is set up at one instruction.
+struct cfi_state {
+    struct cfi_rule rule;
+    int32_t cfa_off; // set last. It outlives a CFA that is an expression: assembly code goes back
+                     // to a register by naming the register alone
+};
+
 // What a Common Information Entry says of all functions that refer to it.
 struct cfi_cie {
     uint64_t off; // of the section: how functions refer to it
@@ -20,7 +27,7 @@ struct cfi_cie {
     uint64_t code_align;
     int64_t data_align;
     uint64_t ra_column;
-    struct cfi_rule initial;
+    struct cfi_state initial;
 };
 
 struct cfi_program {

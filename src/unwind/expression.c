@@ -185,6 +185,9 @@ static bool simple_op(const struct op *op, struct term *terms, size_t *n)
         }
         terms[*n - 1].shape.loaded = true;
         return true;
+    case OP_DROP:
+        *n -= *n > 0;
+        return true;
     case OP_NOP:
         return true;
     default:
