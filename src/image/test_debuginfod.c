@@ -227,8 +227,8 @@ static void test_a_file_comes_and_stays(void **state)
     assert_int_equal(f.n_found, 1);
     assert_int_equal(report.cached, 1);
     assert_int_equal(report.servers[0].asked, 0);
-    fetching_fini(&f);
     test_http_server_stop(&server);
+    fetching_fini(&f);
     assert_int_equal(server.n_asked, 1);
     assert_int_equal(strncmp(server.first_path, "/buildid/", 9), 0);
     assert_string_equal(strrchr(server.first_path, '/'), "/debuginfo");
@@ -246,8 +246,8 @@ static void test_a_file_without_a_length_comes_too(void **state)
     want(&f, &f.id);
     await_settled(&f);
     assert_int_equal(f.n_found, 1);
-    fetching_fini(&f);
     test_http_server_stop(&server);
+    fetching_fini(&f);
 }
 
 static void test_the_second_server_has_it(void **state)
@@ -268,9 +268,9 @@ static void test_the_second_server_has_it(void **state)
     assert_int_equal(report.servers[0].missing, 1);
     assert_int_equal(report.servers[1].found, 1);
     assert_int_equal(report.n_failures, 0); // a 404 is none
-    fetching_fini(&f);
     test_http_server_stop(&first);
     test_http_server_stop(&second);
+    fetching_fini(&f);
 }
 
 static void test_what_nobody_has_is_remembered(void **state)
@@ -290,8 +290,8 @@ static void test_what_nobody_has_is_remembered(void **state)
     report = await_settled(&f);
     assert_int_equal(report.missing, 1);
     assert_int_equal(report.servers[0].asked, 0);
-    fetching_fini(&f);
     test_http_server_stop(&server);
+    fetching_fini(&f);
     assert_int_equal(server.n_asked, 1);
 }
 
@@ -323,9 +323,9 @@ static void test_a_server_that_hangs_costs_one_time_out(void **state)
     assert_int_equal(report.servers[0].state, DEBUGINFOD_DOWN);
     assert_true(report.servers[0].rests_ns > 500ull * NS_PER_S);
     assert_true(took_ns < (uint64_t)PATIENCE_S * NS_PER_S / 2); // 30 of them would take longer
-    fetching_fini(&f);
     test_http_server_stop(&hung);
     test_http_server_stop(&honest);
+    fetching_fini(&f);
     assert_int_equal(hung.n_asked, 1);
 }
 
@@ -417,8 +417,8 @@ static void test_a_server_that_gives_wrong_files_is_left_alone(void **state)
     assert_true(report.servers[0].failed >= DEBUGINFOD_FAULTS);
     assert_true(report.servers[0].failed < DEBUGINFOD_FAULTS + LIMIT_DEBUGINFOD_TRANSFERS);
     assert_non_null(strstr(report.failures[0].err.text, "another build-id"));
-    fetching_fini(&f);
     test_http_server_stop(&server);
+    fetching_fini(&f);
 }
 
 static void test_a_file_without_symbols_is_refused(void **state)
@@ -442,8 +442,8 @@ static void test_a_file_without_symbols_is_refused(void **state)
     struct debuginfod_report report = await_settled(&f);
     assert_int_equal(f.n_found, 0);
     assert_string_equal(report.failures[0].err.text, "answered with a file that has no symbols");
-    fetching_fini(&f);
     test_http_server_stop(&server);
+    fetching_fini(&f);
 }
 
 static void test_short_build_ids_are_not_asked_for(void **state)
@@ -460,8 +460,8 @@ static void test_short_build_ids_are_not_asked_for(void **state)
     want(&f, &f.id);
     struct debuginfod_report report = await_settled(&f);
     assert_int_equal(report.deferred, 1);
-    fetching_fini(&f);
     test_http_server_stop(&server);
+    fetching_fini(&f);
     assert_int_equal(server.n_asked, 1);
     assert_int_equal(strlen(server.first_path), strlen("/buildid//debuginfo") + 40);
 }
@@ -484,8 +484,8 @@ static void test_a_full_disk_is_not_the_servers_fault(void **state)
     assert_null(report.failures[0].url);
     assert_non_null(strstr(report.failures[0].err.text, "disk space"));
     assert_int_equal(report.servers[0].failed, 0);
-    fetching_fini(&f);
     test_http_server_stop(&server);
+    fetching_fini(&f);
 }
 
 static void test_without_servers_it_is_off(void **state)

@@ -173,17 +173,17 @@ static void test_the_environment(void **state)
     struct debuginfod_settings settings;
 
     debuginfod_settings_init(&settings);
-    set_environment(NULL, NULL, "/home/me", NULL, NULL, "7");
+    set_environment(NULL, NULL, "/homes/me", NULL, NULL, "7");
     debuginfod_settings_read(&settings, etc);
     assert_int_equal(settings.urls.n, 3);
     assert_string_equal(settings.urls.at[2].url, "http://c");
-    assert_string_equal(settings.cache_path, "/home/me/.cache/stax/debuginfod");
-    assert_string_equal(settings.elfutils_path, "/home/me/.cache/debuginfod_client");
+    assert_string_equal(settings.cache_path, "/homes/me/.cache/stax/debuginfod");
+    assert_string_equal(settings.elfutils_path, "/homes/me/.cache/debuginfod_client");
     assert_int_equal(settings.silence_ns, 7000ull * MS);
     debuginfod_settings_fini(&settings);
 
     debuginfod_settings_init(&settings);
-    set_environment("http://e", "/caches", "/home/me", "/elfutils", "2", "7");
+    set_environment("http://e", "/caches", "/homes/me", "/elfutils", "2", "7");
     debuginfod_settings_read(&settings, etc);
     assert_int_equal(settings.urls.n, 1);
     assert_string_equal(settings.cache_path, "/caches/stax/debuginfod");
@@ -201,14 +201,14 @@ static void test_the_environment(void **state)
     debuginfod_settings_fini(&settings);
 
     debuginfod_settings_init(&settings);
-    set_environment("", NULL, "/home/me", NULL, NULL, NULL);
+    set_environment("", NULL, "/homes/me", NULL, NULL, NULL);
     debuginfod_settings_read(&settings, etc);
     assert_int_equal(settings.urls.n, 0); // set but empty: off
     debuginfod_settings_fini(&settings);
     directory_remove(etc);
 
     debuginfod_settings_init(&settings);
-    set_environment(NULL, NULL, "/home/me", NULL, NULL, NULL);
+    set_environment(NULL, NULL, "/homes/me", NULL, NULL, NULL);
     debuginfod_settings_read(&settings, etc);
     assert_int_equal(settings.urls.n, 0);
     debuginfod_settings_fini(&settings);
