@@ -3,11 +3,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "image/curl_api.h"
 
-#include <curl/curl.h>
 #include <elf.h>
 #include <errno.h>
-#include <pthread.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
 
@@ -26,7 +26,7 @@ _Static_assert(sizeof((struct http_get *)NULL)->curl_error >= CURL_ERROR_SIZE, "
 static long status_of(const struct http_get *get)
 {
     long status = 0;
-    curl_easy_getinfo(get->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl.easy_getinfo(get->easy, CURLINFO_RESPONSE_CODE, &status);
     return status;
 }
 
@@ -57,7 +57,7 @@ static bool has_room(struct http_get *get, uint64_t more)
 static uint64_t announced_bytes(const struct http_get *get)
 {
     curl_off_t length = -1;
-    curl_easy_getinfo(get->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    curl.easy_getinfo(get->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     return length > 0 ? (uint64_t)length : 0;
 }
 
@@ -144,7 +144,7 @@ static void conclude_code(struct http_get *get, CURLcode code)
         err_set(&get->err, ENOENT, "does not have it");
         conclude(get, HTTP_MISSING);
     } else if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && status >= 400)) {
-        const char *why = get->curl_error[0] != 0 ? get->curl_error : curl_easy_strerror(code);
+        const char *why = get->curl_error[0] != 0 ? get->curl_error : curl.easy_strerror(code);
         refuse(get, is_answer(code) ? HTTP_USELESS : HTTP_SILENT, EIO, why);
     } else if (status != 200) {
         conclude_status(get, status);
@@ -162,7 +162,7 @@ static uint64_t deadline_of(const struct http_get *get)
 {
     uint64_t end_ns = get->started_ns + get->limits.total_ns;
     curl_off_t connected_us = 0;
-    curl_easy_getinfo(get->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+    curl.easy_getinfo(get->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
     if (get->mark_ns != 0) {
         return MIN(end_ns, get->mark_ns + get->limits.silence_ns);
     }
@@ -208,7 +208,7 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
 }
 
 #define SET(get, option, value)                                                                    \
-    ASSERT(curl_easy_setopt((get)->easy, CURLOPT_##option, (value)) == CURLE_OK)
+    ASSERT(curl.easy_setopt((get)->easy, CURLOPT_##option, (value)) == CURLE_OK)
 
 static void set_up(struct http_get *get, uint64_t connect_ns)
 {
@@ -238,10 +238,10 @@ struct http_get *http_start(struct http *http, const char *url, int fd,
     get->fd = fd;
     get->url = alloc_text(url, strlen(url));
     get->started_ns = clock_now_ns();
-    get->easy = curl_easy_init();
+    get->easy = curl.easy_init();
     ASSERT(get->easy != NULL);
     set_up(get, limits->silence_ns / CONNECT_SHARE * CONNECT_OF);
-    ASSERT(curl_multi_add_handle(http->multi, get->easy) == CURLM_OK);
+    ASSERT(curl.multi_add_handle(http->multi, get->easy) == CURLM_OK);
     vec_push(&http->active, get);
     return get;
 }
@@ -263,32 +263,23 @@ void http_free_get(struct http *http, struct http_get *get)
         return;
     }
     forget(http, get);
-    curl_multi_remove_handle(http->multi, get->easy);
-    curl_easy_cleanup(get->easy);
+    curl.multi_remove_handle(http->multi, get->easy);
+    curl.easy_cleanup(get->easy);
     free(get->url);
     free(get);
 }
 
 // ---- All of them -------------------------------------------------------------------------------
 
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_state;
-
-static void init_curl(void)
-{
-    curl_state = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 int http_init(struct http *http, struct err *reterr)
 {
     *http = (struct http){0};
-    pthread_once(&curl_once, init_curl);
-    http->multi = curl_state == CURLE_OK ? curl_multi_init() : NULL;
-    if (http->multi == NULL) {
-        return err_set(reterr, ENOTSUP, "libcurl cannot be used: %s",
-                       curl_easy_strerror(curl_state));
+    int r = curl_api_load(reterr);
+    if (r < 0) {
+        return r;
     }
-    return 0;
+    http->multi = curl.multi_init();
+    return http->multi != NULL ? 0 : err_set(reterr, ENOTSUP, "libcurl has no event loop for us");
 }
 
 void http_fini(struct http *http)
@@ -297,16 +288,16 @@ void http_fini(struct http *http)
         http_free_get(http, vec_last(&http->active)[0]);
     }
     vec_fini(&http->active);
-    curl_multi_cleanup(http->multi);
+    curl.multi_cleanup(http->multi);
 }
 
 static void take_messages(struct http *http)
 {
     int left;
-    for (CURLMsg *message; (message = curl_multi_info_read(http->multi, &left)) != NULL;) {
+    for (CURLMsg *message; (message = curl.multi_info_read(http->multi, &left)) != NULL;) {
         if (message->msg == CURLMSG_DONE) {
             char *private = NULL;
-            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+            curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
             conclude_code((struct http_get *)(void *)private, message->data.result);
         }
     }
@@ -315,7 +306,7 @@ static void take_messages(struct http *http)
 struct http_get *http_step(struct http *http)
 {
     int n_running;
-    curl_multi_perform(http->multi, &n_running);
+    curl.multi_perform(http->multi, &n_running);
     take_messages(http);
     uint64_t now_ns = clock_now_ns();
     for (size_t i = 0; i < http->active.n; i++) {
@@ -325,7 +316,7 @@ struct http_get *http_step(struct http *http)
         }
         if (get->ended) {
             forget(http, get);
-            curl_multi_remove_handle(http->multi, get->easy);
+            curl.multi_remove_handle(http->multi, get->easy);
             return get;
         }
     }
@@ -339,10 +330,10 @@ void http_wait(struct http *http, uint64_t until_ns)
     }
     uint64_t now_ns = clock_now_ns();
     uint64_t ms = until_ns <= now_ns ? 0 : (until_ns - now_ns) / NS_PER_MS + 1;
-    curl_multi_poll(http->multi, NULL, 0, (int)MIN(ms, (uint64_t)WAIT_MS_MAX), NULL);
+    curl.multi_poll(http->multi, NULL, 0, (int)MIN(ms, (uint64_t)WAIT_MS_MAX), NULL);
 }
 
 void http_wake(struct http *http)
 {
-    curl_multi_wakeup(http->multi);
+    curl.multi_wakeup(http->multi);
 }
