@@ -22,6 +22,7 @@ enum {
     LIMIT_FOREIGN_THREADS = 1 << 12,      // threads of other programs that wake or are woken
     LIMIT_PLACES = 1 << 12,               // names of kernel functions that threads wait in
     LIMIT_CFI_ROWS = 1 << 24,             // of one file: where its unwinding rules change
+    LIMIT_CFI_BYTES = 1 << 28,            // of one file's .eh_frame or .debug_frame, unpacked
     LIMIT_JIT_CODES = 1 << 22,            // functions that JITs made in a run
     LIMIT_JIT_FILE_BYTES = 0x7fffffff,    // of a jitdump or a perf map that are read
     LIMIT_ANON_EPOCHS = 1 << 12,          // of a process: see run/jit_code.h

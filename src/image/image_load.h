@@ -1,7 +1,7 @@
 #pragma once
 
-// Reads the symbols of one image: decides which file it is, whether that still is the file that
-// was mapped, and says in one line what is missing. Runs on the library's worker.
+// Reads one image: its symbols, or how to unwind its code; and says in one line what is missing.
+// Runs on the library's workers.
 
 #include "image/library.h"
 
@@ -14,5 +14,6 @@ struct image_loaded {
 
 void image_load(const struct image *image, struct image_loaded *ret);
 
-// What the file of this path looks like now; all zero when there is none.
-struct image_stamp image_stamp_now(const struct image_root *root, const char *path);
+// Only what is a file, or the vdso. NULL, and why not.
+struct cfi_table *image_load_cfi(const struct image *image, struct cfi_facts *ret_facts,
+                                 struct err *reterr);

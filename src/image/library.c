@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "image/image_file.h"
 #include "image/image_load.h"
 
 #include <signal.h>
@@ -24,7 +25,15 @@ static bool same_root(const struct image_root_key *a, const struct image_root_ke
     return a->device == b->device && a->inode == b->inode && a->mount == b->mount;
 }
 
-// ---- Life of the worker ------------------------------------------------------------------------
+// ---- Life of the workers -----------------------------------------------------------------------
+
+// The last one to have read the file lets go of the directory that it is in.
+static void finish_with_root(struct image *image)
+{
+    if (atomic_fetch_sub(&image->n_to_come, 1) == 1) {
+        image_root_unref(TAKE(image->root));
+    }
+}
 
 static void publish(struct library *library, struct image *image, struct image_loaded *loaded)
 {
@@ -40,31 +49,69 @@ static void publish(struct library *library, struct image *image, struct image_l
     }
 }
 
+static void load_symbols(struct library *library, struct image *image)
+{
+    struct image_loaded loaded;
+    image->loaded_unix_ns = clock_unix_ns();
+    image_load(image, &loaded);
+    finish_with_root(image);
+    publish(library, image, &loaded);
+}
+
+static void load_rules(struct library *library, struct image *image)
+{
+    struct cfi_table *table = image_load_cfi(image, &image->cfi_facts, &image->cfi_note);
+    finish_with_root(image);
+    atomic_store_explicit(&image->cfi, table, memory_order_release);
+    atomic_store_explicit(&image->cfi_state, table != NULL ? IMAGE_READY : IMAGE_FAILED,
+                          memory_order_release);
+    atomic_fetch_add_explicit(&library->cfi_generation, 1, memory_order_release);
+    pthread_mutex_lock(&library->cfi_lock);
+    pthread_cond_broadcast(&library->cfi_done);
+    pthread_mutex_unlock(&library->cfi_lock);
+}
+
 static void *work(void *context)
 {
-    struct library *library = context;
-    for (struct image *image; (image = queue_pop(&library->wanted)) != NULL;) {
-        if (atomic_load_explicit(&library->stopping, memory_order_relaxed)) {
-            continue; // leave the queue empty
+    struct library_worker *worker = context;
+    for (struct image *image; (image = queue_pop(&worker->wanted)) != NULL;) {
+        if (!atomic_load_explicit(&worker->library->stopping, memory_order_relaxed)) {
+            worker->load(worker->library, image); // else just leave the queue empty
         }
-        struct image_loaded loaded;
-        image->loaded_unix_ns = clock_unix_ns();
-        image_load(image, &loaded);
-        image_root_unref(TAKE(image->root));
-        publish(library, image, &loaded);
     }
     return NULL;
 }
 
 // Signals are for the thread that started us.
-static void start_worker(struct library *library)
+static void worker_start(struct library_worker *worker, struct library *library,
+                         void (*load)(struct library *library, struct image *image))
 {
+    worker->library = library;
+    worker->load = load;
+    queue_init(&worker->wanted);
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     ASSERT(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-    ASSERT(pthread_create(&library->worker, NULL, work, library) == 0);
+    ASSERT(pthread_create(&worker->thread, NULL, work, worker) == 0);
     ASSERT(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+}
+
+static void worker_stop(struct library_worker *worker)
+{
+    queue_close(&worker->wanted);
+    ASSERT(pthread_join(worker->thread, NULL) == 0);
+    queue_fini(&worker->wanted);
+}
+
+static void init_waiting(struct library *library)
+{
+    pthread_condattr_t attributes;
+    ASSERT(pthread_mutex_init(&library->cfi_lock, NULL) == 0);
+    ASSERT(pthread_condattr_init(&attributes) == 0);
+    ASSERT(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    ASSERT(pthread_cond_init(&library->cfi_done, &attributes) == 0);
+    pthread_condattr_destroy(&attributes);
 }
 
 void library_init(struct library *library, void (*on_change)(void *context), void *context)
@@ -72,8 +119,9 @@ void library_init(struct library *library, void (*on_change)(void *context), voi
     *library = (struct library){.on_change = on_change, .context = context};
     library->images = NEW_ARRAY(struct image * _Atomic, LIMIT_LOADED_IMAGES);
     ASSERT(pthread_mutex_init(&library->lock, NULL) == 0);
-    queue_init(&library->wanted);
-    start_worker(library);
+    init_waiting(library);
+    worker_start(&library->symbols, library, load_symbols);
+    worker_start(&library->rules, library, load_rules);
 }
 
 static void image_free(struct image *image)
@@ -88,14 +136,15 @@ static void image_free(struct image *image)
 void library_fini(struct library *library)
 {
     atomic_store(&library->stopping, true);
-    queue_close(&library->wanted);
-    ASSERT(pthread_join(library->worker, NULL) == 0);
-    queue_fini(&library->wanted);
+    worker_stop(&library->symbols);
+    worker_stop(&library->rules);
     for (uint32_t i = 0; i < library->n; i++) {
         image_free(library_at(library, i));
     }
     free(library->images);
     map_fini(&library->by_identity);
+    pthread_cond_destroy(&library->cfi_done);
+    pthread_mutex_destroy(&library->cfi_lock);
     pthread_mutex_destroy(&library->lock);
 }
 
@@ -174,6 +223,18 @@ static bool still_right(const struct image *image, const struct image_identity *
            now.changed_unix_ns == image->stamp.changed_unix_ns;
 }
 
+// What is no file has no rules, and nobody has to wait to learn that.
+static void init_cfi(struct image *image)
+{
+    bool is_file = image->kind == IMAGE_FILE && image->path[0] == '/';
+    bool may_have = is_file || image->kind == IMAGE_VDSO;
+    atomic_init(&image->cfi_state, may_have ? IMAGE_NEW : IMAGE_FAILED);
+    atomic_init(&image->n_to_come, may_have ? 2 : 1);
+    if (!may_have) {
+        err_set(&image->cfi_note, 0, "is not a file: nothing says how to unwind it");
+    }
+}
+
 static struct image *image_new(const struct image_identity *identity, struct image_root *root)
 {
     struct image *image = NEW(struct image);
@@ -186,6 +247,7 @@ static struct image *image_new(const struct image_identity *identity, struct ima
     image->root = image_root_ref(root);
     image->root_key = image_root_key(root);
     atomic_init(&image->state, identity->kind == IMAGE_ANONYMOUS ? IMAGE_READY : IMAGE_NEW);
+    init_cfi(image);
     return image;
 }
 
@@ -254,7 +316,7 @@ void library_want(struct library *library, uint32_t id)
     struct image *image = library_at(library, id);
     int expected = IMAGE_NEW;
     if (atomic_compare_exchange_strong(&image->state, &expected, IMAGE_QUEUED)) {
-        queue_push(&library->wanted, image);
+        queue_push(&library->symbols.wanted, image);
     }
 }
 
@@ -274,4 +336,35 @@ const struct symtab *image_symtab(const struct image *image)
 const struct cfi_table *image_cfi(const struct image *image)
 {
     return atomic_load_explicit(&image->cfi, memory_order_acquire);
+}
+
+bool image_cfi_is_done(const struct image *image)
+{
+    int state = atomic_load_explicit(&image->cfi_state, memory_order_acquire);
+    return state == IMAGE_READY || state == IMAGE_FAILED;
+}
+
+void library_want_cfi(struct library *library, uint32_t id)
+{
+    struct image *image = library_at(library, id);
+    int expected = IMAGE_NEW;
+    if (atomic_compare_exchange_strong(&image->cfi_state, &expected, IMAGE_QUEUED)) {
+        queue_push(&library->rules.wanted, image);
+    }
+}
+
+bool library_await_cfi(struct library *library, uint32_t id, uint64_t until_ns)
+{
+    const struct image *image = library_at(library, id);
+    if (image_cfi_is_done(image)) {
+        return true;
+    }
+    struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
+                             .tv_nsec = (long)(until_ns % NS_PER_S)};
+    pthread_mutex_lock(&library->cfi_lock);
+    while (!image_cfi_is_done(image) &&
+           pthread_cond_timedwait(&library->cfi_done, &library->cfi_lock, &until) == 0) {
+    }
+    pthread_mutex_unlock(&library->cfi_lock);
+    return image_cfi_is_done(image);
 }

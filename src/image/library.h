@@ -22,6 +22,10 @@
 // (library_add_debug_file): IMAGE_READY stays, the pointer changes, the generation rises. Tables
 // that were replaced live as long as the library, since somebody may be reading them.
 //
+// The rules to unwind its code go the same way, with a state and a worker of their own: the
+// recording needs them at once, and must not stand in line behind symbols that nobody has asked
+// about yet. Only a recording waits for them, and never for long (`await`).
+//
 // Files are opened inside the root directory of the process that mapped them, so that a target in
 // a container resolves to its own files; a file that is not the one that was mapped (other
 // build-id, changed since) is refused: no name is better than a wrong one. For the same reason an
@@ -79,7 +83,9 @@ struct image {
     uint64_t device;
     uint64_t inode;
     uint64_t mapped_unix_ns;
-    struct image_root *root; // of the first process that mapped it
+    struct image_root *root;   // of the first process that mapped it
+    bool keeps_root;           // or else only until both workers have been here
+    _Atomic uint8_t n_to_come; // of them
     struct image_root_key root_key;
     _Atomic(struct symtab *) symtab;
     _Atomic(struct image_debug *) debug; // NULL: none, as far as known
@@ -101,8 +107,16 @@ struct image {
     // needs it at once.
     _Atomic(struct cfi_table *) cfi;
     _Atomic int cfi_state; // enum image_state
-    struct err cfi_note;   // READY or FAILED: why there is none
+    struct err cfi_note;   // FAILED: why there is none
     struct cfi_facts cfi_facts;
+};
+
+// One worker: takes images out of its queue, one after the other.
+struct library_worker {
+    struct library *library;
+    void (*load)(struct library *library, struct image *image);
+    struct queue wanted;
+    pthread_t thread;
 };
 
 struct library {
@@ -110,17 +124,20 @@ struct library {
     struct image *_Atomic *images; // LIMIT_LOADED_IMAGES slots
     _Atomic uint32_t n;            // the last slot stands for all that are too many
     struct map by_identity;
-    struct queue wanted;
-    pthread_t worker;
+    struct library_worker symbols;
+    struct library_worker rules;
     _Atomic bool stopping;
     _Atomic uint64_t generation;      // rises whenever an image has become READY or FAILED
     void (*on_change)(void *context); // called on the worker thread, may be NULL
     void *context;
+    pthread_mutex_t cfi_lock; // for waiting only
+    pthread_cond_t cfi_done;
+    _Atomic uint64_t cfi_generation; // rises whenever rules have become READY or FAILED
 };
 
 void library_init(struct library *library, void (*on_change)(void *context), void *context);
 
-// Stops the worker (a file that is being read is read to its end) and frees all images and tables.
+// Stops the workers (a file that is being read is read to its end) and frees all images and tables.
 void library_fini(struct library *library);
 
 // The id of this image, new or known. `root` is referenced when it is new. Any thread.
@@ -164,7 +181,8 @@ static inline const char *image_note(const struct image *image)
 
 // ---- Unwinding ----------------------------------------------------------------------------------
 
-// Has its unwinding rules read, likewise, by a worker of their own.
+// Has its unwinding rules read, likewise. What is no file has none, from the start: memory without
+// a file, the kernel, a mapping like "[heap]".
 void library_want_cfi(struct library *library, uint32_t id);
 
 // Waits until they have been read, or until that moment (CLOCK_MONOTONIC). True: READY or FAILED.
@@ -172,6 +190,9 @@ bool library_await_cfi(struct library *library, uint32_t id, uint64_t until_ns);
 
 // The rules, or NULL for now or for good.
 const struct cfi_table *image_cfi(const struct image *image);
+
+// There will be no more rules than there are: READY or FAILED.
+bool image_cfi_is_done(const struct image *image);
 
 // ---- Images -------------------------------------------------------------------------------------
 
