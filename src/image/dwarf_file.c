@@ -73,8 +73,8 @@ static int check_sections(struct dwarf_file *file, struct err *reterr)
             return err_set(reterr, EFBIG, "has more than %d bytes of DWARF", LIMIT_DWARF_BYTES);
         }
         file->bytes += bytes;
-        has_info |= shdr.sh_type != SHT_NOBITS && (strcmp(name, ".debug_info") == 0 ||
-                                                   strcmp(name, ".zdebug_info") == 0);
+        has_info |= shdr.sh_type != SHT_NOBITS &&
+                    (strcmp(name, ".debug_info") == 0 || strcmp(name, ".zdebug_info") == 0);
     }
     return has_info ? 0 : err_set(reterr, ENODATA, "has no DWARF (.debug_info)");
 }
@@ -91,9 +91,8 @@ static struct slice section_bytes(const struct dwarf_file *file, const char *wan
     }
     for (Elf_Scn *scn = NULL; (scn = elf_nextscn(elf, scn)) != NULL;) {
         GElf_Shdr shdr;
-        const char *name = gelf_getshdr(scn, &shdr) == NULL
-                               ? NULL
-                               : elf_strptr(elf, names, shdr.sh_name);
+        const char *name = gelf_getshdr(scn, &shdr) == NULL ? NULL
+                                                            : elf_strptr(elf, names, shdr.sh_name);
         bool is_old = begins_with(name, ".z") && strcmp(name + 2, wanted + 1) == 0;
         if (name == NULL || (strcmp(name, wanted) != 0 && !is_old)) {
             continue;

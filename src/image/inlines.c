@@ -153,8 +153,9 @@ void inlines_note(const struct inlines *inlines, struct err *ret)
     } else if (inlines->names_missing) {
         err_set(ret, 0, "has names in another file (dwz, .gnu_debugaltlink) that is not there");
     } else if (inlines->too_many || inlines->n_cut > 0) {
-        err_set(ret, 0, "has DWARF that is malformed or too large; some inlined functions are "
-                        "missing");
+        err_set(ret, 0,
+                "has DWARF that is malformed or too large; some inlined functions are "
+                "missing");
     }
 }
 
@@ -213,10 +214,13 @@ static void name_site(struct inlines *inlines, const Dwarf_Die *die, struct inli
     }
 }
 
-static uint32_t small_number(const Dwarf_Die *die, unsigned name)
+enum { NO_FILE = UINT32_MAX }; // 0 is a file, from DWARF 5 on
+
+static uint32_t small_number(const Dwarf_Die *die, unsigned name, uint32_t otherwise)
 {
     uint64_t value;
-    return dwarf_file_number(die, name, &value) && value <= UINT32_MAX ? (uint32_t)value : 0;
+    bool is_small = dwarf_file_number(die, name, &value) && value < UINT32_MAX;
+    return is_small ? (uint32_t)value : otherwise;
 }
 
 // The site number plus one.
@@ -229,8 +233,8 @@ static uint32_t make_site(struct inlines *inlines, uint32_t unit, uint64_t die_o
         Dwarf_Die origin = dwarf_file_origin(&inlines->file, &die);
         name_site(inlines, &die, site);
         site->lang = lang_of(&origin);
-        site->call_file = small_number(&die, DW_AT_call_file);
-        site->call_line = small_number(&die, DW_AT_call_line);
+        site->call_file = small_number(&die, DW_AT_call_file, NO_FILE);
+        site->call_line = small_number(&die, DW_AT_call_line, 0);
     } else {
         site->name = "[inlined]";
         site->lang = SYMBOL_UNKNOWN;
@@ -245,11 +249,12 @@ const char *inlines_call_file(struct inlines *inlines, const struct inline_site 
     Dwarf_Files *files;
     size_t n;
     Dwarf_Off die_off = inlines->units.at[site->unit].die_off;
-    if (site->call_file == 0 || dwarf_offdie(inlines->file.dwarf, die_off, &die) == NULL ||
+    if (dwarf_offdie(inlines->file.dwarf, die_off, &die) == NULL ||
         dwarf_getsrcfiles(&die, &files, &n) != 0 || site->call_file >= n) {
         return NULL;
     }
-    return dwarf_filesrc(files, site->call_file, NULL, NULL);
+    const char *name = dwarf_filesrc(files, site->call_file, NULL, NULL);
+    return name != NULL && strcmp(name, "???") != 0 ? name : NULL; // what libdw puts at number 0
 }
 
 // ---- Looking up --------------------------------------------------------------------------------

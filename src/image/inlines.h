@@ -32,7 +32,7 @@ struct inline_site {
     const char *name;      // the linker's name if there is one, else as in the source; never NULL
     enum symbol_lang lang; // of the unit that has the function; SYMBOL_UNKNOWN for other languages
     bool is_linkage_name;
-    uint32_t call_file; // where it is called: see inlines_call_file(); 0: not known
+    uint32_t call_file; // where it is called: see inlines_call_file()
     uint32_t call_line; // 0: not known
     uint32_t unit;
 };

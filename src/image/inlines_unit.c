@@ -25,7 +25,6 @@ struct walk {
     size_t n_levels;
     Dwarf_Off last_off; // of the DIE seen last
     uint64_t n_dies;
-    bool descends_types;
 };
 
 void inlines_unit_fini(struct inlines_unit *unit)
@@ -70,32 +69,13 @@ static bool add_inlined(struct walk *walk, struct level *level, uint32_t depth)
     }
     level->inside = (uint32_t)unit->nodes.n;
     level->depth = depth + 1;
-    vec_push(&unit->nodes, (struct inline_node){.caller = level->node,
-                                                .die_off = dwarf_dieoffset(&level->die)});
+    vec_push(&unit->nodes,
+             (struct inline_node){.caller = level->node, .die_off = dwarf_dieoffset(&level->die)});
     return add_spans(walk, &level->die, level->inside);
 }
 
-// Types hold functions in Rust and others, but not in C and C++, which have the most types.
-static bool unit_descends_types(Dwarf_Die *unit)
-{
-    uint64_t lang = 0;
-    dwarf_file_number(unit, DW_AT_language, &lang);
-    switch (lang) {
-    case DW_LANG_C:
-    case DW_LANG_C89:
-    case DW_LANG_C99:
-    case DW_LANG_C11:
-    case DW_LANG_C_plus_plus:
-    case DW_LANG_C_plus_plus_03:
-    case DW_LANG_C_plus_plus_11:
-    case DW_LANG_C_plus_plus_14:
-        return false;
-    default:
-        return true;
-    }
-}
-
-static bool may_hold_code(const struct walk *walk, int tag)
+// Lambdas and the methods of local types have their code inside of a type; so has much of Rust's.
+static bool may_hold_code(int tag)
 {
     switch (tag) {
     case DW_TAG_subprogram:
@@ -106,7 +86,6 @@ static bool may_hold_code(const struct walk *walk, int tag)
     case DW_TAG_with_stmt:
     case DW_TAG_namespace:
     case DW_TAG_module:
-        return true;
     case DW_TAG_structure_type:
     case DW_TAG_class_type:
     case DW_TAG_union_type:
@@ -114,7 +93,7 @@ static bool may_hold_code(const struct walk *walk, int tag)
     case DW_TAG_enumeration_type:
     case DW_TAG_variant_part:
     case DW_TAG_variant:
-        return walk->descends_types;
+        return true;
     default:
         return false;
     }
@@ -134,7 +113,7 @@ static bool visit(struct walk *walk, bool *ret_descend)
     level->inside = level->node;
     level->depth = outer_depth;
     int tag = dwarf_tag(&level->die);
-    *ret_descend = may_hold_code(walk, tag) && walk->n_levels < DIE_DEPTH_MAX;
+    *ret_descend = may_hold_code(tag) && walk->n_levels < DIE_DEPTH_MAX;
     if (tag == DW_TAG_subprogram) {
         level->inside = 0;
         level->depth = 0;
@@ -185,7 +164,6 @@ void inlines_unit_walk(struct inlines_unit *unit, const struct dwarf_file *file,
         unit->cut = true;
         return;
     }
-    walk.descends_types = unit_descends_types(&levels[0].die);
     walk.last_off = unit->die_off;
     walk.n_levels = 1;
     bool more = push_child(&walk);

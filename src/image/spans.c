@@ -16,7 +16,8 @@ void spans_add(struct spans *spans, uint64_t start, uint64_t end, uint32_t value
     }
 }
 
-// ---- The ranges that cover the place where the sweep is: a heap, the last one added on top --------
+// ---- The ranges that cover the place where the sweep is: a heap, the last one added on top
+// --------
 
 struct heap {
     VEC(struct span) at;
