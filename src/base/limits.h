@@ -17,6 +17,8 @@ enum {
     LIMIT_SYMBOL_BYTES = 64 << 10, // one symbol's name, mangled or not
     LIMIT_SYMBOLS = 1 << 24,       // symbols of one file
     LIMIT_SYMBOL_FILE_BYTES = 0x7fffffff, // a file that is looked into for symbols
+    LIMIT_DEBUGDATA_BYTES = 1 << 28,      // a symbol table that lies packed in a binary
+    LIMIT_KEPT_ROOTS = 64,                // root directories held open, to read from them later
     LIMIT_LOADED_IMAGES = 1 << 14,        // files with symbols in memory, over all runs
     LIMIT_CHILDREN = 1 << 10,             // child processes whose CPU time is watched
     LIMIT_FOREIGN_THREADS = 1 << 12,      // threads of other programs that wake or are woken
@@ -30,6 +32,7 @@ enum {
     LIMIT_INLINE_DIES = 1 << 26,          // entries of one unit of DWARF that are walked over
     LIMIT_INLINE_SPANS = 1 << 23,         // address ranges of one unit, and units of one file
     LIMIT_INLINE_BYTES = 1 << 30,         // what is known of inlined functions, over all images
+    LIMIT_INLINE_OPEN_BYTES = 1 << 29,    // of files that are kept open for more such questions
     LIMIT_DWARF_BYTES = 0x7fffffff,       // of one file with its alternate, uncompressed
     LIMIT_DEEP_THREADS = 256,   // threads of which longer stacks are copied than of others
     LIMIT_REASONED_STACKS = 64, // of one thread: stacks of waits whose reason was looked up

@@ -3,23 +3,32 @@
 #include "base/limits.h"
 #include "base/vec.h"
 #include "image/elf_file.h"
+#include "image/elf_stubs.h"
 
 #include <errno.h>
 
 enum { EXTRA_NAME_BYTES = 1 << 20 };
 
-struct section {
+struct range {
     uint64_t addr;
-    uint64_t size; // 0 unless executable
+    uint64_t size;
 };
 
+static bool range_holds(const struct range *range, uint64_t addr)
+{
+    return addr - range->addr < range->size;
+}
+
+// One file. The addresses of a debug file are those of the image, but what the image consists of is
+// told by the image alone: the debug file's segments and sections have no contents.
 struct parse {
     Elf *elf;
-    struct symtab_builder *builder;
-    struct elf_facts facts;
+    const struct parse *image;      // of which this is a debug file; NULL: it is the image itself
+    struct symtab_builder *builder; // borrowed
     uint64_t names_left; // bytes of names that the rest may have: names can share bytes of the
                          // file, so that a small file could ask for a terabyte
-    VEC(struct section) sections;
+    VEC(struct range) sections; // by index; empty unless executable
+    VEC(struct range) code;     // executable segments of an image
     Elf_Scn *symtab;
     Elf_Scn *dynsym;
 };
@@ -27,7 +36,16 @@ struct parse {
 static void parse_fini(struct parse *parse)
 {
     vec_fini(&parse->sections);
-    symtab_builder_free(parse->builder);
+    vec_fini(&parse->code);
+}
+
+static struct parse parse_of(const struct elf_file *file, const struct parse *image,
+                             struct symtab_builder *builder)
+{
+    return (struct parse){.elf = file->elf,
+                          .image = image,
+                          .builder = builder,
+                          .names_left = file->size + EXTRA_NAME_BYTES};
 }
 
 static int read_segments(struct parse *parse, struct err *reterr)
@@ -47,6 +65,9 @@ static int read_segments(struct parse *parse, struct err *reterr)
                                          .addr = phdr.p_vaddr,
                                          .executable = (phdr.p_flags & PF_X) != 0};
             symtab_builder_add_segment(parse->builder, &seg);
+            if (seg.executable) {
+                vec_push(&parse->code, (struct range){.addr = seg.addr, .size = seg.size});
+            }
         }
     }
     return 0;
@@ -56,8 +77,8 @@ static void note_section(struct parse *parse, Elf_Scn *scn, const GElf_Shdr *shd
 {
     bool is_code = (shdr->sh_flags & SHF_EXECINSTR) != 0 && shdr->sh_type != SHT_NULL;
     vec_push(&parse->sections,
-             (struct section){.addr = shdr->sh_addr, .size = is_code ? shdr->sh_size : 0});
-    if (is_code && shdr->sh_size <= UINT64_MAX - shdr->sh_addr) {
+             (struct range){.addr = shdr->sh_addr, .size = is_code ? shdr->sh_size : 0});
+    if (is_code && parse->image == NULL && shdr->sh_size <= UINT64_MAX - shdr->sh_addr) {
         symtab_builder_add_wall(parse->builder, shdr->sh_addr);
         symtab_builder_add_wall(parse->builder, shdr->sh_addr + shdr->sh_size);
     }
@@ -86,6 +107,21 @@ static int read_sections(struct parse *parse, struct err *reterr)
     return 0;
 }
 
+// Whether an untyped symbol is code: hand-written assembly has no types. `_etext` and the like
+// stand just behind their section.
+static bool is_in_code(const struct parse *parse, const GElf_Sym *sym)
+{
+    if (sym->st_shndx >= parse->sections.n ||
+        !range_holds(&parse->sections.at[sym->st_shndx], sym->st_value)) {
+        return false;
+    }
+    bool is_there = parse->image == NULL;
+    for (size_t i = 0; !is_there && i < parse->image->code.n; i++) {
+        is_there = range_holds(&parse->image->code.at[i], sym->st_value);
+    }
+    return is_there;
+}
+
 static bool is_function(const struct parse *parse, const GElf_Sym *sym)
 {
     if (sym->st_shndx == SHN_UNDEF || sym->st_shndx == SHN_ABS) {
@@ -95,12 +131,7 @@ static bool is_function(const struct parse *parse, const GElf_Sym *sym)
     if (type == STT_FUNC || type == STT_GNU_IFUNC) {
         return true;
     }
-    if (type != STT_NOTYPE || sym->st_shndx >= parse->sections.n) {
-        return false;
-    }
-    // Hand-written assembly has no types. `_etext` and the like stand just behind their section.
-    const struct section *section = &parse->sections.at[sym->st_shndx];
-    return sym->st_value - section->addr < section->size;
+    return type == STT_NOTYPE && is_in_code(parse, sym);
 }
 
 static enum symbol_binding binding_of(const GElf_Sym *sym)
@@ -186,38 +217,78 @@ static int read_symbols(struct parse *parse, Elf_Scn *scn, struct err *reterr)
     return 0;
 }
 
-static int read_all(const struct elf_file *file, struct symtab **ret, struct elf_facts *ret_facts,
-                    struct err *reterr)
+// ---- A table of several files -------------------------------------------------------------------
+
+static int read_image(struct parse *parse, const struct elf_file *file, struct err *reterr)
 {
-    CLEANUP(parse_fini)
-    struct parse parse = {.elf = file->elf,
-                          .builder = symtab_builder_new(),
-                          .names_left = file->size + EXTRA_NAME_BYTES};
-    int r = read_segments(&parse, reterr);
+    int r = read_segments(parse, reterr);
     if (r == 0) {
-        r = read_sections(&parse, reterr);
+        r = read_sections(parse, reterr);
     }
     if (r == 0) {
-        r = read_symbols(&parse, parse.symtab, reterr);
+        r = read_symbols(parse, parse->symtab, reterr);
     }
     if (r == 0) {
-        r = read_symbols(&parse, parse.dynsym, reterr);
+        r = read_symbols(parse, parse->dynsym, reterr);
     }
+    if (r == 0) {
+        elf_stubs_add(file, parse->builder, &parse->names_left);
+    }
+    return r;
+}
+
+static int read_more(const struct parse *image, const struct elf_source *source, struct err *reterr)
+{
+    CLEANUP(elf_file_close) struct elf_file file = {0};
+    int r = source->fd >= 0 ? elf_file_open(source->fd, &file, reterr)
+                            : elf_file_open_bytes(source->bytes, &file, reterr);
     if (r < 0) {
         return r;
     }
-    parse.facts.build_id = elf_file_build_id(file);
-    parse.facts.has_symtab = parse.symtab != NULL;
-    *ret_facts = parse.facts;
-    *ret = symtab_builder_finish(TAKE(parse.builder));
-    return 0;
+    CLEANUP(parse_fini) struct parse parse = parse_of(&file, image, image->builder);
+    r = read_sections(&parse, reterr);
+    return r < 0 ? r : read_symbols(&parse, parse.symtab, reterr);
+}
+
+static void builder_freep(struct symtab_builder **builder)
+{
+    symtab_builder_free(*builder);
+}
+
+static int read_all(const struct elf_file *file, const struct elf_source *more, size_t n_more,
+                    struct symtab **ret, struct err *reterr)
+{
+    CLEANUP(builder_freep) struct symtab_builder *builder = symtab_builder_new();
+    CLEANUP(parse_fini) struct parse image = parse_of(file, NULL, builder);
+    int r = read_image(&image, file, reterr);
+    for (size_t i = 0; r == 0 && i < n_more; i++) {
+        r = read_more(&image, &more[i], reterr);
+    }
+    if (r == 0) {
+        *ret = symtab_builder_finish(TAKE(builder));
+    }
+    return r;
 }
 
 int elf_symbols_read(int fd, struct symtab **ret, struct elf_facts *ret_facts, struct err *reterr)
 {
     CLEANUP(elf_file_close) struct elf_file file = {0};
     int r = elf_file_open(fd, &file, reterr);
-    return r < 0 ? r : read_all(&file, ret, ret_facts, reterr);
+    if (r == 0) {
+        r = read_all(&file, NULL, 0, ret, reterr);
+    }
+    if (r == 0) {
+        elf_facts_of(&file, ret_facts);
+    }
+    return r;
+}
+
+int elf_symbols_merge(int fd, const struct elf_source *more, size_t n_more, struct symtab **ret,
+                      struct err *reterr)
+{
+    CLEANUP(elf_file_close) struct elf_file file = {0};
+    int r = elf_file_open(fd, &file, reterr);
+    return r < 0 ? r : read_all(&file, more, n_more, ret, reterr);
 }
 
 int elf_symbols_parse(struct slice bytes, struct symtab **ret, struct elf_facts *ret_facts,
@@ -225,5 +296,11 @@ int elf_symbols_parse(struct slice bytes, struct symtab **ret, struct elf_facts 
 {
     CLEANUP(elf_file_close) struct elf_file file = {0};
     int r = elf_file_open_bytes(bytes, &file, reterr);
-    return r < 0 ? r : read_all(&file, ret, ret_facts, reterr);
+    if (r == 0) {
+        r = read_all(&file, NULL, 0, ret, reterr);
+    }
+    if (r == 0) {
+        elf_facts_of(&file, ret_facts);
+    }
+    return r;
 }

@@ -16,8 +16,7 @@ enum { SHOWN_PATH_BYTES = 120 };
 
 static const char deleted_suffix[] = " (deleted)"; // d_path() in the kernel, seen in maps and MMAP2
 
-// The path as a note can show it: escaped, and only its end when it is long.
-static char *shown_path(const char *path)
+char *image_shown_path(const char *path)
 {
     struct text escaped = {0};
     text_add_escaped(&escaped, path, strlen(path));
@@ -35,7 +34,7 @@ static char *shown_path(const char *path)
     return text_take(&result);
 }
 
-static struct image_stamp stamp_of(const struct stat *st)
+struct image_stamp image_stamp_of(const struct stat *st)
 {
     return (struct image_stamp){
         .inode = st->st_ino,
@@ -47,7 +46,7 @@ static struct image_stamp stamp_of(const struct stat *st)
 struct image_stamp image_stamp_now(const struct image_root *root, const char *path)
 {
     struct stat st;
-    return image_root_stat(root, path, &st) == 0 ? stamp_of(&st) : (struct image_stamp){0};
+    return image_root_stat(root, path, &st) == 0 ? image_stamp_of(&st) : (struct image_stamp){0};
 }
 
 // ---- Is it the file that was mapped? -----------------------------------------------------------
@@ -104,8 +103,9 @@ int image_file_check(struct image_file *file, const struct image *image,
         return refuse(file, "other build-id", reterr);
     }
     struct stat st;
-    if (image->build_id.n == 0 && (fstat(file->fd, &st) < 0 ||
-                                   stamp_of(&st).changed_unix_ns != file->stamp.changed_unix_ns)) {
+    if (image->build_id.n == 0 &&
+        (fstat(file->fd, &st) < 0 ||
+         image_stamp_of(&st).changed_unix_ns != file->stamp.changed_unix_ns)) {
         return refuse(file, "just now", reterr);
     }
     return 0;
@@ -129,7 +129,7 @@ static int open_replacement(const struct image *image, size_t n_path, struct ima
 {
     CLEANUP(freep) char *path = alloc_text(image->path, n_path);
     free(ret->shown);
-    ret->shown = shown_path(path);
+    ret->shown = image_shown_path(path);
     CLEANUP(closep)
     int fd = image->build_id.n == 0 ? -ENOENT : image_root_open_file(image->root, path, NULL);
     CLEANUP(elf_file_close) struct elf_file elf = {0};
@@ -186,7 +186,7 @@ static int open_file(const struct image *image, struct image_file *ret, struct e
         int number = errno;
         return err_set(reterr, number, "cannot look at %s: %s", ret->shown, strerror(number));
     }
-    ret->stamp = stamp_of(&st);
+    ret->stamp = image_stamp_of(&st);
     if (image->build_id.n == 0 && !is_as_mapped(image, ret)) {
         return refuse(ret, "other file or time of change", reterr);
     }
@@ -217,7 +217,7 @@ int image_file_open(const struct image *image, struct image_file *ret, struct er
     ASSERT(image->kind == IMAGE_FILE || image->kind == IMAGE_VDSO);
     *ret = (struct image_file){.fd = -1};
     if (image->kind == IMAGE_FILE) {
-        ret->shown = shown_path(image->path);
+        ret->shown = image_shown_path(image->path);
         return open_file(image, ret, reterr);
     }
     ret->shown = alloc_text("the vdso", strlen("the vdso"));

@@ -30,3 +30,7 @@ int image_file_check(struct image_file *file, const struct image *image,
 
 // What the file of this path looks like now; all zero when there is none.
 struct image_stamp image_stamp_now(const struct image_root *root, const char *path);
+struct image_stamp image_stamp_of(const struct stat *st);
+
+// A path as a note can show it, on the heap: escaped, and only its end when it is long.
+char *image_shown_path(const char *path);

@@ -2,26 +2,14 @@
 
 #include "base/file.h"
 #include "image/elf_cfi.h"
+#include "image/image_debug.h"
 #include "image/image_file.h"
 #include "image/kallsyms.h"
 
 #include <errno.h>
 
-static void note_what_is_missing(struct image_loaded *ret, const struct elf_facts *facts,
-                                 const char *shown)
-{
-    size_t n = symtab_count(ret->symtab);
-    if (n == 0) {
-        err_set(&ret->note, 0, "%s has no symbols; a build that is not stripped has", shown);
-    } else if (!facts->has_symtab) {
-        err_set(&ret->note, 0,
-                "%s is stripped: only its %zu dynamic symbols are known; a build that is not "
-                "stripped has more",
-                shown, n);
-    }
-}
-
-static int load_file(const struct image *image, struct image_loaded *ret, struct image_file *file)
+static int load_file(const struct image *image, const char *debug_path, struct image_loaded *ret,
+                     struct image_file *file)
 {
     int r = image_file_open(image, file, &ret->note);
     if (r < 0) {
@@ -41,16 +29,18 @@ static int load_file(const struct image *image, struct image_loaded *ret, struct
         return r;
     }
     ret->symtab = symtab;
+    ret->build_id = facts.build_id;
+    ret->has_dwarf = facts.has_dwarf;
     if (image->kind == IMAGE_FILE) {
-        note_what_is_missing(ret, &facts, file->shown);
+        image_debug_find(image, file, &facts, debug_path, ret);
     }
     return 0;
 }
 
-static int load_elf(const struct image *image, struct image_loaded *ret)
+static int load_elf(const struct image *image, const char *debug_path, struct image_loaded *ret)
 {
     CLEANUP(image_file_close) struct image_file file = {.fd = -1};
-    int r = load_file(image, ret, &file);
+    int r = load_file(image, debug_path, ret, &file);
     ret->stamp = file.stamp;
     ret->was_changed = file.was_changed;
     return r;
@@ -72,14 +62,14 @@ static int load_kernel(struct image_loaded *ret)
         restriction);
 }
 
-void image_load(const struct image *image, struct image_loaded *ret)
+void image_load(const struct image *image, const char *debug_path, struct image_loaded *ret)
 {
     *ret = (struct image_loaded){0};
     int r = 0;
     switch (image->kind) {
     case IMAGE_FILE:
     case IMAGE_VDSO:
-        r = load_elf(image, ret);
+        r = load_elf(image, debug_path, ret);
         break;
     case IMAGE_KERNEL:
         r = load_kernel(ret);

@@ -4,6 +4,7 @@ struct inline_mailbox *inline_mailbox_new(void (*on_answer)(void *context), void
 {
     struct inline_mailbox *mailbox = NEW(struct inline_mailbox);
     queue_init(&mailbox->answered);
+    ASSERT(pthread_mutex_init(&mailbox->lock, NULL) == 0);
     mailbox->on_answer = on_answer;
     mailbox->context = context;
     atomic_init(&mailbox->n_refs, 1);
@@ -20,13 +21,16 @@ static void unref(struct inline_mailbox *mailbox)
         free(batch);
     }
     queue_fini(&mailbox->answered);
+    pthread_mutex_destroy(&mailbox->lock);
     free(mailbox);
 }
 
 void inline_mailbox_close(struct inline_mailbox *mailbox)
 {
     if (mailbox != NULL) {
+        pthread_mutex_lock(&mailbox->lock);
         atomic_store(&mailbox->closed, true);
+        pthread_mutex_unlock(&mailbox->lock);
         unref(mailbox);
     }
 }
@@ -59,6 +63,7 @@ struct inline_batch *inline_mailbox_take(struct inline_mailbox *mailbox)
 void inline_mailbox_put(struct inline_batch *batch)
 {
     struct inline_mailbox *mailbox = TAKE(batch->mailbox);
+    pthread_mutex_lock(&mailbox->lock);
     if (atomic_load(&mailbox->closed)) {
         inline_batch_free(batch);
     } else {
@@ -67,5 +72,6 @@ void inline_mailbox_put(struct inline_batch *batch)
             mailbox->on_answer(mailbox->context);
         }
     }
+    pthread_mutex_unlock(&mailbox->lock);
     unref(mailbox);
 }

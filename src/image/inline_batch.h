@@ -30,8 +30,8 @@ struct inline_chain {
 };
 
 struct inline_address {
-    uint64_t addr; // the file's own, p_vaddr
-    uint32_t mark; // the asker's own business
+    uint64_t addr;                    // the file's own, p_vaddr
+    uint32_t mark;                    // the asker's own business
     const struct inline_chain *chain; // the answer; NULL: nothing
 };
 
@@ -46,13 +46,14 @@ struct inline_mailbox {
     struct queue answered;
     void (*on_answer)(void *context); // on the worker's thread, may be NULL
     void *context;
-    _Atomic uint32_t n_refs; // the owner, and one per batch under way
+    pthread_mutex_t lock;    // held by on_answer(), so that it is over when the owner has left
     _Atomic bool closed;     // nobody waits for answers any more
+    _Atomic uint32_t n_refs; // the owner, and one per batch under way
 };
 
 struct inline_mailbox *inline_mailbox_new(void (*on_answer)(void *context), void *context);
 
-// The owner leaves. on_answer() may still be called by a worker that is in the middle of it.
+// The owner leaves: on_answer() is never called again.
 void inline_mailbox_close(struct inline_mailbox *mailbox); // accepts NULL
 
 // An answered batch, or NULL for now.

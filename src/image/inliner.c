@@ -18,7 +18,7 @@ struct known_image {
     bool failed;                     // to be opened
     struct err note;
     uint64_t last_used;
-    struct map chain_of;                     // address -> number of its chain, plus one; 0: nothing
+    struct map chain_of; // address -> number of its chain, plus one; 0: nothing
     VEC(struct inline_chain *) chains;
     struct map by_chain; // hash of what is in it -> its number
     VEC(struct inline_function *) functions;
@@ -159,10 +159,10 @@ static void open_file(struct inliner *inliner, struct known_image *known)
     struct err err = {0};
     int fd = image_debug_open(known->image, &err);
     if (fd >= 0) {
-        const struct image_debug *debug = known->debug;
-        bool is_ours = debug != NULL && debug->in_own_root;
-        inlines_open(fd, is_ours ? NULL : known->image->root, &inliner->stopping, &known->open,
-                     &err);
+        // A file that is not ours could be opened: so the image has kept its root.
+        bool is_ours = known->debug != NULL && known->debug->in_own_root;
+        const struct image_root *root = is_ours ? NULL : known->image->root;
+        inlines_open(fd, root, &inliner->stopping, &known->open, &err);
     }
     known->failed = known->open == NULL;
     known->note = err;
@@ -221,8 +221,9 @@ static void answer(struct inliner *inliner, struct inline_batch *batch)
     }
     batch->note = known->note;
     if (inliner_bytes(inliner) > LIMIT_INLINE_BYTES) {
-        err_set(&batch->note, 0, "has inlined functions that are missing: more than %d bytes of "
-                                 "them are known",
+        err_set(&batch->note, 0,
+                "has inlined functions that are missing: more than %d bytes of "
+                "them are known",
                 LIMIT_INLINE_BYTES);
     }
 }
@@ -234,7 +235,7 @@ static void *work(void *context)
     struct inliner *inliner = context;
     bool idle = false; // all files are closed
     for (;;) {
-        uint64_t until_ns = idle ? UINT64_MAX : clock_now_ns() + IDLE_S * NS_PER_S;
+        uint64_t until_ns = idle ? UINT64_MAX : clock_now_ns() + (uint64_t)IDLE_S * NS_PER_S;
         bool is_closed;
         struct inline_batch *batch = queue_pop_until(&inliner->asked, until_ns, &is_closed);
         if (batch == NULL && is_closed) {

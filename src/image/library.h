@@ -35,11 +35,12 @@
 
 #include "base/err.h"
 #include "base/map.h"
-#include "base/queue.h"
 #include "base/vec.h"
 #include "image/elf_symbols.h"
 #include "image/image_root.h"
+#include "image/inline_batch.h"
 #include "image/symtab.h"
+#include "image/wanted.h"
 #include "unwind/cfi.h"
 
 #include <stdatomic.h>
@@ -111,13 +112,15 @@ struct image {
     struct cfi_facts cfi_facts;
 };
 
-// One worker: takes images out of its queue, one after the other.
+// One worker: takes jobs out of its list, one after the other.
 struct library_worker {
     struct library *library;
-    void (*load)(struct library *library, struct image *image);
-    struct queue wanted;
+    void (*load)(struct library *library, const struct wanted_job *job);
+    struct wanted wanted;
     pthread_t thread;
 };
+
+struct inliner;
 
 struct library {
     pthread_mutex_t lock;          // of the table and of nothing else
@@ -126,8 +129,11 @@ struct library {
     struct map by_identity;
     struct library_worker symbols;
     struct library_worker rules;
-    _Atomic bool stopping;
-    _Atomic uint64_t generation;      // rises whenever an image has become READY or FAILED
+    struct inliner *inliner;
+    char *debug_path;                    // $STAX_DEBUG_PATH, or NULL
+    VEC(struct symtab *) replaced;       // tables that somebody may still be reading
+    VEC(struct image_root *) kept_roots; // LIMIT_KEPT_ROOTS of them; under the lock
+    _Atomic uint64_t generation; // rises whenever an image has become READY or FAILED, or better
     void (*on_change)(void *context); // called on the worker thread, may be NULL
     void *context;
     pthread_mutex_t cfi_lock; // for waiting only
@@ -135,9 +141,11 @@ struct library {
     _Atomic uint64_t cfi_generation; // rises whenever rules have become READY or FAILED
 };
 
+// Debug files are looked for in $STAX_DEBUG_PATH, too (debug_file.h).
 void library_init(struct library *library, void (*on_change)(void *context), void *context);
 
-// Stops the workers (a file that is being read is read to its end) and frees all images and tables.
+// Stops the workers (what is wanted is forgotten, a file that is being read is read to its end) and
+// frees all images and tables.
 void library_fini(struct library *library);
 
 // The id of this image, new or known. `root` is referenced when it is new. Any thread.
@@ -170,6 +178,17 @@ void library_add_debug_file(struct library *library, uint32_t id, const char *pa
 // symbols are from. A descriptor; or a negative errno and why: -ENOENT there is none, -ESTALE it is
 // another one by now. Any thread.
 int image_debug_open(const struct image *image, struct err *reterr);
+
+// Whether a READY image has DWARF, as far as known by now.
+static inline bool image_has_dwarf(const struct image *image)
+{
+    const struct image_debug *debug = atomic_load_explicit(&image->debug, memory_order_acquire);
+    return image->has_dwarf || (debug != NULL && debug->path != NULL && debug->has_dwarf);
+}
+
+// Has the inlined functions at some addresses of a READY image looked up, by a worker of their own;
+// takes the batch over, see inline_batch.h. Any thread; returns at once.
+void library_want_inlines(struct library *library, struct inline_batch *batch);
 
 // Of a READY or FAILED image: why there are no symbols, or fewer than hoped; "" when all is well.
 // Lives as long as the library.

@@ -38,7 +38,7 @@ static void describe_library_image(struct image_report *report, const struct ima
     const struct symtab *symtab = image_symtab(image);
     bool done = state == IMAGE_READY || state == IMAGE_FAILED;
     report->state = state == IMAGE_READY ? "ready" : state == IMAGE_FAILED ? "failed" : "loading";
-    report->note = done ? image->note.text : "";
+    report->note = done ? image_note(image) : "";
     report->symbols = symtab == NULL ? 0 : symtab_count(symtab);
 }
 
@@ -51,6 +51,8 @@ static void describe(struct image_report *report, const struct names *names,
     report->build_id = strings_get(&store->strings, row->build_id);
     report->state = "anonymous";
     report->note = "";
+    const char *inline_note = names->images.at[id].inline_note;
+    report->inline_note = inline_note == NULL ? "" : inline_note;
     if (id == 0) {
         report->path = slice_of_text("[unknown]");
         report->note = "nothing was mapped there";

@@ -30,6 +30,7 @@ void pipeline_free(struct pipeline *pipeline)
     }
     processes_fini(&pipeline->live);
     waits_fini(&pipeline->waits);
+    heat_fini(&pipeline->heat);
     map_fini(&pipeline->image_by_library);
     free(pipeline);
 }
@@ -267,6 +268,7 @@ static void on_sample(struct pipeline *p, const struct event *event)
     atomic_store_explicit(&store_thread_mut(p->store, thread)->last_stack, interned,
                           memory_order_release);
     waits_runs(&p->waits, thread, event->time_ns, p->last_ns);
+    heat_add(&p->heat, p->store, interned);
     bool added = store_add_sample(p->store, p->last_ns, thread, interned);
     if (added && event->sample.counters.valid != 0) {
         struct counter_row counters = {.sample = row, .valid = event->sample.counters.valid};
@@ -590,6 +592,11 @@ void pipeline_advance(struct pipeline *p, uint64_t time_ns)
         p->last_ns = time_ns;
         atomic_store_explicit(&p->store->last_ns, p->last_ns, memory_order_release);
     }
+}
+
+void pipeline_flush(struct pipeline *p)
+{
+    heat_flush(&p->heat, p->store, p->library);
 }
 
 void pipeline_end(struct pipeline *p, uint64_t time_ns)

@@ -16,6 +16,7 @@
 #include "event/event.h"
 #include "image/library.h"
 #include "run/edges.h"
+#include "run/heat.h"
 #include "run/processes.h"
 #include "run/waker_stacks.h"
 #include "store/store.h"
@@ -29,6 +30,7 @@ struct pipeline {
     image_id kernel_image;       // IMAGE_NONE until a kernel frame is seen
     uint64_t last_ns;
     bool began; // an exec or a sample was seen: the launched program did start
+    struct heat heat;
     struct edges edges;
     struct waker_stacks waker_stacks;
 };
@@ -42,6 +44,9 @@ void pipeline_apply(struct pipeline *pipeline, const struct event *event);
 
 // Everything before this time has been applied: a time in which nothing happens passes, too.
 void pipeline_advance(struct pipeline *pipeline, uint64_t time_ns);
+
+// Tells the library which images have become hot. Once for many events.
+void pipeline_flush(struct pipeline *pipeline);
 
 // Nothing more will come: closes the waits that are still open.
 void pipeline_end(struct pipeline *pipeline, uint64_t time_ns);

@@ -161,6 +161,7 @@ static bool drain(struct session *s, bool final)
     s->n_events = 0;
     int r = s->capture->backend->drain(s->capture, final, take_event, s);
     pipeline_advance(s->pipeline, s->capture->complete_ns);
+    pipeline_flush(s->pipeline);
     flush_tap(s);
     report_vitals(s);
     if (r < 0) {
