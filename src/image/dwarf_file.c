@@ -151,10 +151,11 @@ int dwarf_file_open_bytes(struct slice bytes, struct dwarf_file *ret, struct err
     return r;
 }
 
-static int open_one(int fd, struct dwarf_file *ret, struct err *reterr)
+static int open_one(int fd, bool is_alt, struct dwarf_file *ret, struct err *reterr)
 {
     *ret = (struct dwarf_file){.fd = fd};
-    int r = elf_file_open(fd, &ret->elf, reterr);
+    int r = is_alt ? elf_file_open_alternate(fd, &ret->elf, reterr)
+                   : elf_file_open(fd, &ret->elf, reterr);
     r = r < 0 ? r : begin(ret, reterr);
     if (r < 0) {
         dwarf_file_close(ret);
@@ -199,7 +200,7 @@ static bool open_alt_at(struct dwarf_file *file, const struct image_root *root, 
         return false;
     }
     struct dwarf_file *alt = NEW(struct dwarf_file);
-    if (open_one(fd, alt, NULL) < 0) {
+    if (open_one(fd, true, alt, NULL) < 0) {
         free(alt);
         return false;
     }
@@ -236,7 +237,7 @@ static void open_alt(struct dwarf_file *file, const struct image_root *root)
 int dwarf_file_open(int fd, const struct image_root *root, struct dwarf_file *ret,
                     struct err *reterr)
 {
-    int r = open_one(fd, ret, reterr);
+    int r = open_one(fd, false, ret, reterr);
     if (r == 0 && ret->wants_alt) {
         open_alt(ret, root);
     }
