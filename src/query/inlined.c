@@ -168,7 +168,7 @@ static void take_answers(struct names *names)
     }
     uint64_t now_ns = clock_now_ns();
     if (inlined->waiting.n < inlined->n_under_way &&
-        now_ns - inlined->taken_in_ns < INLINED_PAUSE_NS) {
+        now_ns < inlined->taken_in_ns + INLINED_PAUSE_NS) {
         return;
     }
     uint64_t before = inlined->version;
