@@ -119,7 +119,7 @@ static void take(void *context, const struct perf_event_header *record, uint64_t
     struct bench *bench = context;
     struct event event;
     const struct perf_layout *layout = perf_layouts_find(&bench->layouts, record);
-    if (perf_record_parse(layout, record, &event) != PERF_OK || event.kind != EVENT_SAMPLE) {
+    if (perf_record_parse(layout, record, NULL, &event) != PERF_OK || event.kind != EVENT_SAMPLE) {
         abort();
     }
     event.time_ns = time_ns + bench->time_offset_ns;
@@ -224,7 +224,7 @@ int main(void)
            (double)bench.n_samples / seconds / 1e6, FRAMES);
     printf("distinct_stack_nodes %u in that input\n", atomic_load(&store->stacks.n_nodes));
     printf("steps_not_in_the_cache %.2f %%\n",
-           100.0 * (double)bench.pipeline->edges.n_missed / ((double)bench.n_samples * FRAMES));
+           100.0 * (double)bench.pipeline->stacks.edges.n_missed / ((double)bench.n_samples * FRAMES));
     bool complete = atomic_load(&store->samples.n) == bench.n_samples;
     perf_merge_fini(&merge);
     for (int i = 0; i < RINGS; i++) {

@@ -25,6 +25,13 @@ enum {
     LIMIT_PLACES = 1 << 12,               // names of kernel functions that threads wait in
     LIMIT_CFI_ROWS = 1 << 24,             // of one file: where its unwinding rules change
     LIMIT_CFI_BYTES = 1 << 28,            // of one file's .eh_frame or .debug_frame, unpacked
+    LIMIT_JIT_RULES = 1 << 16,            // of a process: functions that come with such rules,
+    LIMIT_JIT_RULES_BYTES = 1 << 24,      // and bytes that say them
+    LIMIT_CFI_RULES = 1 << 18,            // of one file: different ones
+    LIMIT_CFI_CIES = 1 << 16,             // of one section: what functions have in common
+    LIMIT_CFI_EXPRESSIONS = 1 << 16,      // of one file: different ones that are not simple
+    LIMIT_CFI_EXPRESSION_BYTES = 1 << 10, // of one of them
+    LIMIT_EXPRESSION_STEPS = 1 << 13,     // operations in all expressions of one walk
     LIMIT_JIT_CODES = 1 << 22,            // functions that JITs made in a run
     LIMIT_JIT_FILE_BYTES = 0x7fffffff,    // of a jitdump or a perf map that are read
     LIMIT_ANON_EPOCHS = 1 << 12,          // of a process: see run/jit_code.h

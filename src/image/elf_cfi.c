@@ -266,13 +266,15 @@ static int find_bytes(struct reading *reading, struct err *reterr)
     if (r == 0 && reading->source.n_sections == 0) {
         add_loaded_eh_frame(reading);
     }
-    if (r == 0) {
-        r = add_section(reading, reading->debug_frame, ".debug_frame", reterr);
+    struct err err = {0};
+    int also = add_section(reading, reading->debug_frame, ".debug_frame", &err);
+    if (reading->source.n_sections > 0) {
+        return 0; // one that is broken does not make the other one worse
     }
-    if (r == 0 && reading->source.n_sections == 0) {
-        return err_set(reterr, ENODATA, "has no unwinding information (.eh_frame)");
+    if (r == 0 && also < 0) {
+        return err_set(reterr, -also, "%s", err.text);
     }
-    return r;
+    return r < 0 ? r : err_set(reterr, ENODATA, "has no unwinding information (.eh_frame)");
 }
 
 static int read_all(const struct elf_file *file, struct cfi_table **ret,

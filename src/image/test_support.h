@@ -11,6 +11,9 @@ extern int fixture_data;
 int fixture_global(int x);
 int __fixture_alias_with_a_long_name(int x);
 
+// Of another one, test_debug_frame.c.
+int debug_frame_function(int x);
+
 // The path of the file that holds this address of ours, on the heap.
 char *path_of_code(const void *code);
 

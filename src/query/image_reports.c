@@ -56,9 +56,9 @@ static void describe(struct image_report *report, const struct names *names,
     if (id == 0) {
         report->path = slice_of_text("[unknown]");
         report->note = "nothing was mapped there";
-    } else if (row->kind == IMAGE_ROW_NAMED) {
+    } else if (row->kind == IMAGE_ROW_NAMED || row->kind == IMAGE_ROW_TRUNCATED) {
         report->state = "ready"; // its frames are names
-    } else if (row->kind != IMAGE_ROW_ANONYMOUS) {
+    } else if (image_row_is_binary(row)) {
         if (row->library < atomic_load_explicit(&names->library->n, memory_order_acquire)) {
             describe_library_image(report, library_at(names->library, row->library));
         } else {

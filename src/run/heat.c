@@ -19,18 +19,12 @@ void heat_add(struct heat *heat, const struct store *store, stack_id stack)
     }
 }
 
-static bool has_names_to_load(const struct image_row *row)
-{
-    return row->kind == IMAGE_ROW_FILE || row->kind == IMAGE_ROW_VDSO ||
-           row->kind == IMAGE_ROW_KERNEL;
-}
-
 void heat_flush(struct heat *heat, const struct store *store, struct library *library)
 {
     for (size_t i = 0; i < heat->warm.n; i++) {
         image_id image = heat->warm.at[i];
         const struct image_row *row = store_image(store, image);
-        if (image != 0 && has_names_to_load(row)) {
+        if (image != 0 && image_row_is_binary(row)) {
             library_heat(library, row->library, heat->samples.at[image]);
         }
         heat->samples.at[image] = 0;

@@ -3,8 +3,9 @@
 // From events to rows: the one place where the facts of a backend become the content of a run.
 //
 //     event ──► which process, which thread   processes.h
+//           ──► which calls led there         unwinder.h         registers become addresses
 //           ──► which image, which offset     image/space.h      addresses become frames
-//           ──► which stack                   edges.h, store     frames become one number
+//           ──► which stack                   stack_builder.h    frames become one number
 //           ──► a row                         store/store.h
 //           ──► on a CPU, ready or blocked    waits.h            switches become rows, too
 //
@@ -15,9 +16,9 @@
 
 #include "event/event.h"
 #include "image/library.h"
-#include "run/edges.h"
 #include "run/heat.h"
 #include "run/processes.h"
+#include "run/stack_builder.h"
 #include "run/waker_stacks.h"
 #include "store/store.h"
 
@@ -27,11 +28,10 @@ struct pipeline {
     struct processes_live live;
     struct waits waits;
     struct map image_by_library; // library id -> image_id, of files, the vdso and the kernel
-    image_id kernel_image;       // IMAGE_NONE until a kernel frame is seen
     uint64_t last_ns;
     bool began; // an exec or a sample was seen: the launched program did start
+    struct stack_builder stacks;
     struct heat heat;
-    struct edges edges;
     struct waker_stacks waker_stacks;
 };
 

@@ -60,7 +60,8 @@ struct linux_capture {
     struct text early;      // events that exist before any record does (event/wire.h)
     uint64_t lost_reported; // by records
     bool lost_settled;
-    event_sink_fn sink; // during a drain
+    struct event_regs regs; // of the latest stack: events point here
+    event_sink_fn sink;     // during a drain
     void *context;
 };
 
@@ -116,13 +117,16 @@ static void fill_abilities(const struct perf_features *features, struct capture_
     set_ability(ret, CAPTURE_OFF_CPU_STACKS, features->switch_stacks,
                 features->kernel ? "the kernel does not sample context switches" : reason.text);
     set_ability(ret, CAPTURE_WAKEUPS, features->wakeups, features->no_wakeups.text);
+    set_ability(ret, CAPTURE_STACK_COPIES, features->copies,
+                "the kernel does not copy registers and stacks of this machine, or stax has no "
+                "table of its registers");
     set_ability(ret, CAPTURE_PMU, false, "not recorded yet by this version of stax");
     probe_kernel_symbols(ret);
     look_probe(&ret->at[CAPTURE_WAIT_DETAILS]);
     if (features->refused != 0) {
-        static const enum capture_ability all[] = {CAPTURE_KERNEL_STACKS,  CAPTURE_BUILD_IDS,
-                                                   CAPTURE_LOST_SAMPLES,   CAPTURE_OFF_CPU,
-                                                   CAPTURE_OFF_CPU_STACKS, CAPTURE_WAKEUPS};
+        static const enum capture_ability all[] = {
+            CAPTURE_KERNEL_STACKS,  CAPTURE_BUILD_IDS, CAPTURE_LOST_SAMPLES, CAPTURE_OFF_CPU,
+            CAPTURE_OFF_CPU_STACKS, CAPTURE_WAKEUPS,   CAPTURE_STACK_COPIES};
         perf_features_explain(features, &reason);
         for (size_t i = 0; i < ARRAY_LEN(all); i++) {
             set_ability(ret, all[i], false, reason.text);
@@ -320,6 +324,10 @@ static int open_all(struct linux_capture *c, struct err *reterr)
     perf_features_probe(&features);
     fill_abilities(&features, &c->base.abilities);
     look_probe_process(c->request.pid, &c->base.abilities.at[CAPTURE_WAIT_DETAILS]);
+    if (!c->request.unwind) {
+        set_ability(&c->base.abilities, CAPTURE_STACK_COPIES, false,
+                    "turned off by --no-dwarf-unwind");
+    }
     int r = check_frequency(&c->request, &features, reterr);
     r = r < 0 ? r : open_pidfd(c, reterr);
     r = r < 0 ? r : check_target(c->request.pid, reterr);
@@ -331,7 +339,8 @@ static int open_all(struct linux_capture *c, struct err *reterr)
     }
     struct perf_options options = {.frequency_hz = c->request.frequency_hz,
                                    .on_exec = c->request.launched,
-                                   .follow = c->request.follow};
+                                   .follow = c->request.follow,
+                                   .copies = c->request.unwind && features.copies};
     r = perf_set_open(&c->set, &features, &options, &c->base.note, reterr);
     if (r < 0) {
         return r;
@@ -474,7 +483,7 @@ static enum perf_outcome take_switch_stack(struct linux_capture *c,
     struct event event = {.kind = EVENT_SAMPLE, .pid = stamp.pid, .tid = stamp.tid};
     if (takes(c, record, &event)) {
         struct event_stack stack;
-        perf_sample_stack(layout, record, &sample, &stack);
+        perf_sample_stack(layout, record, &sample, &c->regs, &stack);
         switches_hold(&c->switches, ring, stamp.tid, &stack);
     }
     c->switch_stacks.n++;
@@ -486,7 +495,7 @@ static enum perf_outcome take_other(struct linux_capture *c, const struct perf_l
                                     const struct perf_event_header *record, uint32_t ring,
                                     struct event *event)
 {
-    enum perf_outcome outcome = perf_record_parse(layout, record, event);
+    enum perf_outcome outcome = perf_record_parse(layout, record, &c->regs, event);
     if (outcome != PERF_OK) {
         return outcome;
     }

@@ -17,9 +17,12 @@
 enum {
     RING_ROOT_BYTES = 2 << 20,
     RING_USER_BYTES = 512 << 10, // what perf_event_mlock_kb gives to everybody, less a page
+    RING_COPIES_FACTOR = 4,      // records with copies of stacks are that much longer, or more
+    RINGS_TOTAL_BYTES = 512 << 20,
     RING_MIN_PAGES = 8,
     RING_SMALL_BYTES = 128 << 10, // below that a busy target may lose records: worth a note
-    EXTRAS_RESERVE = 512,         // descriptors that the extras leave to connections and files
+    COPY_BYTES = 8 << 10,
+    EXTRAS_RESERVE = 512, // descriptors that the extras leave to connections and files
 };
 
 // By position in perf_set.layouts.
@@ -62,6 +65,17 @@ static void inherit(const struct perf_set *set, struct perf_event_attr *attr)
     attr->enable_on_exec = set->options.on_exec;
 }
 
+static void add_copies(struct perf_event_attr *attr, uint32_t copy_bytes)
+{
+    const struct perf_regs *regs = perf_regs_of_host();
+    if (copy_bytes == 0 || regs == NULL) {
+        return;
+    }
+    attr->sample_type |= PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
+    attr->sample_regs_user = regs->mask;
+    attr->sample_stack_user = copy_bytes;
+}
+
 // Samples by a timer of the thread's CPU time, and everything that happens to its code and life.
 static struct perf_event_attr sampling_attr(const struct perf_set *set)
 {
@@ -80,6 +94,7 @@ static struct perf_event_attr sampling_attr(const struct perf_set *set)
     attr.comm = attr.comm_exec = 1;
     attr.task = 1;
     attr.context_switch = features->switches;
+    add_copies(&attr, set->copy_bytes);
     inherit(set, &attr);
     return attr;
 }
@@ -100,6 +115,7 @@ static struct perf_event_attr switch_out_attr(const struct perf_set *set)
     struct perf_event_attr attr = switch_stacks_attr();
     attr.sample_max_stack = (uint16_t)set->features.max_stack;
     attr.read_format = set->features.lost ? PERF_FORMAT_LOST : 0;
+    add_copies(&attr, set->copy_bytes);
     inherit(set, &attr);
     return attr;
 }
@@ -213,6 +229,9 @@ void perf_features_probe(struct perf_features *ret)
     attr.context_switch = 1;
     ret->switches = ask(attr) == 0;
     ret->switch_stacks = ret->kernel && ret->switches && ask(switch_stacks_attr()) == 0;
+    attr = common_attr();
+    add_copies(&attr, COPY_BYTES);
+    ret->copies = perf_regs_of_host() != NULL && ask(attr) == 0;
     probe_wakeups(ret);
 }
 
@@ -349,14 +368,24 @@ static void close_ring_events(struct perf_set *set)
     }
 }
 
+static uint64_t wanted_ring_bytes(const struct perf_set *set)
+{
+    uint64_t bytes = geteuid() == 0 ? RING_ROOT_BYTES : RING_USER_BYTES;
+    uint64_t larger = bytes * RING_COPIES_FACTOR;
+    while (set->options.copies && larger > bytes && larger * set->cpus.list.n > RINGS_TOTAL_BYTES) {
+        larger /= 2;
+    }
+    return set->options.copies ? larger : bytes;
+}
+
 // When a ring wakes us up is set by the event that it is mapped from, so a smaller ring takes new
 // events. All rings have the same size: the largest that the kernel grants for all of them.
 static int open_rings(struct perf_set *set, struct err *note, struct err *reterr)
 {
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t wanted_bytes = geteuid() == 0 ? RING_ROOT_BYTES : RING_USER_BYTES;
+    uint64_t small_bytes = RING_SMALL_BYTES * (set->options.copies ? RING_COPIES_FACTOR : 1);
     int r = 0;
-    for (set->ring_bytes = wanted_bytes; set->ring_bytes >= RING_MIN_PAGES * page_bytes;
+    for (set->ring_bytes = wanted_ring_bytes(set); set->ring_bytes >= RING_MIN_PAGES * page_bytes;
          set->ring_bytes /= 2) {
         close_ring_events(set);
         r = open_ring_events(set, reterr);
@@ -365,7 +394,7 @@ static int open_rings(struct perf_set *set, struct err *note, struct err *reterr
         }
         r = map_rings(set, set->ring_bytes / page_bytes);
         if (r == 0) {
-            if (set->ring_bytes < RING_SMALL_BYTES) {
+            if (set->ring_bytes < small_bytes) {
                 err_set(note, ENOMEM,
                         "rings have only %llu KiB per CPU: raise RLIMIT_MEMLOCK or "
                         "kernel.perf_event_mlock_kb if records are lost",
@@ -401,15 +430,17 @@ static int raise_descriptor_limit(void)
 static void describe_layouts(struct perf_set *set)
 {
     uint32_t max_stack = set->features.max_stack;
+    const struct perf_regs *regs = set->copy_bytes > 0 ? perf_regs_of_host() : NULL;
     set->layouts.n = LAYOUT_COUNT;
     set->layouts.at[LAYOUT_CPU_TIME] = (struct perf_layout){
         .meaning = PERF_MEANS_CPU_TIME,
         .callchain = true,
+        .regs = regs,
         .weight_ns = NS_PER_S / set->options.frequency_hz,
         .max_stack = max_stack,
     };
     set->layouts.at[LAYOUT_SWITCH_OUT] = (struct perf_layout){
-        .meaning = PERF_MEANS_SWITCH_OUT, .callchain = true, .max_stack = max_stack};
+        .meaning = PERF_MEANS_SWITCH_OUT, .callchain = true, .regs = regs, .max_stack = max_stack};
     set->layouts.at[LAYOUT_WAKEUP] = (struct perf_layout){.meaning = PERF_MEANS_WAKEUP,
                                                           .raw = true};
     set->layouts.at[LAYOUT_WAKER_STACK] = (struct perf_layout){
@@ -431,8 +462,15 @@ int perf_set_open(struct perf_set *set, const struct perf_features *features,
     for (size_t i = 0; i < set->cpus.list.n; i++) {
         set->ring_fds[i] = -1;
     }
+    r = open_rings(set, note, reterr);
+    if (r < 0) {
+        return r;
+    }
+    if (set->options.copies) {
+        set->copy_bytes = (uint32_t)MIN((uint64_t)COPY_BYTES, set->ring_bytes / 8);
+    }
     describe_layouts(set);
-    return open_rings(set, note, reterr);
+    return 0;
 }
 
 void perf_set_close(struct perf_set *set)

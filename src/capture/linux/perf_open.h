@@ -11,6 +11,10 @@
 // one event per thread and CPU. The ring itself belongs to an event of our own thread that never
 // counts anything: threads of the target come and go, the rings stay.
 //
+// With each stack of a sample or switch-out come registers and a copy of its first COPY_BYTES, at
+// most an eighth of a ring. Stacks of wakers come without: those are samples of whole CPUs, of
+// which most belong to other programs.
+//
 // The stacks are extras: when descriptors or memory run short, they are given up, and all threads
 // are still recorded.
 //
@@ -32,6 +36,7 @@ struct perf_features {
     bool lost;           // PERF_FORMAT_LOST
     bool switches;       // PERF_RECORD_SWITCH
     bool switch_stacks;  // samples at switch-outs: only with kernel frames, that is where they are
+    bool copies;         // user registers and a copy of the stack with a sample
     bool wakeups;        // events on whole CPUs, and a tracepoint: `waking`
     struct tracefs_waking waking;
     struct err no_wakeups; // why not
@@ -64,6 +69,7 @@ struct perf_options {
     uint32_t frequency_hz;
     bool on_exec; // begin with the next exec of the thread, rather than at once
     bool follow;  // child processes inherit, too
+    bool copies;  // stacks come with registers and a copy: only with features.copies
 };
 
 struct perf_set {
@@ -73,6 +79,7 @@ struct perf_set {
     int *ring_fds; // by position in cpus
     struct perf_ring *rings;
     uint64_t ring_bytes; // of one
+    uint32_t copy_bytes; // of a stack
     VEC(struct perf_event_fd) events;
     struct perf_layouts layouts;
     uint64_t lost_before; // by events that are closed by now

@@ -6,11 +6,15 @@
 
 void switches_init(struct switches *switches, uint32_t n_rings)
 {
+    *switches = (struct switches){.n_rings = n_rings};
     switches->by_ring = NEW_ARRAY(struct held_stack, n_rings);
 }
 
 void switches_fini(struct switches *switches)
 {
+    for (uint32_t i = 0; i < switches->n_rings; i++) {
+        held_stack_fini(&switches->by_ring[i]);
+    }
     free(switches->by_ring);
     *switches = (struct switches){0};
 }

@@ -16,6 +16,7 @@
 
 struct switches {
     struct held_stack *by_ring;
+    uint32_t n_rings;
 };
 
 void switches_init(struct switches *switches, uint32_t n_rings);

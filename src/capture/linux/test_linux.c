@@ -42,6 +42,32 @@ __attribute__((noinline)) static void spin(uint64_t cpu_ns)
     } while (clock_thread_cpu_ns() < end_ns);
 }
 
+// Each word of this much of the stack is its own address: so a copy tells where it begins.
+enum { MARKED_BYTES = 128 << 10 };
+
+static void mark(volatile uint64_t *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        words[i] = (uint64_t)(uintptr_t)&words[i];
+    }
+}
+
+__attribute__((noinline)) static void spin_above_marks(uint64_t cpu_ms)
+{
+    volatile uint64_t words[MARKED_BYTES / sizeof(uint64_t)];
+    mark(words, ARRAY_LEN(words));
+    spin(cpu_ms * NS_PER_MS);
+}
+
+__attribute__((noinline)) static void sleep_above_marks(void)
+{
+    volatile uint64_t words[MARKED_BYTES / sizeof(uint64_t)];
+    mark(words, ARRAY_LEN(words));
+    for (int i = 0; i < 50; i++) {
+        poll(NULL, 0, 1);
+    }
+}
+
 static void *spin_in_thread(void *cpu_ms)
 {
     prctl(PR_SET_NAME, "second");
@@ -132,6 +158,9 @@ static _Noreturn void run_as_target(const char *what)
         pthread_join(thread, NULL);
     } else if (strcmp(what, "ping-pong") == 0) {
         play_ping_pong();
+    } else if (strcmp(what, "marks") == 0) {
+        spin_above_marks(200);
+        sleep_above_marks();
     } else if (strcmp(what, "short") == 0) {
         spin(3 * (uint64_t)NS_PER_MS);
     }
@@ -265,6 +294,16 @@ struct seen_thread {
     uint32_t n_disorder; // came back without having left, or left twice
 };
 
+// Copies of stacks, of one kind of event.
+struct seen_copies {
+    uint32_t n;
+    uint32_t n_marked; // with many words that are their own addresses
+    uint32_t n_cut;
+    uint32_t n_wrong; // the registers say something else than the chain, or there are none
+    size_t min_bytes;
+    size_t max_bytes;
+};
+
 struct seen_wakeup {
     uint32_t waker;
     uint32_t wakee;
@@ -294,6 +333,8 @@ struct seen {
     VEC(struct seen_thread) threads;
     VEC(struct seen_wakeup) wakeups;
     VEC(uint32_t) sampled_pids;
+    struct seen_copies sample_copies;
+    struct seen_copies wait_copies;
 };
 
 // spin() and clock functions that it calls: the leaf or its caller is in spin().
@@ -337,10 +378,41 @@ static bool own_text(uint64_t addr, uint64_t *ret_start, uint64_t *ret_off)
     return false;
 }
 
+// In DWARF's numbers, which the two machines do not share.
+static uint64_t register_of(const struct event_regs *regs, bool sp)
+{
+    bool x86_64 = regs->arch == EVENT_ARCH_X86_64;
+    unsigned number = x86_64 ? (sp ? 7 : 16) : (sp ? 31 : 32);
+    assert_true(regs->valid >> number & 1);
+    return regs->at[number];
+}
+
+static void see_copy(struct seen_copies *copies, const struct event_stack *stack)
+{
+    copies->n++;
+    if (stack->regs == NULL) {
+        copies->n_wrong++;
+        return;
+    }
+    uint64_t sp = register_of(stack->regs, true);
+    uint32_t n_marks = 0;
+    for (size_t at = -sp % 8; at + 8 <= stack->copy.n; at += 8) {
+        uint64_t word;
+        memcpy(&word, stack->copy.data + at, sizeof word);
+        n_marks += word == sp + at;
+    }
+    copies->n_marked += n_marks >= 500;
+    copies->n_cut += stack->copy_cut;
+    copies->n_wrong += stack->n_user > 0 && stack->user[0] != register_of(stack->regs, false);
+    copies->min_bytes = MIN(copies->n == 1 ? SIZE_MAX : copies->min_bytes, stack->copy.n);
+    copies->max_bytes = MAX(copies->max_bytes, stack->copy.n);
+}
+
 static void see_sample(struct seen *seen, const struct event *event)
 {
     const struct event_stack *stack = &event->sample.stack;
     seen_thread(seen, event->tid)->n_samples++;
+    see_copy(&seen->sample_copies, stack);
     seen->n_kernel += stack->n_kernel > 0;
     seen->n_before_map += !seen->has_own_image;
     for (uint32_t i = 0; i < MIN(stack->n_user, 2u); i++) {
@@ -387,6 +459,9 @@ static void see_switch(struct seen *seen, const struct event *event)
     } else {
         const struct event_stack *stack = &event->switch_out.stack;
         thread->n_waits++;
+        if (event->switch_out.has_stack) {
+            see_copy(&seen->wait_copies, stack);
+        }
         thread->n_wait_stacks += event->switch_out.has_stack && stack->n_kernel > 0 &&
                                  stack->n_user > 0;
     }
@@ -829,6 +904,67 @@ static void test_each_sleep_is_one_wait(void **state)
     seen_fini(&seen);
 }
 
+static void assert_copies(const struct seen_copies *copies, uint32_t n_marked)
+{
+    print_message("%u copies of %zu to %zu bytes, %u marked, %u cut, %u wrong\n", copies->n,
+                  copies->min_bytes, copies->max_bytes, copies->n_marked, copies->n_cut,
+                  copies->n_wrong);
+    assert_in_range(copies->n_marked, n_marked, copies->n);
+    assert_true(copies->n_cut >= copies->n_marked);
+    assert_int_equal(copies->max_bytes, 8192);
+    assert_int_equal(copies->n_wrong, 0);
+}
+
+// Its stack is known: the copies have to be of the very place that the registers tell.
+static void test_stacks_come_with_registers_and_a_copy(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct child child = fork_child(launch, "marks");
+    struct capture *capture = open_request(&(struct capture_request){.pid = (uint32_t)child.pid,
+                                                                     .frequency_hz = FREQUENCY_HZ,
+                                                                     .launched = true,
+                                                                     .unwind = true});
+    assert_true(capture->abilities.at[CAPTURE_STACK_COPIES].available);
+    assert_string_equal(capture->note.text, "");
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    go(&child);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    assert_int_equal(seen.n_lost, 0);
+    assert_mostly_in_spin(&seen);
+    assert_copies(&seen.sample_copies, 300); // 200 ms at 2000 Hz make 400
+    if (capture->abilities.at[CAPTURE_OFF_CPU_STACKS].available) {
+        assert_copies(&seen.wait_copies, 45);
+    }
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+static void test_no_copies_when_not_asked_for(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct child child = fork_child(launch, "marks");
+    struct capture *capture = open_capture(child.pid, true, false);
+    const struct capture_ability_state *copies = &capture->abilities.at[CAPTURE_STACK_COPIES];
+    assert_false(copies->available);
+    assert_non_null(strstr(copies->reason.text, "--no-dwarf-unwind"));
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    go(&child);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    assert_true(seen.sample_copies.n > 0);
+    assert_int_equal(seen.sample_copies.n_wrong, seen.sample_copies.n); // none has registers
+    assert_int_equal(seen.wait_copies.n_wrong, seen.wait_copies.n);
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
 static uint32_t count_wakeups(const struct seen *seen, uint32_t waker, uint32_t wakee,
                               bool with_stack)
 {
@@ -1053,6 +1189,7 @@ static void test_probe_is_quick_and_names_reasons(void **state)
         assert_int_equal(abilities.at[i].available, abilities.at[i].reason.text[0] == 0);
     }
     assert_false(abilities.at[CAPTURE_PMU].available);
+    assert_true(forbidden() || abilities.at[CAPTURE_STACK_COPIES].available);
     if (geteuid() == 0 && !forbidden()) {
         assert_true(abilities.at[CAPTURE_KERNEL_STACKS].available);
         assert_true(abilities.at[CAPTURE_OFF_CPU].available);
@@ -1086,6 +1223,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_attach_with_follow_takes_the_family),
         cmocka_unit_test(test_wakes_up_at_the_end_and_does_not_spin),
         cmocka_unit_test(test_each_sleep_is_one_wait),
+        cmocka_unit_test(test_stacks_come_with_registers_and_a_copy),
+        cmocka_unit_test(test_no_copies_when_not_asked_for),
         cmocka_unit_test(test_two_threads_wake_each_other),
         cmocka_unit_test(test_who_wakes_from_outside_is_named),
         cmocka_unit_test(test_short_of_descriptors_it_gives_up_stacks),
