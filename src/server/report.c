@@ -74,8 +74,8 @@ static void put_unexplained_waits(struct json *j, struct analysis *analysis)
 static void put_truncations(struct json *j, const struct analysis *analysis)
 {
     struct truncations truncations = {0};
-    truncations_make(&truncations, &analysis->tree, &analysis->everything.fold,
-                     analysis->run->store, TRUNCATIONS);
+    truncations_make(&truncations, analysis->tree, &analysis->everything.fold, analysis->run->store,
+                     TRUNCATIONS);
     json_key(j, "truncations");
     json_array_begin(j);
     for (size_t i = 0; i < truncations.places.n; i++) {
