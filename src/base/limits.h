@@ -17,11 +17,16 @@ enum {
     LIMIT_SYMBOL_BYTES = 64 << 10, // one symbol's name, mangled or not
     LIMIT_SYMBOLS = 1 << 24,       // symbols of one file
     LIMIT_SYMBOL_FILE_BYTES = 0x7fffffff, // a file that is looked into for symbols
+    LIMIT_DEBUGDATA_BYTES = 1 << 28,      // a symbol table that lies packed in a binary
+    LIMIT_KEPT_ROOTS = 64,                // root directories held open, to read from them later
     LIMIT_LOADED_IMAGES = 1 << 14,        // files with symbols in memory, over all runs
     LIMIT_CHILDREN = 1 << 10,             // child processes whose CPU time is watched
     LIMIT_FOREIGN_THREADS = 1 << 12,      // threads of other programs that wake or are woken
     LIMIT_PLACES = 1 << 12,               // names of kernel functions that threads wait in
     LIMIT_CFI_ROWS = 1 << 24,             // of one file: where its unwinding rules change
+    LIMIT_CFI_BYTES = 1 << 28,            // of one file's .eh_frame or .debug_frame, unpacked
+    LIMIT_JIT_RULES = 1 << 16,            // of a process: functions that come with such rules,
+    LIMIT_JIT_RULES_BYTES = 1 << 24,      // and bytes that say them
     LIMIT_CFI_RULES = 1 << 16,            // of one file: different ones
     LIMIT_CFI_CIES = 1 << 16,             // of one section: what functions have in common
     LIMIT_CFI_EXPRESSIONS = 1 << 14,      // of one file: different ones that are not simple
@@ -31,6 +36,11 @@ enum {
     LIMIT_JIT_FILE_BYTES = 0x7fffffff,    // of a jitdump or a perf map that are read
     LIMIT_ANON_EPOCHS = 1 << 12,          // of a process: see run/jit_code.h
     LIMIT_INLINE_DEPTH = 64,              // functions inlined into each other at one address
+    LIMIT_INLINE_DIES = 1 << 26,          // entries of one unit of DWARF that are walked over
+    LIMIT_INLINE_SPANS = 1 << 23,         // address ranges of one unit, and units of one file
+    LIMIT_INLINE_BYTES = 1 << 30,         // what is known of inlined functions, over all images
+    LIMIT_INLINE_OPEN_BYTES = 1 << 29,    // of files that are kept open for more such questions
+    LIMIT_DWARF_BYTES = 0x7fffffff,       // of one file with its alternate, uncompressed
     LIMIT_DEEP_THREADS = 256,   // threads of which longer stacks are copied than of others
     LIMIT_REASONED_STACKS = 64, // of one thread: stacks of waits whose reason was looked up
 };
@@ -56,4 +66,19 @@ enum {
     LIMIT_HISTORY_BYTES = 0x7fffffff, // memory of all stopped runs; as above
     LIMIT_FREQUENCY_HZ = 100000,      // the kernel's own timer goes no faster than this
     LIMIT_TIME_LIMIT_S = 86400 * 365,
+};
+
+// What debuginfod servers, and those who name them, control. Times: image/debuginfod_servers.h.
+enum {
+    LIMIT_DEBUGINFOD_SERVERS = 16,
+    LIMIT_DEBUGINFOD_URL_BYTES = 1024,
+    LIMIT_DEBUGINFOD_URLS_BYTES = 64 << 10, // of a list of them
+    LIMIT_DEBUGINFOD_TRANSFERS = 2,         // at the same time
+    LIMIT_DEBUGINFOD_REDIRECTS = 5,
+    LIMIT_DEBUGINFOD_FILE_BYTES = 0x7fffffff, // as LIMIT_SYMBOL_FILE_BYTES
+    LIMIT_DEBUGINFOD_CACHE_MIB = 5 << 10,     // on disk; the file used longest ago goes first
+    LIMIT_DEBUGINFOD_TEMP_MIB = 1 << 10,      // likewise, when there is no place for a cache
+    LIMIT_DEBUGINFOD_CACHE_FILES = 1 << 14,
+    LIMIT_DEBUGINFOD_SPARE_DISK_MIB = 256, // always left free for others
+    LIMIT_DEBUGINFOD_FAILURES = 16,        // that are remembered with their reasons
 };

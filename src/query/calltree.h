@@ -9,6 +9,9 @@
 //
 //     weights per stack ──sum──► self per node ──leaves to root──► total per node ──► top, flame
 //
+// A place with inlined functions is several nodes, the innermost of which is the stack's; unless
+// the tree is one of the physical stacks, as they are in memory.
+//
 // `outermost` says that no caller of the node is the same function: a function's total is the sum
 // over its outermost nodes, so that recursion counts once.
 //
@@ -19,15 +22,18 @@
 typedef uint32_t node_id; // 0 is the root
 
 struct calltree_node {
-    node_id caller;       // always smaller than the node's own id
-    function_id function; // of the root: without meaning
-    uint32_t depth;       // root: 0
+    node_id caller;           // always smaller than the node's own id
+    function_id function;     // of the root: without meaning
+    node_id outermost_caller; // its ancestor of depth 1, or itself; of the root: 0
+    uint32_t depth;           // root: 0
     bool outermost;
 };
 
 struct calltree {
     struct names *names;
+    bool physical;
     uint64_t names_version;
+    uint64_t inlined_version;
     VEC(struct calltree_node) nodes;
     VEC(node_id) of_stack;     // by stack_id
     VEC(uint32_t) first_depth; // by function_id: of its node nearest to the root; 0: none yet
@@ -35,10 +41,14 @@ struct calltree {
 };
 
 void calltree_init(struct calltree *tree, struct names *names);
+void calltree_init_physical(struct calltree *tree, struct names *names);
 void calltree_fini(struct calltree *tree);
 
 // The function that `node` stands for; NULL for the root.
 const struct function *calltree_function(const struct calltree *tree, node_id node);
+
+// What says that the stacks of this node lack their callers, and why; NULL when they don't.
+const struct function *calltree_truncation(const struct calltree *tree, node_id node);
 
 // Brings names and tree up to the published stacks. Node ids stay as they are unless the names
 // changed: then the tree is new, and true is returned.

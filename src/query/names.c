@@ -10,6 +10,8 @@ struct place {
     const struct symbol *symbol; // NULL: not resolved
     uint64_t key;
     uint64_t addr;
+    bool in_file; // `file_addr` is where it is in the file's own addresses
+    uint64_t file_addr;
 };
 
 void names_init(struct names *names, const struct store *store, struct library *library)
@@ -19,8 +21,12 @@ void names_init(struct names *names, const struct store *store, struct library *
 
 void names_fini(struct names *names)
 {
+    inlined_fini(&names->inlined);
     for (size_t i = 0; i < names->functions.n; i++) {
         free(names->functions.at[i].name);
+    }
+    for (size_t i = 0; i < names->images.n; i++) {
+        free(names->images.at[i].inline_note);
     }
     for (size_t i = 0; i < names->modules.n; i++) {
         free(names->modules.at[i]);
@@ -28,6 +34,7 @@ void names_fini(struct names *names)
     vec_fini(&names->modules);
     vec_fini(&names->images);
     map_fini(&names->kernel_by_name);
+    map_fini(&names->inlined_by_name);
     map_fini(&names->by_symbol);
     vec_fini(&names->of_frame);
     vec_fini(&names->functions);
@@ -40,9 +47,7 @@ static struct image *library_image(const struct names *names, image_id image)
 {
     const struct image_row *row = store_image(names->store, image);
     uint32_t n = atomic_load_explicit(&names->library->n, memory_order_acquire);
-    bool has_file = row->kind == IMAGE_ROW_FILE || row->kind == IMAGE_ROW_VDSO ||
-                    row->kind == IMAGE_ROW_KERNEL;
-    if (!has_file || row->library >= n) {
+    if (!image_row_is_binary(row) || row->library >= n) {
         return NULL;
     }
     return library_at(names->library, row->library);
@@ -119,6 +124,48 @@ static const char *binary_of(struct names *names, image_id image, const struct s
 
 // ---- Functions ---------------------------------------------------------------------------------
 
+// What stands in the place of the callers that a stack lacks. `image` is the code it ended in.
+static char *truncation_text(struct names *names, enum truncation truncation, image_id image)
+{
+    static const char *const texts[] = {
+        [TRUNCATED_NO_UNWIND_INFO] = "no unwinding information in %s",
+        [TRUNCATED_COPY_TOO_SHORT] = "the stack is longer than what was copied of it",
+        [TRUNCATED_UNREADABLE] = "callers of %s are on another stack",
+        [TRUNCATED_BAD_UNWIND_INFO] = "bad unwinding information in %s",
+        [TRUNCATED_LOST] = "%s returns to where no code is",
+        [TRUNCATED_TOO_DEEP] = "more frames than are kept",
+        [TRUNCATED_NOT_LOADED] = "unwinding information of %s was still being read",
+    };
+    uint32_t n_images = atomic_load_explicit(&names->store->images.n, memory_order_acquire);
+    const char *binary = image < n_images ? binary_of(names, image, NULL) : "[unknown]";
+    struct text text = {0};
+    text_add(&text, "[truncated: ");
+    for (const char *at = texts[truncation]; *at != 0; at++) {
+        if (at[0] == '%') {
+            text_add(&text, binary);
+            at++;
+        } else {
+            text_add_char(&text, *at);
+        }
+    }
+    text_add(&text, "]");
+    return text_take(&text);
+}
+
+static void make_truncation(struct names *names, uint64_t off, struct function *function)
+{
+    uint64_t truncation = MIN(off >> 32, (uint64_t)TRUNCATION_COUNT - 1);
+    function->is_truncation = true;
+    function->truncation = (enum truncation)truncation;
+    function->name = truncation_text(names, function->truncation, (image_id)off);
+}
+
+// What its frames are called does not depend on a table of symbols.
+static bool tells_its_name(const struct image_row *row)
+{
+    return row->kind == IMAGE_ROW_NAMED || row->kind == IMAGE_ROW_TRUNCATED;
+}
+
 static char *place_name(const char *binary, uint64_t number)
 {
     struct text text = {0};
@@ -135,13 +182,15 @@ static function_id make_function(struct names *names, image_id image, const stru
         .addr = place->addr,
         .key = place->key,
         .lang = SYMBOL_UNKNOWN,
-        .resolved = place->symbol != NULL || named,
+        .resolved = place->symbol != NULL || tells_its_name(row),
         .is_main = names->images.at[image].is_main,
         .is_kernel = row->kind == IMAGE_ROW_KERNEL || named,
         .image = image,
     };
     function.binary_path = row->kind == IMAGE_ROW_FILE ? path_of(names, row) : function.binary;
-    if (named) {
+    if (row->kind == IMAGE_ROW_TRUNCATED) {
+        make_truncation(names, place->key, &function);
+    } else if (named) {
         struct slice name = strings_get(&names->store->strings, (string_id)place->key);
         function.name = alloc_text((const char *)name.data, name.n);
     } else {
@@ -186,7 +235,7 @@ static function_id find_twin(struct names *names, function_id id)
 
 static function_id function_at(struct names *names, image_id image, const struct place *place)
 {
-    bool resolved = place->symbol != NULL || is_named(names, image);
+    bool resolved = place->symbol != NULL || tells_its_name(store_image(names->store, image));
     function_id first = names->images.at[image].first_function;
     uint64_t hash = hash_pair(place->key, (uint64_t)image << 1 | resolved);
     size_t cursor = 0;
@@ -208,15 +257,73 @@ static function_id function_at(struct names *names, image_id image, const struct
     return twin;
 }
 
+// ---- Inlined functions --------------------------------------------------------------------------
+
+// A name as in the source says nothing of its language, but the compiler did.
+static char *inlined_name(const struct inline_function *inlined, enum symbol_lang *ret_lang)
+{
+    if (!inlined->is_linkage_name) {
+        *ret_lang = inlined->lang;
+        return alloc_text(inlined->name, strlen(inlined->name));
+    }
+    char *name = demangle(inlined->name, ret_lang);
+    if (inlined->lang != SYMBOL_UNKNOWN) {
+        *ret_lang = inlined->lang;
+    }
+    return name;
+}
+
+function_id names_inlined_function(struct names *names, image_id image,
+                                   const struct inline_function *inlined)
+{
+    enum symbol_lang lang = SYMBOL_UNKNOWN;
+    char *name = inlined_name(inlined, &lang);
+    function_id first = names->images.at[image].first_function;
+    uint64_t hash = hash_pair(hash_bytes(name, strlen(name)), image);
+    size_t cursor = 0;
+    uint32_t id;
+    while ((id = map_find_from(&names->inlined_by_name, hash, &cursor)) != MAP_NONE) {
+        const struct function *function = &names->functions.at[id];
+        if (id >= first && function->image == image && strcmp(function->name, name) == 0) {
+            free(name);
+            return id;
+        }
+    }
+    struct function function = {
+        .name = name,
+        .binary = binary_of(names, image, NULL),
+        .binary_path = path_of(names, store_image(names->store, image)),
+        .lang = lang,
+        .resolved = true,
+        .is_main = names->images.at[image].is_main,
+        .inlined = true,
+        .image = image,
+    };
+    vec_push(&names->functions, function);
+    id = (function_id)(names->functions.n - 1);
+    map_add(&names->inlined_by_name, hash, id);
+    return id;
+}
+
+void names_note_inlined(struct names *names, image_id image, const char *note)
+{
+    free(names->images.at[image].inline_note);
+    names->images.at[image].inline_note = alloc_text(note, strlen(note));
+}
+
+// ---- Frames -------------------------------------------------------------------------------------
+
 static struct place find_place(const struct symtab *symtab, const struct image_row *row,
                                uint64_t off)
 {
-    bool named = row->kind == IMAGE_ROW_NAMED; // the offset is the number of the name
-    struct place place = {.key = off, .addr = named ? 0 : off + row->load_bias};
+    // Otherwise the offset is no place in code.
+    struct place place = {.key = off, .addr = tells_its_name(row) ? 0 : off + row->load_bias};
     uint64_t symbol_addr; // in the file, not in the process
     if (symtab == NULL || !symtab_addr_of_off(symtab, off, &symbol_addr)) {
         return place;
     }
+    place.in_file = true;
+    place.file_addr = symbol_addr;
     place.key = symbol_addr;
     place.symbol = symtab_find(symtab, symbol_addr);
     if (place.symbol != NULL) {
@@ -234,6 +341,9 @@ static function_id resolve(struct names *names, frame_id frame)
     image->n_frames++;
     function_id function = function_at(names, row->image, &place);
     image->n_unresolved += !names->functions.at[function].resolved;
+    if (place.in_file) {
+        inlined_want(names, frame, row->image, place.file_addr);
+    }
     return function;
 }
 
@@ -320,6 +430,7 @@ bool names_refresh(struct names *names, uint32_t n_frames)
         function_id function = resolve(names, (frame_id)names->of_frame.n);
         vec_push(&names->of_frame, function);
     }
+    inlined_refresh(names);
     return changed;
 }
 
@@ -327,6 +438,18 @@ function_id names_of_frame(const struct names *names, frame_id frame)
 {
     ASSERT(frame < names->of_frame.n);
     return names->of_frame.at[frame];
+}
+
+struct inlined_list names_inlined_at(const struct names *names, frame_id frame)
+{
+    ASSERT(frame < names->of_frame.n);
+    return inlined_of_frame(&names->inlined, frame);
+}
+
+function_id names_innermost(const struct names *names, frame_id frame)
+{
+    struct inlined_list inlined = names_inlined_at(names, frame);
+    return inlined.n > 0 ? inlined.at[inlined.n - 1] : names_of_frame(names, frame);
 }
 
 const struct function *names_function(const struct names *names, function_id function)

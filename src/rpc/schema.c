@@ -35,6 +35,7 @@ enum { TID_MAX = INT32_MAX, RUN_ID_MAX = UINT32_MAX >> 1, MILLISECONDS_MAX = INT
 #define OBJECTS(name_, type_, doc_)                                                                \
     FIELD(name_, RPC_ARRAY, doc_, .element = RPC_OBJECT, .type = &type_)
 #define COUNTS(name_, doc_)            FIELD(name_, RPC_ARRAY, doc_, .element = RPC_INTEGER)
+#define FLAGS(name_, doc_)             FIELD(name_, RPC_ARRAY, doc_, .element = RPC_BOOL)
 #define TEXTS(name_, doc_)             FIELD(name_, RPC_ARRAY, doc_, .element = RPC_STRING)
 #define MAYBE(name_, kind_, doc_, ...) PARAM(name_, kind_, doc_, __VA_ARGS__)
 
@@ -76,6 +77,9 @@ FIELDS(view_fields) = {
     PARAM("time_range", RPC_OBJECT, "Only samples within it.", .type = &time_range),
     PARAM("exclude_symbols", RPC_ARRAY, "Leaves out samples with one of these on their stack.",
           .element = RPC_OBJECT, .type = &symbol, .max = LIMIT_EXCLUDED_SYMBOLS),
+    PARAM("inline", RPC_BOOL,
+          "With functions that the compiler has inlined as functions of their own; true when "
+          "absent. When false, stacks are as they are in memory."),
     END,
 };
 static const char *const modes[] = {"on_cpu", "off_cpu", NULL};
@@ -106,12 +110,31 @@ static const struct rpc_type view_params = {
 
 // ---- What answers share ------------------------------------------------------------------------
 
+FIELDS(truncated_fields) = {
+    COUNT("no_unwind_info", "They end in code without unwinding information and frame pointers."),
+    COUNT("copy_too_short", "The stack is longer than what was copied of it: longer copies of that "
+                            "thread's stacks are taken from then on."),
+    COUNT("unreadable", "The callers are on another stack, which was not copied."),
+    COUNT("bad_unwind_info", "The unwinding information makes no sense."),
+    COUNT("lost", "A return address leads to where no code is."),
+    COUNT("too_deep", "More frames than are kept."),
+    COUNT("not_loaded", "The unwinding information was still being read."),
+    END,
+};
+static const struct rpc_type truncated = {
+    "Truncated",
+    "Samples whose stack lacks callers, by reason. In a call tree they stand below a node "
+    "`[truncated: ...]` of their own, next to the whole ones.",
+    .fields = truncated_fields,
+};
+
 FIELDS(health_fields) = {
     COUNT("samples", "Samples in this view."),
     COUNT("lost_samples", "Samples of the run that the kernel took and could not deliver."),
     COUNT("lost_records", "Records of any kind of the run that were lost."),
     COUNT("throttled", "How often the kernel suspended sampling during the run."),
-    COUNT("truncated_samples", "Samples of the run whose stack is known to lack callers."),
+    COUNT("truncated_samples", "Samples in this view whose stack is known to lack callers."),
+    OBJECT("truncated", truncated, "The same by reason."),
     COUNT("unresolved_samples", "Samples in this view whose innermost function has no name."),
     FIELD("truncated_pct", RPC_NUMBER, "truncated_samples, in percent.", RANGE(0, 100)),
     FIELD("unresolved_pct", RPC_NUMBER, "unresolved_samples, in percent.", RANGE(0, 100)),
@@ -206,6 +229,8 @@ FIELDS(capabilities_fields) = {
     OBJECT("wait_details", capability, "What a waiting thread waits for: which lock, and whose."),
     OBJECT("wakeups", capability, "Who made a thread ready."),
     OBJECT("pmu", capability, "Hardware counters."),
+    OBJECT("stack_copies", capability,
+           "Registers and bytes of the stack with each stack: what unwinding by .eh_frame needs."),
     OBJECT("build_ids", capability, "The identity of mapped files, from the kernel."),
     OBJECT("lost_samples", capability, "An exact count of lost samples."),
     END,
@@ -296,6 +321,7 @@ FIELDS(image_report_fields) = {
     TEXT("build_id", "Hexadecimal; empty when not known."),
     TEXT("state", "\"ready\", \"loading\", \"failed\", \"anonymous\"."),
     TEXT("note", "Why names are missing. Else empty."),
+    TEXT("inline_note", "Why inlined functions are missing, where there is DWARF. Else empty."),
     COUNT("symbols", "Names that it has."),
     COUNT("leaf_samples", "Samples whose innermost frame lies in it."),
     COUNT("unresolved_samples", "Those without a name."),
@@ -319,6 +345,32 @@ static const struct rpc_type unexplained_wait = {
     .fields = unexplained_wait_fields,
 };
 
+FIELDS(truncation_report_fields) = {
+    TEXT("reason", "A key of Truncated."),
+    TEXT("path", "The binary that the stacks end in; empty when it is none."),
+    COUNT("samples", "How many."),
+    COUNT("intervals", "Waits with such a stack."),
+    END,
+};
+static const struct rpc_type truncation_report = {
+    "TruncationReport",
+    "Where stacks lack their callers, and why.",
+    .fields = truncation_report_fields,
+};
+
+FIELDS(truncated_thread_fields) = {
+    COUNT("tid", "The thread."),
+    TEXT("name", "Its name."),
+    COUNT("samples", "All of its samples."),
+    COUNT("truncated_samples", "Those whose stack lacks callers."),
+    END,
+};
+static const struct rpc_type truncated_thread = {
+    "TruncatedThread",
+    "A thread some of whose stacks lack callers.",
+    .fields = truncated_thread_fields,
+};
+
 FIELDS(run_report_fields) = {
     COUNT("id", "Of the run."),
     FIELD("events", RPC_MAP, "How many events of each kind arrived."),
@@ -327,6 +379,8 @@ FIELDS(run_report_fields) = {
     OBJECTS("unexplained_waits", unexplained_wait,
             "What the bucket \"other\" consists of, when it is more than 5 % of all waiting; most "
             "first. Empty otherwise."),
+    OBJECTS("truncations", truncation_report, "Where stacks end too early; most samples first."),
+    OBJECTS("truncated_threads", truncated_thread, "Whose stacks; most first."),
     COUNT("stacks", "Distinct stacks and parts of stacks."),
     COUNT("frames", "Distinct places in code."),
     OBJECT("capture", capture_report, "How its events arrive."),
@@ -339,8 +393,78 @@ static const struct rpc_type run_report = {
     .fields = run_report_fields,
 };
 
+static const char *const debuginfod_states[] = {"new", "up", "down", "faulty", NULL};
+
+FIELDS(debuginfod_server_fields) = {
+    TEXT("url", "Without a name and a password."),
+    FIELD(
+        "state", RPC_STRING,
+        "\"new\": it has not answered yet. \"down\": it was silent, and is left alone for a while. "
+        "\"faulty\": likewise, after useless answers.",
+        .values = debuginfod_states),
+    COUNT("rests_ns", "How long it is still left alone."),
+    COUNT("asked", "Requests."),
+    COUNT("found", "Answered with the right file."),
+    COUNT("missing", "Answered that it does not have it."),
+    COUNT("failed", "Answered otherwise, or not."),
+    COUNT("bytes", "Received."),
+    END,
+};
+static const struct rpc_type debuginfod_server = {
+    "DebuginfodServer",
+    "A server of debug files.",
+    .fields = debuginfod_server_fields,
+};
+
+FIELDS(debuginfod_transfer_fields) = {
+    TEXT("build_id", "Hexadecimal."),
+    TEXT("url", "Of the server."),
+    COUNT("bytes", "Received so far."),
+    COUNT("total_bytes", "All of it; 0 when not known."),
+    COUNT("elapsed_ns", "Since it was asked for."),
+    END,
+};
+static const struct rpc_type debuginfod_transfer = {
+    "DebuginfodTransfer",
+    "A file that is being fetched.",
+    .fields = debuginfod_transfer_fields,
+};
+
+FIELDS(debuginfod_failure_fields) = {
+    TEXT("build_id", "Hexadecimal."),
+    TEXT("url", "Of the server; empty when the failure is our own (the disk)."),
+    TEXT("reason", "What went wrong."),
+    COUNT("at_unix_ns", "When, since 1970."),
+    END,
+};
+static const struct rpc_type debuginfod_failure = {
+    "DebuginfodFailure",
+    "A file that did not come.",
+    .fields = debuginfod_failure_fields,
+};
+
+FIELDS(debuginfod_report_fields) = {
+    FLAG("on", "Whether there are servers to ask: DEBUGINFOD_URLS, or /etc/debuginfod/*.urls."),
+    TEXT("note", "What went less well than it should. Else empty."),
+    TEXT("cache", "Where files are kept; empty when nowhere."),
+    COUNT("fetched", "Files from servers."),
+    COUNT("cached", "Files that were in the cache."),
+    COUNT("missing", "Files that no server has."),
+    COUNT("deferred", "Files that will be asked for again later, those among them."),
+    OBJECTS("servers", debuginfod_server, "In the order in which they are asked."),
+    OBJECTS("transfers", debuginfod_transfer, "What is being fetched now."),
+    OBJECTS("failures", debuginfod_failure, "The last ones, the newest first."),
+    END,
+};
+static const struct rpc_type debuginfod_report = {
+    "DebuginfodReport",
+    "Debug files of stripped binaries, from servers.",
+    .fields = debuginfod_report_fields,
+};
+
 FIELDS(diagnostics_fields) = {
     OBJECT("server", server_report, "The server itself."),
+    OBJECT("debuginfod", debuginfod_report, "Debug files from servers, for all runs."),
     MAYBE("run", RPC_OBJECT, "The run. Absent when there is none yet.", .type = &run_report),
     END,
 };
@@ -363,6 +487,10 @@ FIELDS(start_attach_params_fields) = {
     PARAM("launched", RPC_BOOL,
           "The process waits just before its exec: recording begins with that exec."),
     PARAM("follow", RPC_BOOL, "Records child processes too."),
+    PARAM(
+        "dwarf_unwind", RPC_BOOL,
+        "Unwinds stacks by .eh_frame from a copy of each; else by frame pointers alone. True when "
+        "absent, unless stax-server was started with STAX_DWARF_UNWIND=0."),
     END,
 };
 static const struct rpc_type start_attach_params = {
@@ -456,11 +584,12 @@ static const struct rpc_type top_params = {
 // The name of a function, wherever one is shown.
 #define FUNCTION_FIELDS                                                                            \
     TEXT("function_name", "Demangled; binary+0xoffset when it has no name. Untrusted text."),      \
-        TEXT("binary", "The file that it is in, without its folder; [kernel], [vdso].")
+        TEXT("binary", "The file that it is in, without its folder; [kernel], [vdso]."),           \
+        FLAG("inlined", "The compiler has inlined it there: a copy, beside the function itself.")
 
 FIELDS(top_entry_fields) = {
     FUNCTION_FIELDS,
-    TEXT("address", "Where it begins, as 0x…: names it exactly."),
+    TEXT("address", "Where it begins, as 0x…: names it exactly. 0x0 of an inlined one."),
     TEXT("language", "\"c\", \"c++\", \"rust\", …; empty when not known."),
     FLAG("is_main", "In the program itself, not in a library or the kernel."),
     COUNT("self_on_cpu_ns", "On-CPU time with it as the innermost function."),
@@ -513,7 +642,8 @@ FIELDS(flame_nodes_fields) = {
     COUNTS("parent", "Index of the caller's node, smaller than the node's own; of the root: 0."),
     COUNTS("function", "Index into strings: the function's name; \"\" for the root."),
     COUNTS("binary", "Index into strings."),
-    TEXTS("address", "Where the function begins, as 0x…."),
+    FLAGS("inlined", "The compiler has inlined it into its caller."),
+    TEXTS("address", "Where the function begins, as 0x…; 0x0 of an inlined one."),
     COUNTS("on_cpu_ns", "Time of the node and everything below it."),
     COUNTS("samples", "Samples of the node and everything below it."),
     COUNTS("self_samples", "Samples of the node itself."),
@@ -959,6 +1089,7 @@ const struct rpc_type *const rpc_types[] = {
     &time_range,
     &symbol,
     &health,
+    &truncated,
     &off_cpu,
     &run_summary,
     &status,
@@ -972,7 +1103,13 @@ const struct rpc_type *const rpc_types[] = {
     &memory_report,
     &capture_report,
     &image_report,
+    &debuginfod_report,
+    &debuginfod_server,
+    &debuginfod_transfer,
+    &debuginfod_failure,
     &unexplained_wait,
+    &truncation_report,
+    &truncated_thread,
     &start_attach_params,
     &started,
     &wait_active_params,

@@ -10,6 +10,7 @@ void processes_init(struct processes_live *live, struct store *store, struct wai
 static void process_free(struct process *process)
 {
     space_fini(&process->space);
+    code_rules_fini(&process->code_rules);
     image_root_unref(process->root);
     free(process);
 }
@@ -106,6 +107,7 @@ static struct process *add(struct processes_live *live, uint32_t pid, uint32_t p
     } else { // the pid is used again
         end_threads(live, process, THREAD_NONE, time_ns);
         space_clear(&process->space, &live->space_versions);
+        code_rules_clear(&process->code_rules);
         image_root_unref(TAKE(process->root));
     }
     process->pid = pid;
@@ -232,6 +234,7 @@ thread_id processes_exec(struct processes_live *live, uint32_t pid, struct slice
     thread_id thread = processes_find_thread(live, pid, pid);
     end_threads(live, process, thread, time_ns);
     space_clear(&process->space, &live->space_versions);
+    code_rules_clear(&process->code_rules);
     process->anonymous_image = IMAGE_NONE;
     process->wants_main_image = true;
     if (thread == THREAD_NONE) { // the first one of it, or another one takes over the tid

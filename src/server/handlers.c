@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "rpc/document.h"
 #include "rpc/json.h"
+#include "server/fetches.h"
 #include "server/server.h"
 #include "server/summary.h"
 
@@ -63,6 +64,7 @@ static void read_view(const json_t *params, struct view *ret)
     ret->has_time_range = range != NULL;
     ret->start_ns = param_u64(range, "start_ns", 0);
     ret->end_ns = param_u64(range, "end_ns", 0);
+    ret->physical = json_is_false(json_object_get(view, "inline"));
     size_t i;
     const json_t *symbol;
     json_array_foreach(json_object_get(view, "exclude_symbols"), i, symbol)
@@ -197,6 +199,7 @@ static void handle_diagnostics(const struct call *call)
     json_init(&j, &question->result);
     json_object_begin(&j);
     put_server_report(&j, call->server);
+    fetches_put(&j, &call->server->debuginfod);
     if (run == NULL) {
         json_object_end(&j);
         answer(call, &question->result);
@@ -216,6 +219,13 @@ static char *name_of_process(uint32_t pid)
         text_addf(&name, "pid %u", pid);
     }
     return alloc_text(text_get(&name), strcspn(text_get(&name), "\n"));
+}
+
+static bool wants_unwinding(const json_t *params)
+{
+    const json_t *wanted = json_object_get(params, "dwarf_unwind");
+    const char *setting = getenv("STAX_DWARF_UNWIND");
+    return wanted != NULL ? json_is_true(wanted) : setting == NULL || strcmp(setting, "0") != 0;
 }
 
 static void handle_start_attach(const struct call *call)
@@ -244,6 +254,7 @@ static void handle_start_attach(const struct call *call)
                                                     RPC_DEFAULT_FREQUENCY_HZ),
                 .launched = json_is_true(json_object_get(call->params, "launched")),
                 .follow = json_is_true(json_object_get(call->params, "follow")),
+                .unwind = wants_unwinding(call->params),
             },
         .label = label == NULL ? name_of_process(pid) : copy_text(label),
         .time_limit_ns = param_u64(call->params, "time_limit_secs", 0) * NS_PER_S,

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { UNEXPLAINED_WAITS = 20 }; // functions that are listed
+enum { UNEXPLAINED_WAITS = 20, TRUNCATIONS = 20 }; // that are listed
 
 static void put_hex_text(struct json *j, const char *key, struct slice bytes)
 {
@@ -18,7 +18,7 @@ static void put_hex_text(struct json *j, const char *key, struct slice bytes)
 static void put_images(struct json *j, const struct analysis *analysis)
 {
     struct image_reports reports = {0};
-    image_reports_make(&reports, &analysis->tree, &analysis->everything.fold, analysis->run->store);
+    image_reports_make(&reports, analysis->tree, &analysis->everything.fold, analysis->run->store);
     json_key(j, "images");
     json_array_begin(j);
     for (size_t i = 0; i < reports.images.n; i++) {
@@ -28,6 +28,7 @@ static void put_images(struct json *j, const struct analysis *analysis)
         put_hex_text(j, "build_id", report->build_id);
         json_string_field(j, "state", report->state);
         json_string_field(j, "note", report->note);
+        json_string_field(j, "inline_note", report->inline_note);
         json_u64_field(j, "symbols", report->symbols);
         json_u64_field(j, "leaf_samples", report->leaf_samples);
         json_u64_field(j, "unresolved_samples", report->unresolved_samples);
@@ -54,7 +55,7 @@ static void put_capture(struct json *j, const struct run *run)
 static void put_unexplained_waits(struct json *j, struct analysis *analysis)
 {
     struct unexplained unexplained = {0};
-    unexplained_make(&unexplained, &analysis->tree, &analysis->everything.fold, &analysis->reasons,
+    unexplained_make(&unexplained, analysis->tree, &analysis->everything.fold, &analysis->reasons,
                      UNEXPLAINED_WAITS);
     json_key(j, "unexplained_waits");
     json_array_begin(j);
@@ -68,6 +69,38 @@ static void put_unexplained_waits(struct json *j, struct analysis *analysis)
     }
     json_array_end(j);
     unexplained_fini(&unexplained);
+}
+
+static void put_truncations(struct json *j, const struct analysis *analysis)
+{
+    struct truncations truncations = {0};
+    truncations_make(&truncations, analysis->tree, &analysis->everything.fold, analysis->run->store,
+                     TRUNCATIONS);
+    json_key(j, "truncations");
+    json_array_begin(j);
+    for (size_t i = 0; i < truncations.places.n; i++) {
+        const struct truncation_report *report = &truncations.places.at[i];
+        json_object_begin(j);
+        json_string_field(j, "reason", truncation_name(report->truncation));
+        json_text_field(j, "path", report->path.data, report->path.n);
+        json_u64_field(j, "samples", report->samples);
+        json_u64_field(j, "intervals", report->waits);
+        json_object_end(j);
+    }
+    json_array_end(j);
+    json_key(j, "truncated_threads");
+    json_array_begin(j);
+    for (size_t i = 0; i < truncations.threads.n; i++) {
+        const struct truncated_thread *thread = &truncations.threads.at[i];
+        json_object_begin(j);
+        json_u64_field(j, "tid", thread->tid);
+        json_text_field(j, "name", thread->name.data, thread->name.n);
+        json_u64_field(j, "samples", thread->samples);
+        json_u64_field(j, "truncated_samples", thread->truncated_samples);
+        json_object_end(j);
+    }
+    json_array_end(j);
+    truncations_fini(&truncations);
 }
 
 void report_put(struct text *to, struct analysis *analysis)
@@ -100,6 +133,7 @@ void report_put(struct text *to, struct analysis *analysis)
     json_u64_field(&j, "stacks_bytes", memory.stacks_bytes);
     json_object_end(&j);
     put_unexplained_waits(&j, analysis);
+    put_truncations(&j, analysis);
     json_u64_field(&j, "stacks", atomic_load(&store->stacks.n_nodes));
     json_u64_field(&j, "frames", atomic_load(&store->stacks.n_frames));
     put_capture(&j, run);
