@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-#define NOINLINE __attribute__((noinline, noclone))
+#define NOINLINE __attribute__((noinline))
 
 enum { MAX_FRAMES = 256, COPY_BYTES = 256 << 10, LEVELS = 24, ALT_STACK_BYTES = 128 << 10 };
 
