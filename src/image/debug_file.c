@@ -155,6 +155,15 @@ static char *next_entry(const char **list)
     return entry;
 }
 
+// An entry that is a file. It is for one binary: that it isn't for this one need not be told.
+static bool try_entry(struct hunt *hunt, const char *entry)
+{
+    struct err before = *hunt->refused;
+    bool is_found = try_path(hunt, entry);
+    *hunt->refused = before;
+    return is_found;
+}
+
 static bool find_by_build_id(struct hunt *hunt)
 {
     const char *list = hunt->search->debug_path;
@@ -163,7 +172,7 @@ static bool find_by_build_id(struct hunt *hunt)
     text_addf(&name, "%s.debug", slash == NULL ? hunt->search->image_path : slash + 1);
     for (char *entry; (entry = next_entry(&list)) != NULL;) {
         CLEANUP(freep) char *directory = entry;
-        if (try_build_id(hunt, directory) || try_path(hunt, directory) ||
+        if (try_build_id(hunt, directory) || try_entry(hunt, directory) ||
             try_name(hunt, directory, "", text_get(&name))) {
             return true;
         }
@@ -205,7 +214,7 @@ bool debug_file_find(const struct debug_search *search, struct debug_file *ret, 
 {
     struct debug_search kept = *search;
     kept.debug_path = search->debug_path == NULL ? "" : search->debug_path;
-    struct err unread;
+    struct err unread = {0};
     struct hunt hunt = {
         .search = &kept,
         .has_other_root = !is_own_root(search->root),

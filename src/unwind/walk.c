@@ -125,11 +125,11 @@ static bool find_saved(struct walk *walk, const struct unwind_code *code, struct
         return run_expression(walk, code, place.off, &cfa, ret) && load(walk, *ret, ret);
     case CFI_IS_EXPRESSION:
         return run_expression(walk, code, place.off, &cfa, ret);
-    case CFI_SAME: // of a return address: from where it is it can't have been called
+    case CFI_SAME:
     case CFI_UNDEFINED:
         break;
     }
-    return fail(walk, UNWIND_BAD_CFI);
+    return fail(walk, UNWIND_UNREADABLE);
 }
 
 // A caller's frame is further out, so a walk comes to an end. Where a function has not used its
@@ -146,10 +146,18 @@ static bool step_by_rule(struct walk *walk, const struct unwind_code *code)
     if (rule->saved[CFI_SLOT_RA].how == CFI_UNDEFINED) {
         return fail(walk, UNWIND_COMPLETE);
     }
+    if ((rule->told >> CFI_SLOT_RA & 1) == 0) {
+        return fail(walk, UNWIND_BAD_CFI); // it would return to where it is
+    }
     uint64_t cfa;
     uint64_t from_sp = walk->regs.at[arch->sp];
     if (!find_cfa(walk, code, &cfa)) {
         return false;
+    }
+    // Nearly always; but longjmp() has its caller's registers in a buffer, and the CFA there.
+    bool cfa_is_sp = rule->saved[CFI_SLOT_SP].how == CFI_IS_CFA;
+    if (cfa_is_sp && !rule->signal_frame && !goes_outwards(walk, from_sp, cfa)) {
+        return fail(walk, UNWIND_BAD_CFI);
     }
     // All are found before any changes: one may be where another one was.
     uint64_t values[CFI_SLOTS];
