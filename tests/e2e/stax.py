@@ -754,6 +754,17 @@ def needs_program(name):
     return None if shutil.which(name) else f"{name} is not installed"
 
 
+def needs_names_of_libc():
+    """Functions of the C library that only its debug file names: /usr/lib/debug has one for its build-id."""
+    libc = re.search(r"\S+/libc\.so\.6", pathlib.Path("/proc/self/maps").read_text())
+    notes = subprocess.run(["readelf", "-n", libc[0] if libc else ""], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                           text=True, check=False).stdout
+    build_id = re.search(r"Build ID: (\w\w)(\w+)", notes)
+    if build_id and pathlib.Path(f"/usr/lib/debug/.build-id/{build_id[1]}/{build_id[2]}.debug").exists():
+        return None
+    return "libc6-dbg is not installed: the function of libc that waits has no name"
+
+
 def needs_paranoid(at_most):
     paranoid = sysctl("kernel.perf_event_paranoid")
     return None if paranoid <= at_most else f"kernel.perf_event_paranoid is {paranoid}, needs {at_most}"

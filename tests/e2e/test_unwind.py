@@ -17,6 +17,9 @@ from waiting import intervals_of, skip_unless
 HZ = 2000
 CPU_MS = 500
 WHOLE = 0.99
+# Four of a thousand samples of a program that does nothing but throw lie where libgcc changes its own frame into that
+# of the handler: neither perf nor gdb knows the way from there.
+LESS_WHOLE = {"throw": 0.985}
 
 # Stacks that are longer than a first copy of them.
 DEEP = ["recursion", "bottomless", "big_12", "big_24", "big_48", "signal_near"]
@@ -57,7 +60,7 @@ def check(server, expected, start_ns=0):
     check_counts(flame, stacks)
     share, wrong = share_that_fits(expected, stacks)
     assert flame.samples > 200, "too few samples to say anything"
-    assert share >= WHOLE, f"{100 * share:.1f} % of {flame.samples} stacks are right, not:\n{in_short(wrong)}"
+    assert share >= LESS_WHOLE.get(expected.kind, WHOLE), f"{100 * share:.1f} % of {flame.samples} stacks are right, not:\n{in_short(wrong)}"
     health = flame.answer["health"]
     unread = health["truncated"]["not_loaded"]
     check_unread(stacks)
@@ -143,9 +146,12 @@ def check_waits(server, expected):
     others of the same thread, so they have it as well. A wait for a page or a lock of the kernel may come between."""
     with server.rpc() as rpc:
         answer = intervals_of(rpc, view={"tid": expected.tid}, max_frames=1000)
-    # On a busy machine some of them are over before they begin.
     entries = [entry for entry in answer["entries"] if entry["stack"]]
+    # On a busy machine some of them are over before they begin.
     assert len(entries) >= 0.8 * expected.waits > 50, (len(entries), expected.waits)
+    if expected.kind in DEEP:
+        start_ns = half_time(server)
+        entries = [entry for entry in entries if entry["start_ns"] >= start_ns]
     stacks = collections.Counter(
         tuple((frame["function_name"], frame["binary"]) for frame in reversed(entry["stack"])) for entry in entries)
     _, wrong = share_that_fits(expected, stacks)

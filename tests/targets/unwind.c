@@ -518,9 +518,9 @@ typedef long (*through_fn)(long x, stack_fn next);
 long asm_saves(long x, stack_fn next);
 long asm_fp(long x, stack_fn next);
 long asm_bare(long x, stack_fn next);
-long asm_zero(long x, stack_fn next);
 long asm_decoy(long x, stack_fn next);
 long asm_spin(long n);
+long asm_spin_zero(long n);
 extern char asm_fp_end[], asm_bare_end[];
 
 #define THROUGH(name, function)                                                                    \
@@ -535,18 +535,21 @@ extern char asm_fp_end[], asm_bare_end[];
 THROUGH(to_cfi, asm_saves)
 THROUGH(to_fp, asm_fp)
 THROUGH(to_bare, asm_bare)
-THROUGH(to_zero, asm_zero)
 THROUGH(to_decoy, asm_decoy)
 
-APART long to_spin(long x);
-APART long to_spin(long x)
-{
-    const uint64_t start_ns = thread_cpu_ns();
-    do {
-        x += asm_spin(SPIN_CHUNK);
-    } while (thread_cpu_ns() - start_ns < stack_budget_ns);
-    return x;
-}
+#define SPINS(name, function)                                                                      \
+    APART long name(long x);                                                                       \
+    APART long name(long x)                                                                        \
+    {                                                                                              \
+        const uint64_t start_ns = thread_cpu_ns();                                                 \
+        do {                                                                                       \
+            x += function(SPIN_CHUNK);                                                             \
+        } while (thread_cpu_ns() - start_ns < stack_budget_ns);                                    \
+        return x;                                                                                  \
+    }
+
+SPINS(to_spin, asm_spin)
+SPINS(to_spin_zero, asm_spin_zero)
 
 // A copy of the function in memory of its own.
 static long made(long x, through_fn function, const char *end)
@@ -612,9 +615,9 @@ static const struct stack_kind kinds[] = {
     {"asm_cfi", to_cfi, "to_cfi;asm_saves;asm_cfi;END", 0, NULL, false},
     {"asm_fp", to_fp, "to_fp;asm_fp;END", 0, NULL, false},
     {"asm_bare", to_bare, "to_bare;asm_bare;END", 2, "no_unwind_info", false},
-    {"asm_zero", to_zero, "to_zero;asm_zero;END", 2, "no_unwind_info", false},
     {"asm_decoy", to_decoy, "to_decoy;asm_decoy;END", 2, "no_unwind_info", false},
     {"asm_leaf", to_spin, "to_spin;asm_spin", 1, "no_unwind_info", false},
+    {"asm_zero", to_spin_zero, "to_spin_zero;asm_spin_zero", 1, "no_unwind_info", false},
     {"made_fp", made_fp, "made_fp;END", 0, NULL, false},
     {"made_bare", made_bare, "made_bare;END", 1, "no_unwind_info", false},
 #endif

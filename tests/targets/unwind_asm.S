@@ -69,17 +69,6 @@ END(asm_bare)
     .globl asm_bare_end
 asm_bare_end:
 
-// The same, and rbp is 0, as in a program's outermost frame.
-FUNCTION(asm_zero)
-    push %rbp
-    sub $32, %rsp
-    xor %ebp, %ebp
-    call *%rsi
-    add $32, %rsp
-    pop %rbp
-    ret
-END(asm_zero)
-
 // The same, and rbp is an address of this stack that is no frame pointer: below it are no return
 // addresses.
 FUNCTION(asm_decoy)
@@ -104,6 +93,17 @@ FUNCTION(asm_spin)
     pop %rbp
     ret
 END(asm_spin)
+
+// The same, and rbp is 0, as in a program's outermost frame.
+FUNCTION(asm_spin_zero)
+    push %rbp
+    xor %ebp, %ebp
+1:  imul $25214903, %rax, %rax
+    dec %rdi
+    jnz 1b
+    pop %rbp
+    ret
+END(asm_spin_zero)
 
 // void asm_faults(void): its first instruction does not work.
 FUNCTION(asm_faults)
