@@ -80,6 +80,9 @@ static void improve(struct library *library, struct image *image, const char *pa
         image_debug_free(debug); // what there is is better
         return;
     }
+    if (debug->path != NULL && symtab == NULL) { // DWARF alone: what is missing stays missing
+        err_set(&debug->note, 0, "%s", image_note(image));
+    }
     debug->older = old;
     atomic_store_explicit(&image->debug, debug, memory_order_release);
     if (symtab != NULL) {

@@ -90,7 +90,7 @@ struct image {
     _Atomic(struct symtab *) symtab;
     _Atomic(struct image_debug *) debug; // NULL: none, as far as known
     _Atomic int state;                   // enum image_state
-    _Atomic uint64_t heat;               // samples whose innermost frame lies in it
+    _Atomic uint64_t heat;               // samples whose innermost frame lies in it, as told
     _Atomic bool names_missing;          // READY, but with its dynamic symbols only
     _Atomic bool fetch_claimed;          // by library_next_missing()
 
@@ -157,8 +157,8 @@ void library_heat(struct library *library, uint32_t id, uint64_t n_samples);
 // ---- Better names, later ------------------------------------------------------------------------
 
 // The hottest image that has a file_build_id and a READY table of nothing but dynamic symbols, and
-// that was not answered before; LIBRARY_NONE when there is none. Any thread. library->on_change has
-// been called since a new one could have come.
+// that was not answered before; LIBRARY_NONE when there is none for now: library->on_change is
+// called when there may be another one. Any thread.
 enum { LIBRARY_NONE = UINT32_MAX };
 uint32_t library_next_missing(struct library *library);
 

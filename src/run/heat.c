@@ -8,9 +8,10 @@ void heat_fini(struct heat *heat)
 
 void heat_add(struct heat *heat, const struct store *store, stack_id stack)
 {
-    if (stack == STACK_ROOT) {
+    if (stack == STACK_ROOT || heat->n == HEAT_SAMPLES) {
         return;
     }
+    heat->n++;
     frame_id leaf = stacks_get(&store->stacks, stack)->frame;
     image_id image = stacks_get_frame(&store->stacks, leaf)->image;
     vec_grow_zeroed(&heat->samples, (size_t)image + 1);
@@ -30,4 +31,5 @@ void heat_flush(struct heat *heat, const struct store *store, struct library *li
         heat->samples.at[image] = 0;
     }
     vec_clear(&heat->warm);
+    heat->n = 0;
 }

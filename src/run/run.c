@@ -12,11 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 // How often the rings are looked at when they do not fill up by themselves: young runs are watched
 // closely, so that the first answer comes soon; with nothing going on the pace slows down.
 enum { PACE_YOUNG_MS = 10, PACE_MS = 100, PACE_IDLE_MS = 200, YOUNG_MS = 500, IDLE_DRAINS = 8 };
+
+enum {
+    SAMPLE_BYTES = 9 << 10, // a record with registers and a copy of the stack
+    CAPTURE_NICE = -10,
+};
 
 const char *run_stop_reason_name(enum run_stop_reason reason)
 {
@@ -105,6 +111,26 @@ static void flush_tap(struct session *s)
 
 // ---- The thread -------------------------------------------------------------------------------
 
+// How long the capture thread may look away: until the rings are half full of what busy threads
+// fill them with. A stream that is replayed waits for whatever it needs, so that it always gives
+// the same.
+static uint64_t patience_ns(const struct session *s)
+{
+    const struct capture *capture = s->capture;
+    if (s->run->params.replay_path != NULL) {
+        return (uint64_t)60 * NS_PER_S;
+    }
+    uint64_t of_a_ring = capture->ring_bytes / MAX(capture->n_rings, 1U);
+    uint64_t per_s = (uint64_t)capture->frequency_hz * SAMPLE_BYTES;
+    return MIN(of_a_ring / 2 * NS_PER_S / per_s, (uint64_t)NS_PER_S);
+}
+
+// The rings fill up while others have the CPU: where that is permitted, they have it less.
+static void take_precedence(void)
+{
+    setpriority(PRIO_PROCESS, (id_t)gettid(), CAPTURE_NICE);
+}
+
 static int arm(struct session *s, struct err *reterr)
 {
     struct run *run = s->run;
@@ -128,6 +154,7 @@ static int arm(struct session *s, struct err *reterr)
     atomic_store(&run->vitals.rings, s->capture->n_rings);
     atomic_store(&run->vitals.ring_bytes, s->capture->ring_bytes);
     s->pipeline = pipeline_new(run->store, run->library);
+    s->pipeline->stacks.unwinder.patience_ns = patience_ns(s);
     s->pipeline->stacks.unwinds = run->params.request.unwind &&
                                   run->abilities.at[CAPTURE_STACK_COPIES].available;
     s->began_ns = clock_now_ns();
@@ -264,6 +291,7 @@ static void *capture_thread(void *context)
     struct session s = {.run = run, .tap_fd = -1};
     struct err error = {0};
     int r = arm(&s, &error);
+    take_precedence(); // not its own threads
     if (r < 0) {
         run->error = error;
         run->error_number = -r;

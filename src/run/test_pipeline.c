@@ -914,6 +914,44 @@ static void test_time_never_runs_backwards(void **state)
     samples_unpin(&s->store->samples, &span);
 }
 
+static uint64_t heat_of(const struct story *s, const char *path)
+{
+    for (uint32_t i = 0; i < s->library.n; i++) {
+        const struct image *image = library_at(&s->library, i);
+        if (strcmp(image->path, path) == 0) {
+            return atomic_load(&image->heat);
+        }
+    }
+    return UINT64_MAX;
+}
+
+static void test_the_library_learns_what_is_hot(void **state)
+{
+    struct story *s = *state;
+    map_file(s, PID, 0x10000, 0, "/bin/a");
+    map_file(s, PID, 0x20000, 0, "/lib/b");
+    const uint64_t in_a[] = {0x10010};
+    const uint64_t in_b_from_a[] = {0x20010, 0x10010};
+    const uint64_t nowhere[] = {0x900000};
+    for (int i = 0; i < 3; i++) {
+        sample(s, PID, PID, in_b_from_a, 2);
+    }
+    sample(s, PID, PID, in_a, 1);
+    sample(s, PID, PID, nowhere, 1);
+    sample(s, PID, PID, NULL, 0);
+    assert_int_equal(heat_of(s, "/lib/b"), 0); // not with each sample
+    pipeline_flush(s->pipeline);
+    assert_int_equal(heat_of(s, "/lib/b"), 3); // innermost frames count, callers don't
+    assert_int_equal(heat_of(s, "/bin/a"), 1);
+    pipeline_flush(s->pipeline);
+    assert_int_equal(heat_of(s, "/lib/b"), 3);
+    for (int i = 0; i < 2 * HEAT_SAMPLES; i++) {
+        sample(s, PID, PID, in_a, 1);
+    }
+    pipeline_flush(s->pipeline);
+    assert_int_equal(heat_of(s, "/bin/a"), 1 + HEAT_SAMPLES);
+}
+
 int main(void)
 {
 #define STORY(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -947,6 +985,7 @@ int main(void)
         STORY(test_jit_code_has_a_life),
         STORY(test_losses_are_counted),
         STORY(test_time_never_runs_backwards),
+        STORY(test_the_library_learns_what_is_hot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -259,6 +259,13 @@ static void test_the_chain_goes_on(void **state)
     unwound = walk_with_chain(w, in(RULES_LEAF), words, 4, chain, 3);
     assert_addrs(&unwound, wanted, 4);
     assert_truncated(w, &unwound, TRUNCATED_NO_UNWIND_INFO, BARE_ADDR);
+    // Its end is nonsense.
+    const uint64_t astray[] = {in(RULES_LEAF), bare, bare + 1, 0x99999, in(RULES_START)};
+    unwound = walk_with_chain(w, in(RULES_LEAF), words, 4, astray, 5);
+    assert_addrs(&unwound, wanted, 4);
+    assert_truncated(w, &unwound, TRUNCATED_NO_UNWIND_INFO, BARE_ADDR);
+    unwound = walk_with_chain(w, in(RULES_LEAF), words, 4, astray + 2, 3);
+    assert_addrs(&unwound, wanted, 3);
     // It was cut.
     struct event_regs regs = rules_regs(in(RULES_LEAF));
     struct event_stack stack = {

@@ -2,16 +2,13 @@
 
 #include "base/clock.h"
 
-// How long the capture thread waits for a file to be read. The rings hold more than a second of
-// ordinary recording.
-enum { WAIT_MS = 50, WAIT_MS_PER_S = 200 };
-
 _Static_assert((int)EVENT_REGS_MAX >= (int)UNWIND_REGS, "a place for every register");
 
 void unwinder_init(struct unwinder *unwinder, const struct store *store, struct library *library)
 {
     unwinder->store = store;
     unwinder->library = library;
+    unwinder->patience_ns = UNWINDER_PATIENCE_MS * NS_PER_MS;
 #ifdef __aarch64__
     unwinder->arch = UNWIND_AARCH64;
 #else
@@ -39,12 +36,11 @@ static void wait_for(struct unwinder *u, uint32_t library_id)
         u->second_ns = now_ns;
         u->waited_then_ns = 0;
     }
-    uint64_t most_ns = (uint64_t)WAIT_MS_PER_S * NS_PER_MS;
-    if (u->waited_then_ns >= most_ns) {
+    if (u->waited_then_ns >= u->patience_ns) {
         return; // later, if it is still needed
     }
     map_set(&u->waited_for, library_id, 1);
-    most_ns = MIN(most_ns - u->waited_then_ns, (uint64_t)WAIT_MS * NS_PER_MS);
+    uint64_t most_ns = MIN(u->patience_ns - u->waited_then_ns, u->patience_ns / 2 + 1);
     library_await_cfi(u->library, library_id, now_ns + most_ns);
     uint64_t waited_ns = clock_now_ns() - now_ns;
     u->waited_then_ns += waited_ns;
@@ -219,19 +215,38 @@ static bool is_outermost(struct unwinder *u, uint64_t addr)
     return code.rule != NULL && code.rule->saved[CFI_SLOT_RA].how == CFI_UNDEFINED;
 }
 
+// How many of the `n` addresses of a chain lie in code: where a register that was taken for a frame
+// pointer holds something else, the chain ends in nonsense.
+static uint32_t count_in_code(struct unwinder *u, const uint64_t *chain, uint32_t n)
+{
+    uint32_t n_in_code = 0;
+    while (n_in_code < n && find(u, chain[n_in_code] - 1).is_code) {
+        n_in_code++;
+    }
+    return n_in_code;
+}
+
 // Puts the rest of the chain behind a walk that ended early.
 static void join(struct unwinder *u, const struct event_stack *stack, struct unwound *ret)
 {
     uint32_t at = find_in_chain(stack, u->addrs, ret->n);
-    if (at >= stack->n_user || at + 1 == stack->n_user) {
-        return; // not there, or nothing behind it
+    if (at >= stack->n_user) {
+        return;
     }
-    uint32_t n_more = stack->n_user - at - 1;
-    uint32_t n_fit = MIN(n_more, (uint32_t)ARRAY_LEN(u->addrs) - ret->n);
-    memcpy(u->addrs + ret->n, stack->user + at + 1, n_fit * sizeof *u->addrs);
-    ret->n += n_fit;
+    const uint64_t *rest = stack->user + at + 1;
+    uint32_t n_rest = stack->n_user - at - 1;
+    uint32_t n_fit = MIN(n_rest, (uint32_t)ARRAY_LEN(u->addrs) - ret->n);
+    uint32_t n_more = count_in_code(u, rest, n_fit);
+    if (n_more == 0) {
+        return;
+    }
+    memcpy(u->addrs + ret->n, rest, n_more * sizeof *u->addrs);
+    ret->n += n_more;
     u->counts.n_joined++;
-    if (n_fit < n_more || stack->chain_cut) {
+    if (n_more < n_fit) {
+        return;
+    }
+    if (n_fit < n_rest || stack->chain_cut) {
         ret->why = TRUNCATED_TOO_DEEP;
         ret->image = 0;
     } else if (is_outermost(u, u->addrs[ret->n - 1])) {

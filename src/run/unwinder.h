@@ -14,8 +14,8 @@
 //
 // The chain alone is what there is without registers or without a copy. It leaves out callers where
 // code does not keep frame pointers, and nobody can tell; so it is never preferred to a walk, only
-// put behind one. A walk that the chain continued is complete when the chain's last address lies in
-// an outermost function by its own rule (_start, clone).
+// put behind one, as far as it stays in code. A walk that the chain continued is complete when the
+// chain's last address lies in an outermost function by its own rule (_start, clone).
 //
 // Rules are read by the library's worker. The first stack that needs those of a file waits for them
 // (not for long, and not often: the rings fill up meanwhile); later stacks use what is there. A
@@ -54,11 +54,15 @@ struct unwinder {
     enum unwind_arch arch;         // of the last stack; of this machine before the first
     struct unwinder_counts counts;
     struct map waited_for;   // library ids: no file is waited for twice
+    uint64_t patience_ns;    // how long to wait for rules in any second; half of it for one file
     uint64_t second_ns;      // when the current second of waiting began
     uint64_t waited_then_ns; // in it
     uint64_t addrs[LIMIT_STACK_DEPTH];
     struct unwinder_slot slots[1 << UNWINDER_BITS];
 };
+
+// How long rules may be waited for when nobody says otherwise: the smallest rings hold that much.
+enum { UNWINDER_PATIENCE_MS = 50 };
 
 // Zeroed memory before. Both arguments are borrowed.
 void unwinder_init(struct unwinder *unwinder, const struct store *store, struct library *library);

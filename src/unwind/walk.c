@@ -124,11 +124,11 @@ static bool find_saved(struct walk *walk, const struct unwind_code *code, struct
         return run_expression(walk, code, place.off, &cfa, ret) && load(walk, *ret, ret);
     case CFI_IS_EXPRESSION:
         return run_expression(walk, code, place.off, &cfa, ret);
-    case CFI_SAME: // of a return address: from where it is it can't have been called
+    case CFI_SAME:
     case CFI_UNDEFINED:
         break;
     }
-    return fail(walk, UNWIND_BAD_CFI);
+    return fail(walk, UNWIND_UNREADABLE);
 }
 
 // A caller's frame is further out, so a walk comes to an end. Where a function has not used its
@@ -144,6 +144,9 @@ static bool step_by_rule(struct walk *walk, const struct unwind_code *code)
     const struct arch *arch = walk->arch;
     if (rule->saved[CFI_SLOT_RA].how == CFI_UNDEFINED) {
         return fail(walk, UNWIND_COMPLETE);
+    }
+    if ((rule->told >> CFI_SLOT_RA & 1) == 0) {
+        return fail(walk, UNWIND_BAD_CFI); // it would return to where it is
     }
     uint64_t cfa;
     uint64_t from_sp = walk->regs.at[arch->sp];

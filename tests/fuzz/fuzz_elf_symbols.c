@@ -1,5 +1,5 @@
-// Any file is a table or one error, read from memory and from a descriptor alike; as a debug file of
-// itself, too. And the small parsers for what lies in such files take any bytes.
+// Any file is a table or one error, read from memory and from a descriptor alike; as a debug file
+// of itself, too. And the small parsers for what lies in such files take any bytes.
 
 #include "base/file.h"
 #include "image/debugdata.h"
