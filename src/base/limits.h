@@ -36,6 +36,11 @@ enum {
     LIMIT_JIT_FILE_BYTES = 0x7fffffff,    // of a jitdump or a perf map that are read
     LIMIT_ANON_EPOCHS = 1 << 12,          // of a process: see run/jit_code.h
     LIMIT_INLINE_DEPTH = 64,              // functions inlined into each other at one address
+    LIMIT_INLINE_DIES = 1 << 26,          // entries of one unit of DWARF that are walked over
+    LIMIT_INLINE_SPANS = 1 << 23,         // address ranges of one unit, and units of one file
+    LIMIT_INLINE_BYTES = 1 << 30,         // what is known of inlined functions, over all images
+    LIMIT_INLINE_OPEN_BYTES = 1 << 29,    // of files that are kept open for more such questions
+    LIMIT_DWARF_BYTES = 0x7fffffff,       // of one file with its alternate, uncompressed
     LIMIT_DEEP_THREADS = 256,   // threads of which longer stacks are copied than of others
     LIMIT_REASONED_STACKS = 64, // of one thread: stacks of waits whose reason was looked up
 };

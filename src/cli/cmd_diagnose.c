@@ -212,7 +212,8 @@ static void put_images(struct text *to, const json_t *images)
         table_add_count(&table, result_u64(image, "symbols"));
         table_add_name(&table, result_text(image, "state"));
         table_add_name(&table, result_text(image, "path"));
-        table_add_name(&table, result_text(image, "note"));
+        const char *note = result_text(image, "note");
+        table_add_name(&table, note[0] != 0 ? note : result_text(image, "inline_note"));
     }
     if (i > 0) {
         text_add(to, "names\n");

@@ -35,6 +35,7 @@ enum { TID_MAX = INT32_MAX, RUN_ID_MAX = UINT32_MAX >> 1, MILLISECONDS_MAX = INT
 #define OBJECTS(name_, type_, doc_)                                                                \
     FIELD(name_, RPC_ARRAY, doc_, .element = RPC_OBJECT, .type = &type_)
 #define COUNTS(name_, doc_)            FIELD(name_, RPC_ARRAY, doc_, .element = RPC_INTEGER)
+#define FLAGS(name_, doc_)             FIELD(name_, RPC_ARRAY, doc_, .element = RPC_BOOL)
 #define TEXTS(name_, doc_)             FIELD(name_, RPC_ARRAY, doc_, .element = RPC_STRING)
 #define MAYBE(name_, kind_, doc_, ...) PARAM(name_, kind_, doc_, __VA_ARGS__)
 
@@ -76,6 +77,9 @@ FIELDS(view_fields) = {
     PARAM("time_range", RPC_OBJECT, "Only samples within it.", .type = &time_range),
     PARAM("exclude_symbols", RPC_ARRAY, "Leaves out samples with one of these on their stack.",
           .element = RPC_OBJECT, .type = &symbol, .max = LIMIT_EXCLUDED_SYMBOLS),
+    PARAM("inline", RPC_BOOL,
+          "With functions that the compiler has inlined as functions of their own; true when "
+          "absent. When false, stacks are as they are in memory."),
     END,
 };
 static const char *const modes[] = {"on_cpu", "off_cpu", NULL};
@@ -317,6 +321,7 @@ FIELDS(image_report_fields) = {
     TEXT("build_id", "Hexadecimal; empty when not known."),
     TEXT("state", "\"ready\", \"loading\", \"failed\", \"anonymous\"."),
     TEXT("note", "Why names are missing. Else empty."),
+    TEXT("inline_note", "Why inlined functions are missing, where there is DWARF. Else empty."),
     COUNT("symbols", "Names that it has."),
     COUNT("leaf_samples", "Samples whose innermost frame lies in it."),
     COUNT("unresolved_samples", "Those without a name."),
@@ -579,11 +584,12 @@ static const struct rpc_type top_params = {
 // The name of a function, wherever one is shown.
 #define FUNCTION_FIELDS                                                                            \
     TEXT("function_name", "Demangled; binary+0xoffset when it has no name. Untrusted text."),      \
-        TEXT("binary", "The file that it is in, without its folder; [kernel], [vdso].")
+        TEXT("binary", "The file that it is in, without its folder; [kernel], [vdso]."),           \
+        FLAG("inlined", "The compiler has inlined it there: a copy, beside the function itself.")
 
 FIELDS(top_entry_fields) = {
     FUNCTION_FIELDS,
-    TEXT("address", "Where it begins, as 0x…: names it exactly."),
+    TEXT("address", "Where it begins, as 0x…: names it exactly. 0x0 of an inlined one."),
     TEXT("language", "\"c\", \"c++\", \"rust\", …; empty when not known."),
     FLAG("is_main", "In the program itself, not in a library or the kernel."),
     COUNT("self_on_cpu_ns", "On-CPU time with it as the innermost function."),
@@ -636,7 +642,8 @@ FIELDS(flame_nodes_fields) = {
     COUNTS("parent", "Index of the caller's node, smaller than the node's own; of the root: 0."),
     COUNTS("function", "Index into strings: the function's name; \"\" for the root."),
     COUNTS("binary", "Index into strings."),
-    TEXTS("address", "Where the function begins, as 0x…."),
+    FLAGS("inlined", "The compiler has inlined it into its caller."),
+    TEXTS("address", "Where the function begins, as 0x…; 0x0 of an inlined one."),
     COUNTS("on_cpu_ns", "Time of the node and everything below it."),
     COUNTS("samples", "Samples of the node and everything below it."),
     COUNTS("self_samples", "Samples of the node itself."),

@@ -64,6 +64,7 @@ static void read_view(const json_t *params, struct view *ret)
     ret->has_time_range = range != NULL;
     ret->start_ns = param_u64(range, "start_ns", 0);
     ret->end_ns = param_u64(range, "end_ns", 0);
+    ret->physical = json_is_false(json_object_get(view, "inline"));
     size_t i;
     const json_t *symbol;
     json_array_foreach(json_object_get(view, "exclude_symbols"), i, symbol)
