@@ -67,3 +67,18 @@ enum {
     LIMIT_FREQUENCY_HZ = 100000,      // the kernel's own timer goes no faster than this
     LIMIT_TIME_LIMIT_S = 86400 * 365,
 };
+
+// What debuginfod servers, and those who name them, control. Times: image/debuginfod_servers.h.
+enum {
+    LIMIT_DEBUGINFOD_SERVERS = 16,
+    LIMIT_DEBUGINFOD_URL_BYTES = 1024,
+    LIMIT_DEBUGINFOD_URLS_BYTES = 64 << 10, // of a list of them
+    LIMIT_DEBUGINFOD_TRANSFERS = 2,         // at the same time
+    LIMIT_DEBUGINFOD_REDIRECTS = 5,
+    LIMIT_DEBUGINFOD_FILE_BYTES = 0x7fffffff, // as LIMIT_SYMBOL_FILE_BYTES
+    LIMIT_DEBUGINFOD_CACHE_MIB = 5 << 10,     // on disk; the file used longest ago goes first
+    LIMIT_DEBUGINFOD_TEMP_MIB = 1 << 10,      // likewise, when there is no place for a cache
+    LIMIT_DEBUGINFOD_CACHE_FILES = 1 << 14,
+    LIMIT_DEBUGINFOD_SPARE_DISK_MIB = 256, // always left free for others
+    LIMIT_DEBUGINFOD_FAILURES = 16,        // that are remembered with their reasons
+};

@@ -393,8 +393,78 @@ static const struct rpc_type run_report = {
     .fields = run_report_fields,
 };
 
+static const char *const debuginfod_states[] = {"new", "up", "down", "faulty", NULL};
+
+FIELDS(debuginfod_server_fields) = {
+    TEXT("url", "Without a name and a password."),
+    FIELD(
+        "state", RPC_STRING,
+        "\"new\": it has not answered yet. \"down\": it was silent, and is left alone for a while. "
+        "\"faulty\": likewise, after useless answers.",
+        .values = debuginfod_states),
+    COUNT("rests_ns", "How long it is still left alone."),
+    COUNT("asked", "Requests."),
+    COUNT("found", "Answered with the right file."),
+    COUNT("missing", "Answered that it does not have it."),
+    COUNT("failed", "Answered otherwise, or not."),
+    COUNT("bytes", "Received."),
+    END,
+};
+static const struct rpc_type debuginfod_server = {
+    "DebuginfodServer",
+    "A server of debug files.",
+    .fields = debuginfod_server_fields,
+};
+
+FIELDS(debuginfod_transfer_fields) = {
+    TEXT("build_id", "Hexadecimal."),
+    TEXT("url", "Of the server."),
+    COUNT("bytes", "Received so far."),
+    COUNT("total_bytes", "All of it; 0 when not known."),
+    COUNT("elapsed_ns", "Since it was asked for."),
+    END,
+};
+static const struct rpc_type debuginfod_transfer = {
+    "DebuginfodTransfer",
+    "A file that is being fetched.",
+    .fields = debuginfod_transfer_fields,
+};
+
+FIELDS(debuginfod_failure_fields) = {
+    TEXT("build_id", "Hexadecimal."),
+    TEXT("url", "Of the server; empty when the failure is our own (the disk)."),
+    TEXT("reason", "What went wrong."),
+    COUNT("at_unix_ns", "When, since 1970."),
+    END,
+};
+static const struct rpc_type debuginfod_failure = {
+    "DebuginfodFailure",
+    "A file that did not come.",
+    .fields = debuginfod_failure_fields,
+};
+
+FIELDS(debuginfod_report_fields) = {
+    FLAG("on", "Whether there are servers to ask: DEBUGINFOD_URLS, or /etc/debuginfod/*.urls."),
+    TEXT("note", "What went less well than it should. Else empty."),
+    TEXT("cache", "Where files are kept; empty when nowhere."),
+    COUNT("fetched", "Files from servers."),
+    COUNT("cached", "Files that were in the cache."),
+    COUNT("missing", "Files that no server has."),
+    COUNT("deferred", "Files that will be asked for again later, those among them."),
+    OBJECTS("servers", debuginfod_server, "In the order in which they are asked."),
+    OBJECTS("transfers", debuginfod_transfer, "What is being fetched now."),
+    OBJECTS("failures", debuginfod_failure, "The last ones, the newest first."),
+    END,
+};
+static const struct rpc_type debuginfod_report = {
+    "DebuginfodReport",
+    "Debug files of stripped binaries, from servers.",
+    .fields = debuginfod_report_fields,
+};
+
 FIELDS(diagnostics_fields) = {
     OBJECT("server", server_report, "The server itself."),
+    OBJECT("debuginfod", debuginfod_report, "Debug files from servers, for all runs."),
     MAYBE("run", RPC_OBJECT, "The run. Absent when there is none yet.", .type = &run_report),
     END,
 };
@@ -1033,6 +1103,10 @@ const struct rpc_type *const rpc_types[] = {
     &memory_report,
     &capture_report,
     &image_report,
+    &debuginfod_report,
+    &debuginfod_server,
+    &debuginfod_transfer,
+    &debuginfod_failure,
     &unexplained_wait,
     &truncation_report,
     &truncated_thread,

@@ -215,19 +215,38 @@ static bool is_outermost(struct unwinder *u, uint64_t addr)
     return code.rule != NULL && code.rule->saved[CFI_SLOT_RA].how == CFI_UNDEFINED;
 }
 
+// How many of the `n` addresses of a chain lie in code: where a register that was taken for a frame
+// pointer holds something else, the chain ends in nonsense.
+static uint32_t count_in_code(struct unwinder *u, const uint64_t *chain, uint32_t n)
+{
+    uint32_t n_in_code = 0;
+    while (n_in_code < n && find(u, chain[n_in_code] - 1).is_code) {
+        n_in_code++;
+    }
+    return n_in_code;
+}
+
 // Puts the rest of the chain behind a walk that ended early.
 static void join(struct unwinder *u, const struct event_stack *stack, struct unwound *ret)
 {
     uint32_t at = find_in_chain(stack, u->addrs, ret->n);
-    if (at >= stack->n_user || at + 1 == stack->n_user) {
-        return; // not there, or nothing behind it
+    if (at >= stack->n_user) {
+        return;
     }
-    uint32_t n_more = stack->n_user - at - 1;
-    uint32_t n_fit = MIN(n_more, (uint32_t)ARRAY_LEN(u->addrs) - ret->n);
-    memcpy(u->addrs + ret->n, stack->user + at + 1, n_fit * sizeof *u->addrs);
-    ret->n += n_fit;
+    const uint64_t *rest = stack->user + at + 1;
+    uint32_t n_rest = stack->n_user - at - 1;
+    uint32_t n_fit = MIN(n_rest, (uint32_t)ARRAY_LEN(u->addrs) - ret->n);
+    uint32_t n_more = count_in_code(u, rest, n_fit);
+    if (n_more == 0) {
+        return;
+    }
+    memcpy(u->addrs + ret->n, rest, n_more * sizeof *u->addrs);
+    ret->n += n_more;
     u->counts.n_joined++;
-    if (n_fit < n_more || stack->chain_cut) {
+    if (n_more < n_fit) {
+        return;
+    }
+    if (n_fit < n_rest || stack->chain_cut) {
         ret->why = TRUNCATED_TOO_DEEP;
         ret->image = 0;
     } else if (is_outermost(u, u->addrs[ret->n - 1])) {

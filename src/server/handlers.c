@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "rpc/document.h"
 #include "rpc/json.h"
+#include "server/fetches.h"
 #include "server/server.h"
 #include "server/summary.h"
 
@@ -198,6 +199,7 @@ static void handle_diagnostics(const struct call *call)
     json_init(&j, &question->result);
     json_object_begin(&j);
     put_server_report(&j, call->server);
+    fetches_put(&j, &call->server->debuginfod);
     if (run == NULL) {
         json_object_end(&j);
         answer(call, &question->result);

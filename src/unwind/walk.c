@@ -38,6 +38,7 @@ struct walk {
     struct unwind_regs regs; // of the frame that the walk has come to
     bool exact;              // its pc is the next instruction to run, not a return address
     bool by_fp;              // it was found by the frame pointer
+    bool made_by_hand;       // nobody called what it returns to: see find_code()
     uint32_t n_fp;           // how many were
     uint32_t budget;         // for expressions
     enum unwind_end end;     // why the last step failed
@@ -124,11 +125,11 @@ static bool find_saved(struct walk *walk, const struct unwind_code *code, struct
         return run_expression(walk, code, place.off, &cfa, ret) && load(walk, *ret, ret);
     case CFI_IS_EXPRESSION:
         return run_expression(walk, code, place.off, &cfa, ret);
-    case CFI_SAME: // of a return address: from where it is it can't have been called
+    case CFI_SAME:
     case CFI_UNDEFINED:
         break;
     }
-    return fail(walk, UNWIND_BAD_CFI);
+    return fail(walk, UNWIND_UNREADABLE);
 }
 
 // A caller's frame is further out, so a walk comes to an end. Where a function has not used its
@@ -145,12 +146,17 @@ static bool step_by_rule(struct walk *walk, const struct unwind_code *code)
     if (rule->saved[CFI_SLOT_RA].how == CFI_UNDEFINED) {
         return fail(walk, UNWIND_COMPLETE);
     }
+    if ((rule->told >> CFI_SLOT_RA & 1) == 0) {
+        return fail(walk, UNWIND_BAD_CFI); // it would return to where it is
+    }
     uint64_t cfa;
     uint64_t from_sp = walk->regs.at[arch->sp];
     if (!find_cfa(walk, code, &cfa)) {
         return false;
     }
-    if (!rule->signal_frame && !goes_outwards(walk, from_sp, cfa)) {
+    // Usually it is the stack pointer; longjmp() has its CFA in a buffer anywhere.
+    bool is_sp = rule->saved[CFI_SLOT_SP].how == CFI_IS_CFA;
+    if (is_sp && !rule->signal_frame && !goes_outwards(walk, from_sp, cfa)) {
         return fail(walk, UNWIND_BAD_CFI);
     }
     // All are found before any changes: one may be where another one was.
@@ -206,8 +212,8 @@ static bool step_by_fp(struct walk *walk)
     if (!regs_get(regs, arch->fp, &fp)) {
         return fail(walk, UNWIND_NO_CFI);
     }
-    if (fp == 0) {
-        return fail(walk, UNWIND_COMPLETE);
+    if (fp == 0) { // of code that runs, it may be any number that is 0 now
+        return fail(walk, walk->exact ? UNWIND_NO_CFI : UNWIND_COMPLETE);
     }
     uint64_t next_fp;
     uint64_t ra;
@@ -271,6 +277,9 @@ static bool step_by_signal_frame(struct walk *walk)
 static bool step(struct walk *walk, const struct unwind_code *code)
 {
     walk->by_fp = false;
+    if (walk->made_by_hand) {
+        return fail(walk, UNWIND_COMPLETE);
+    }
     if (!regs_get(&walk->regs, walk->arch->sp, &(uint64_t){0})) {
         return fail(walk, UNWIND_UNREADABLE);
     }
@@ -285,6 +294,24 @@ static bool step(struct walk *walk, const struct unwind_code *code)
     uint64_t *pc = &walk->regs.at[walk->arch->pc];
     *pc &= walk->arch->addr_bits;
     return *pc != 0 || walk->exact || fail(walk, UNWIND_COMPLETE);
+}
+
+// Of the call before a return address. Where no code is known before it and a function begins at
+// it, there was no call: makecontext() and others who make a stack by hand push the address of a
+// function that is to run in the end, and the one above was the outermost on that stack.
+static struct unwind_code find_code(struct walk *walk, uint64_t pc)
+{
+    struct unwind_code code = walk->find(walk->context, walk->exact ? pc : pc - 1);
+    if (walk->exact || code.rule != NULL || code.pending || !code.is_code) {
+        return code;
+    }
+    struct unwind_code next = walk->find(walk->context, pc);
+    if (next.rule == NULL || next.owner != code.owner) {
+        return code;
+    }
+    walk->exact = true;
+    walk->made_by_hand = true;
+    return next;
 }
 
 struct unwind_result unwind_walk(enum unwind_arch arch, const struct unwind_regs *regs,
@@ -307,7 +334,7 @@ struct unwind_result unwind_walk(enum unwind_arch arch, const struct unwind_regs
         return result;
     }
     for (;;) {
-        struct unwind_code code = find(context, walk.exact ? pc : pc - 1);
+        struct unwind_code code = find_code(&walk, pc);
         if (result.n > 0 && !code.is_code) {
             result.end = walk.by_fp ? UNWIND_NO_CFI : UNWIND_NO_CODE;
             walk.n_fp -= walk.by_fp;

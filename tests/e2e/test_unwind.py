@@ -5,12 +5,13 @@ How many must be right: each stack is a fact, not an estimate, so chance has no 
 of a hundred is one: at its start a program spends about a millisecond outside of its chain, in the loader and
 on the way to `main`, which is 2 to 4 of 1000 samples at 2000 Hz."""
 
+import collections
 import subprocess
 
 import pytest
 
 from stax import Truth, assert_share, needs_program, needs_root
-from unwinding import Expected, check_counts, in_short, is_truncated, share_that_fits, stacks_of, whole_flame
+from unwinding import Expected, check_counts, check_unread, in_short, is_truncated, share_that_fits, stacks_of, whole_flame
 from waiting import intervals_of, skip_unless
 
 HZ = 2000
@@ -55,10 +56,13 @@ def check(server, expected, start_ns=0):
     stacks = stacks_of(flame)
     check_counts(flame, stacks)
     share, wrong = share_that_fits(expected, stacks)
-    assert flame.samples > 100, "too few samples to say anything"
+    assert flame.samples > 200, "too few samples to say anything"
     assert share >= WHOLE, f"{100 * share:.1f} % of {flame.samples} stacks are right, not:\n{in_short(wrong)}"
-    of_reason = sum(flame.answer["health"]["truncated"][reason] for reason in expected.reasons)
-    assert not expected.reasons or of_reason >= WHOLE * flame.samples, flame.answer["health"]
+    health = flame.answer["health"]
+    unread = health["truncated"]["not_loaded"]
+    check_unread(stacks)
+    of_reason = sum(health["truncated"][reason] for reason in expected.reasons)
+    assert not expected.reasons or of_reason >= WHOLE * (flame.samples - unread), health
 
 
 def half_time(server):
@@ -94,7 +98,7 @@ def test_longer_copies_of_deep_stacks(server, target, kind):
     with server.rpc() as rpc:
         health = whole_flame(rpc, view={"tid": expected.tid}).answer["health"]
     others = health["truncated_samples"] - sum(
-        health["truncated"][reason] for reason in ["copy_too_short", *expected.reasons])
+        health["truncated"][reason] for reason in ["copy_too_short", "not_loaded", *expected.reasons])
     assert others <= (1 - WHOLE) * health["samples"], health
 
 
@@ -139,15 +143,15 @@ def check_waits(server, expected):
     others of the same thread, so they have it as well. A wait for a page or a lock of the kernel may come between."""
     with server.rpc() as rpc:
         answer = intervals_of(rpc, view={"tid": expected.tid}, max_frames=1000)
+    # On a busy machine some of them are over before they begin.
     entries = [entry for entry in answer["entries"] if entry["stack"]]
-    assert len(entries) >= expected.waits > 50, (len(entries), expected.waits)
-    wrong = []
-    for entry in entries:
-        stack = tuple((frame["function_name"], frame["binary"]) for frame in reversed(entry["stack"]))
-        if not expected.fits(stack):
-            wrong.append(stack)
-    # Before its chain and after it the program waits a few times: for its pages, and for those that end its waits.
-    assert len(wrong) <= len(entries) - expected.waits + 1, f"{len(wrong)} of {len(entries)}:\n{in_short(wrong)}"
+    assert len(entries) >= 0.8 * expected.waits > 50, (len(entries), expected.waits)
+    stacks = collections.Counter(
+        tuple((frame["function_name"], frame["binary"]) for frame in reversed(entry["stack"])) for entry in entries)
+    _, wrong = share_that_fits(expected, stacks)
+    check_unread(stacks)
+    # Before its chain and after it the program may wait for a page of a file, or a lock of the kernel.
+    assert sum(wrong.values()) <= 3, f"{sum(wrong.values())} of {len(entries)}:\n{in_short(wrong)}"
 
 
 @pytest.mark.parametrize("end", ENDS)

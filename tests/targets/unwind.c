@@ -593,7 +593,7 @@ static const struct stack_kind kinds[] = {
     {"qsort", sorts, "sorts;compares;END", 0, NULL, false},
     {"bsearch", searches, "searches;compares;END", 0, NULL, false},
     {"once", begins_once, "begins_once;once;END", 0, NULL, false},
-    {"stub", calls_stub, "calls_stub;crosses", 0, NULL, false},
+    {"stub", calls_stub, "calls_stub;crosses", 4, NULL, false},
     {"vdso", calls_clock, "calls_clock;reads_clock", 0, NULL, false},
 #if !defined(WITHOUT_PLUGIN)
     {"plugin", plugged, "plugged;plug_enter;END", 0, NULL, false},

@@ -31,6 +31,11 @@
 
 // Of a function that is called by its neighbours in a chain, however clever the compiler is.
 #define APART __attribute__((noipa, used))
+#ifdef __cplusplus
+#define PLAINLY extern "C" // named as in C
+#else
+#define PLAINLY
+#endif
 // What follows a call that shall not become a jump.
 #define AFTER_CALL() __asm__ volatile("" ::: "memory")
 
@@ -63,7 +68,7 @@ static void stack_must(bool good, const char *what)
 
 // ---- Ends ----
 
-APART long spin_end(long x);
+PLAINLY APART long spin_end(long x);
 APART long spin_end(long x)
 {
     return (long)spin(stack_budget_ns, 4711) + x;
@@ -75,7 +80,7 @@ static void stack_nap(void)
     nanosleep(&t, NULL);
 }
 
-APART long nap_end(long x);
+PLAINLY APART long nap_end(long x);
 APART long nap_end(long x)
 {
     for (int i = 0; i < stack_n_waits; i++) {
@@ -103,7 +108,7 @@ static UNUSED void *mutex_holder(void *arg)
     return arg;
 }
 
-APART long mutex_end(long x);
+PLAINLY APART long mutex_end(long x);
 APART long mutex_end(long x)
 {
     pthread_t holder;
@@ -129,7 +134,7 @@ static void *sem_poster(void *arg)
     return arg;
 }
 
-APART long sem_end(long x);
+PLAINLY APART long sem_end(long x);
 APART long sem_end(long x)
 {
     pthread_t poster;
@@ -148,7 +153,7 @@ static void *brief_thread(void *arg)
     return arg;
 }
 
-APART long join_end(long x);
+PLAINLY APART long join_end(long x);
 APART long join_end(long x)
 {
     for (int i = 0; i < stack_n_waits; i++) {
@@ -168,7 +173,7 @@ static void *pipe_writer(void *arg)
     return arg;
 }
 
-APART long pipe_end(long x);
+PLAINLY APART long pipe_end(long x);
 APART long pipe_end(long x)
 {
     pthread_t writer;

@@ -18,7 +18,7 @@
 
 #include <linux/perf_event.h>
 
-enum { PERF_LAYOUTS_MAX = 8 };
+enum { PERF_LAYOUTS_MAX = 16 };
 
 #define PERF_PREFIX                                                                                \
     ((uint64_t)(PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME |     \
@@ -37,8 +37,9 @@ struct perf_layout {
     bool callchain;               // PERF_SAMPLE_CALLCHAIN
     bool raw;                     // PERF_SAMPLE_RAW
     const struct perf_regs *regs; // PERF_SAMPLE_REGS_USER and PERF_SAMPLE_STACK_USER; NULL: neither
-    uint64_t weight_ns;           // CPU time that a sample stands for
-    uint32_t max_stack;           // where the kernel's walk ends, kernel and user part together
+    uint32_t level;     // how far the stack is copied (deep.h): above 0, of one thread only
+    uint64_t weight_ns; // CPU time that a sample stands for
+    uint32_t max_stack; // where the kernel's walk ends, kernel and user part together
 };
 
 // Which layout the event with some id has. As long as there is only one, nobody needs to be added.

@@ -80,7 +80,7 @@ static bool find_ahead(struct wakeups *wakeups, const struct waking_sample *samp
         other.stamp.time_ns - sample->stamp.time_ns > WAKEUPS_PAIR_NS) {
         return false;
     }
-    perf_sample_stack(layout, ahead, &other.parts, &wakeups->regs, ret);
+    perf_sample_stack(layout, ahead, &other.parts, NULL, ret);
     return true;
 }
 
@@ -96,15 +96,15 @@ static bool find_stack(struct wakeups *wakeups, const struct waking_sample *samp
 }
 
 // The sample with a stack: kept for the one without, unless that has come by already.
-static enum perf_outcome hold(struct wakeups *wakeups, struct wakeups_ring *state,
-                              const struct waking_sample *sample, bool ours)
+static enum perf_outcome hold(struct wakeups_ring *state, const struct waking_sample *sample,
+                              bool ours)
 {
     bool used = state->taken_ahead;
     state->taken_ahead = false;
     state->held.held = false;
     if (ours && !used) {
         struct event_stack stack;
-        perf_sample_stack(sample->layout, sample->record, &sample->parts, &wakeups->regs, &stack);
+        perf_sample_stack(sample->layout, sample->record, &sample->parts, NULL, &stack);
         held_stack_set(&state->held, sample->stamp.tid, sample->waking.wakee_tid, &stack);
     }
     return PERF_E_IGNORED;
@@ -118,9 +118,6 @@ static void keep_kernel_part(struct event *event)
     struct event_stack *stack = &event->wakeup.stack;
     stack->user = NULL;
     stack->n_user = 0;
-    stack->regs = NULL;
-    stack->copy = (struct slice){0};
-    stack->copy_cut = false;
     event->wakeup.has_stack = stack->n_kernel > 0;
 }
 
@@ -163,7 +160,7 @@ enum perf_outcome wakeups_take(struct wakeups *wakeups, const struct perf_layout
     }
     bool ours = concerns_us(wakeups, &sample);
     if (layout->callchain) {
-        return hold(wakeups, state, &sample, ours);
+        return hold(state, &sample, ours);
     }
     if (!ours) {
         state->held.held = false;

@@ -36,7 +36,6 @@ struct wakeups {
     const struct perf_layouts *layouts; // borrowed
     struct wakeups_ring *by_ring;
     uint32_t n_rings;
-    struct event_regs regs; // of a stack that was looked ahead for
     struct foreign foreign;
     struct foreign_thread named; // whose name the latest event points to
 };
