@@ -7,11 +7,16 @@
 // has at that moment; when a table arrives later, the frames of that image are resolved again and
 // `version` rises, which tells everyone who stored a function id to start over.
 //
+// In memory without a file a function is what a JIT calls one: all code of a process under one name
+// is one function, wherever it was put and however often it was made anew (query/jit_names.h). When
+// code becomes known, frames of its time are resolved again, too.
+//
 // Belongs to the query thread.
 
 #include "base/map.h"
 #include "base/vec.h"
 #include "image/library.h"
+#include "query/jit_names.h"
 #include "store/store.h"
 
 typedef uint32_t function_id;
@@ -27,6 +32,7 @@ struct function {
     bool is_main; // in the program itself, not in a library or the kernel
     bool is_kernel;
     image_id image;
+    uint64_t loaded_ns; // of a JIT's: its newest version so far
 };
 
 // How one image stands with respect to its symbols.
@@ -49,6 +55,10 @@ struct names {
     VEC(function_id) of_frame;      // by frame_id
     struct map by_symbol;           // (image, key) -> function
     struct map kernel_by_name;      // hash of the name of a kernel function -> function
+    struct jit_names jit;           // functions in memory without a file
+    struct map jit_by_name;         // (process, string of the name) -> function
+    struct map home_of_process;     // -> the image that stands for all of its epochs
+    VEC(frame_id) jit_frames;       // that lie in such memory
     VEC(struct names_image) images; // by image_id
     VEC(char *) modules;            // `[name]` of the kernel modules met
 };

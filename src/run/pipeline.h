@@ -16,6 +16,7 @@
 #include "event/event.h"
 #include "image/library.h"
 #include "run/edges.h"
+#include "run/jit_reader.h"
 #include "run/processes.h"
 #include "run/waker_stacks.h"
 #include "store/store.h"
@@ -26,7 +27,9 @@ struct pipeline {
     struct processes_live live;
     struct waits waits;
     struct map image_by_library; // library id -> image_id, of files, the vdso and the kernel
-    image_id kernel_image;       // IMAGE_NONE until a kernel frame is seen
+    struct jit_code jit;
+    struct jit_reader *jit_reader; // hears where JITs tell what they make; borrowed, NULL: nobody
+    image_id kernel_image;         // IMAGE_NONE until a kernel frame is seen
     uint64_t last_ns;
     bool began; // an exec or a sample was seen: the launched program did start
     struct edges edges;

@@ -10,6 +10,7 @@ void processes_init(struct processes_live *live, struct store *store, struct wai
 static void process_free(struct process *process)
 {
     space_fini(&process->space);
+    jit_process_fini(&process->jit);
     image_root_unref(process->root);
     free(process);
 }
@@ -107,10 +108,11 @@ static struct process *add(struct processes_live *live, uint32_t pid, uint32_t p
         end_threads(live, process, THREAD_NONE, time_ns);
         space_clear(&process->space, &live->space_versions);
         image_root_unref(TAKE(process->root));
+        jit_process_fini(&process->jit);
     }
+    jit_process_init(&process->jit);
     process->pid = pid;
     process->id = id;
-    process->anonymous_image = IMAGE_NONE;
     process->wants_main_image = true;
     return process;
 }
@@ -232,7 +234,6 @@ thread_id processes_exec(struct processes_live *live, uint32_t pid, struct slice
     thread_id thread = processes_find_thread(live, pid, pid);
     end_threads(live, process, thread, time_ns);
     space_clear(&process->space, &live->space_versions);
-    process->anonymous_image = IMAGE_NONE;
     process->wants_main_image = true;
     if (thread == THREAD_NONE) { // the first one of it, or another one takes over the tid
         thread = add_thread(live, pid, pid, 0, time_ns);
