@@ -288,7 +288,7 @@ static function_id resolve_anonymous(struct names *names, const struct frame_row
     const struct image_row *row = store_image(names->store, frame->image);
     uint64_t until_ns = atomic_load_explicit(&row->until_ns, memory_order_acquire);
     image_id home = home_of(names, frame->image);
-    meet_image(names, home);
+    meet_image(names, frame->image);
     uint32_t code = jit_names_find(&names->jit, names->store, row->process, frame->off,
                                    row->since_ns, until_ns);
     if (code != CODE_NONE) {

@@ -228,12 +228,26 @@ static void publish_reports(struct reader_thread *t)
     pthread_mutex_unlock(&shared->lock);
 }
 
+// A file that we are told of has changed just now, and not before: its last state is known to be
+// younger than the last look.
+static void be_told(struct reader_thread *t)
+{
+    uint64_t since_ns = clock_now_ns() - 2 * (uint64_t)JIT_READER_PAUSE_MS * NS_PER_MS;
+    for (size_t i = 0; i < t->files.n; i++) {
+        struct jit_source *source = &t->files.at[i]->source;
+        if (t->files.at[i]->inotify_watch >= 0) {
+            source->looked_ns = MAX(source->looked_ns, since_ns);
+        }
+    }
+}
+
 static void wait_for_work(struct reader_thread *t, bool more)
 {
     struct pollfd fds[] = {{.fd = t->shared->wake_fd, .events = POLLIN},
                            {.fd = t->inotify_fd, .events = POLLIN}};
-    if (poll(fds, 1, JIT_READER_PAUSE_MS) == 0 && !more) {
-        poll(fds, ARRAY_LEN(fds), JIT_READER_LOOK_MS);
+    if (poll(fds, 1, JIT_READER_PAUSE_MS) == 0 && !more &&
+        poll(fds, ARRAY_LEN(fds), JIT_READER_LOOK_MS) > 0 && fds[1].revents != 0) {
+        be_told(t);
     }
     clear_fd(t->shared->wake_fd);
     char events[4096];
