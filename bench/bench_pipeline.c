@@ -1,6 +1,7 @@
 // From the bytes of the rings to rows of the store: ring -> merge -> parse -> pipeline -> store.
 // Names play no part in it. Prints lines `name value unit`. Then a storm of switches, from events
-// to rows: threads that leave their CPU and come back, as fast as the pipeline takes it.
+// to rows: threads that leave their CPU and come back, as fast as the pipeline takes it. And
+// samples that come with registers and a copy of the stack, and are walked.
 //
 // The stacks are those of an invented program: a random tree of calls, 30 deep, with 30,000
 // distinct stacks of 3,000 functions, drawn with the skew of real programs (Zipf: the k-th hottest
@@ -10,6 +11,7 @@
 #include "base/clock.h"
 #include "capture/linux/perf_merge.h"
 #include "run/pipeline.h"
+#include "unwind/test_frames.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -26,6 +28,8 @@ enum {
     PID = 1000,
     SWITCHES = 4000000, // of each storm: half of them out, half in
     SWITCH_THREADS = 200,
+    WALKED_SAMPLES = 1000000,
+    WALKED_STACKS = 3000, // their copies fill the caches as they do in a recording
 };
 
 static const uint64_t TEXT_ADDR = 0x400000;
@@ -119,7 +123,7 @@ static void take(void *context, const struct perf_event_header *record, uint64_t
     struct bench *bench = context;
     struct event event;
     const struct perf_layout *layout = perf_layouts_find(&bench->layouts, record);
-    if (perf_record_parse(layout, record, &event) != PERF_OK || event.kind != EVENT_SAMPLE) {
+    if (perf_record_parse(layout, record, NULL, &event) != PERF_OK || event.kind != EVENT_SAMPLE) {
         abort();
     }
     event.time_ns = time_ns + bench->time_offset_ns;
@@ -189,6 +193,105 @@ static void storms(const uint64_t *stacks, uint64_t *state)
     storm("switches_with_stacks", ", every out with 30 frames", stacks, state, 1);
 }
 
+// ---- Walked stacks -----------------------------------------------------------------------------
+
+// One rule for all functions but the first, which is the outermost: the return address is in the
+// second word of a frame of 32 bytes.
+static struct cfi_table *make_rules(void)
+{
+    struct frames frames = {0};
+    frames_cie(&frames, "zR", 0x1b, USUAL);
+    frames_fde(&frames, CODE_ADDR, FUNCTION_BYTES, PROGRAM(0x07, 16)); // undefined
+    for (uint64_t i = 1; i < CODE_BYTES / FUNCTION_BYTES; i++) {
+        frames_fde(&frames, CODE_ADDR + i * FUNCTION_BYTES, FUNCTION_BYTES, PROGRAM(0x0e, 32));
+    }
+    struct cfi_table *table = frames_table(&frames, NULL);
+    frames_fini(&frames);
+    return table;
+}
+
+enum { WALKED_FRAME_WORDS = 4, WALKED_WORDS = FRAMES * WALKED_FRAME_WORDS };
+
+static uint64_t walked_addr(uint64_t addr) // of a stack of make_stacks()
+{
+    uint64_t function = 1 + (addr - TEXT_ADDR) / FUNCTION_BYTES % (CODE_BYTES / FUNCTION_BYTES - 1);
+    return TEXT_ADDR + function * FUNCTION_BYTES + (addr - TEXT_ADDR) % FUNCTION_BYTES + 1;
+}
+
+static uint64_t *make_copies(const uint64_t *stacks)
+{
+    uint64_t *copies = NEW_ARRAY(uint64_t, (size_t)WALKED_STACKS * WALKED_WORDS);
+    for (size_t i = 0; i < WALKED_STACKS; i++) {
+        for (size_t k = 1; k < FRAMES; k++) {
+            uint64_t addr = k == FRAMES - 1 ? TEXT_ADDR + 16 : walked_addr(stacks[i * FRAMES + k]);
+            copies[i * WALKED_WORDS + k * WALKED_FRAME_WORDS - 1] = addr;
+        }
+    }
+    return copies;
+}
+
+static void publish_rules(struct pipeline *pipeline)
+{
+    image_id image = atomic_load(&pipeline->store->images.n) - 1;
+    struct image *known = library_at(pipeline->library,
+                                     store_image(pipeline->store, image)->library);
+    atomic_store(&known->cfi, make_rules());
+    atomic_store(&known->cfi_state, IMAGE_READY);
+}
+
+static void map_walked(struct pipeline *pipeline)
+{
+    struct event event = {.kind = EVENT_IMAGE_MAPPED,
+                          .pid = PID,
+                          .tid = PID,
+                          .time_ns = 1,
+                          .image_mapped = {.kind = EVENT_IMAGE_FILE,
+                                           .start_addr = TEXT_ADDR,
+                                           .size_bytes = CODE_BYTES,
+                                           .file_off = CODE_OFF,
+                                           .inode = 2,
+                                           .path = slice_of_text("/no/such/program")}};
+    pipeline_apply(pipeline, &event);
+    publish_rules(pipeline);
+}
+
+static void walks(const uint64_t *stacks, uint64_t *state)
+{
+    struct library library;
+    library_init(&library, NULL, NULL);
+    struct store *store = store_new(1, 1, 1000);
+    struct pipeline *pipeline = pipeline_new(store, &library);
+    map_walked(pipeline);
+    uint64_t *copies = make_copies(stacks);
+    struct event_regs regs = {.arch = EVENT_ARCH_X86_64,
+                              .valid = UINT64_C(1) << 7 | UINT64_C(1) << 16};
+    regs.at[7] = 0x7ff000000000;
+    uint64_t start_ns = clock_thread_cpu_ns();
+    for (uint64_t i = 0; i < WALKED_SAMPLES; i++) {
+        size_t which = draw_stack(state) % WALKED_STACKS;
+        regs.at[16] = walked_addr(stacks[which * FRAMES]);
+        struct slice copy = {.data = (const uint8_t *)(copies + which * WALKED_WORDS),
+                             .n = WALKED_WORDS * sizeof *copies};
+        struct event event = {.kind = EVENT_SAMPLE,
+                              .pid = PID,
+                              .tid = PID + (uint32_t)(i % RINGS),
+                              .time_ns = 1000 + i,
+                              .sample = {.stack = {.regs = &regs, .copy = copy}}};
+        pipeline_apply(pipeline, &event);
+    }
+    uint64_t spent_ns = clock_thread_cpu_ns() - start_ns;
+    const struct unwinder_counts *counts = &pipeline->stacks.unwinder.counts;
+    ASSERT(counts->n_complete == WALKED_SAMPLES);
+    printf("walked_samples %.0f ns per sample of %d frames, from event to row\n",
+           (double)spent_ns / WALKED_SAMPLES, FRAMES);
+    printf("walked_places_not_in_the_cache %.2f %%\n",
+           100.0 * (double)counts->n_missed / ((double)WALKED_SAMPLES * FRAMES));
+    pipeline_free(pipeline);
+    store_free(store);
+    library_fini(&library);
+    free(copies);
+}
+
 int main(void)
 {
     uint64_t state = 1;
@@ -223,8 +326,9 @@ int main(void)
     printf("ring_to_store %.2f million samples/s of %d frames (wanted: at least 2)\n",
            (double)bench.n_samples / seconds / 1e6, FRAMES);
     printf("distinct_stack_nodes %u in that input\n", atomic_load(&store->stacks.n_nodes));
-    printf("steps_not_in_the_cache %.2f %%\n",
-           100.0 * (double)bench.pipeline->edges.n_missed / ((double)bench.n_samples * FRAMES));
+    printf("steps_not_in_the_cache %.2f %%\n", 100.0 *
+                                                   (double)bench.pipeline->stacks.edges.n_missed /
+                                                   ((double)bench.n_samples * FRAMES));
     bool complete = atomic_load(&store->samples.n) == bench.n_samples;
     perf_merge_fini(&merge);
     for (int i = 0; i < RINGS; i++) {
@@ -236,6 +340,7 @@ int main(void)
     free(data);
     free(controls);
     storms(stacks, &state);
+    walks(stacks, &state);
     free(stacks);
     return complete ? 0 : 1;
 }

@@ -25,7 +25,7 @@ static void count(void *context, const struct perf_event_header *record, uint64_
     struct sink *sink = context;
     struct event event;
     const struct perf_layout *layout = perf_layouts_find(&sink->layouts, record);
-    if (perf_record_parse(layout, record, &event) != PERF_OK || event.kind != EVENT_SAMPLE) {
+    if (perf_record_parse(layout, record, NULL, &event) != PERF_OK || event.kind != EVENT_SAMPLE) {
         abort();
     }
     event.time_ns = time_ns;

@@ -169,6 +169,37 @@ static void put_jit(struct text *to, const json_t *sources, const char *note)
     }
 }
 
+// Stacks that lack callers: where they end, and in which threads.
+static void put_truncations(struct text *to, const json_t *places, const json_t *threads)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach(places, i, entry)
+    {
+        const char *path = result_text(entry, "path");
+        text_add(to, i == 0 ? "stacks that lack callers\n  " : "  ");
+        format_things(to, result_u64(entry, "samples"), "sample", "samples");
+        text_add(to, ", ");
+        format_things(to, result_u64(entry, "intervals"), "wait", "waits");
+        text_add(to, ": ");
+        report_put_key(to, result_text(entry, "reason"));
+        text_add(to, path[0] != 0 ? " in " : "");
+        text_add_escaped(to, path, strlen(path));
+        text_add(to, "\n");
+    }
+    json_array_foreach(threads, i, entry)
+    {
+        const char *name = result_text(entry, "name");
+        text_addf(to, "  thread %llu ", (unsigned long long)result_u64(entry, "tid"));
+        text_add_escaped(to, name, strlen(name));
+        text_add(to, ": ");
+        format_count(to, result_u64(entry, "truncated_samples"));
+        text_add(to, " of ");
+        format_things(to, result_u64(entry, "samples"), "sample", "samples");
+        text_add(to, "\n");
+    }
+}
+
 // The part of "other" that the table of reasons could not explain.
 static void put_unexplained(struct text *to, const json_t *waits)
 {
@@ -201,6 +232,8 @@ static void print_diagnosis(const json_t *answer)
         put_counts(&text, "records by kind", json_object_get(run, "events"), false);
         put_counts(&text, "lost, cut, out of order", json_object_get(run, "accounts"), true);
         put_memory(&text, run);
+        put_truncations(&text, json_object_get(run, "truncations"),
+                        json_object_get(run, "truncated_threads"));
         put_unexplained(&text, json_object_get(run, "unexplained_waits"));
         put_images(&text, json_object_get(run, "images"));
         put_jit(&text, json_object_get(run, "jit"), result_text(run, "jit_note"));

@@ -77,7 +77,7 @@ static const struct option options[] = {
      .kind = OPTION_TEXT,
      .at = offsetof(struct record_options, daemon_socket)},
     {.name = "no-dwarf-unwind",
-     .doc = "frame pointers only; this version always does so",
+     .doc = "follow frame pointers only, as STAX_DWARF_UNWIND=0 does",
      .at = offsetof(struct record_options, no_dwarf_unwind)},
     {.name = NULL},
 };
@@ -129,6 +129,11 @@ static void put_label(struct text *to, const struct record_options *o, char **ar
     text_add_escaped(to, text_get(&words), MIN(words.n, (size_t)LABEL_BYTES));
 }
 
+static bool is_off(const char *setting)
+{
+    return setting != NULL && strcmp(setting, "0") == 0;
+}
+
 static json_t *start_params(const struct record *record, const char *label)
 {
     const struct record_options *o = record->options;
@@ -138,6 +143,9 @@ static json_t *start_params(const struct record *record, const char *label)
         "frequency_hz", (json_int_t)o->frequency_hz, "launched", launched, "follow", o->follow);
     if (label[0] != 0) {
         json_object_set_new(params, "label", json_string(label));
+    }
+    if (o->no_dwarf_unwind || is_off(getenv("STAX_DWARF_UNWIND"))) {
+        json_object_set_new(params, "dwarf_unwind", json_false());
     }
     if (o->time_limit_s > 0) {
         json_object_set_new(params, "time_limit_secs", json_integer(o->time_limit_s));

@@ -33,10 +33,10 @@ void report_put_lost(struct text *to, const json_t *holder)
     }
 }
 
-static void put_reason(struct text *to, const char *reason)
+void report_put_key(struct text *to, const char *key)
 {
-    for (; *reason != 0; reason++) {
-        text_add_char(to, *reason == '_' ? ' ' : *reason);
+    for (; *key != 0; key++) {
+        text_add_char(to, *key == '_' ? ' ' : *key);
     }
 }
 
@@ -46,7 +46,27 @@ void report_put_state(struct text *to, const json_t *run)
     text_add(to, result_text(run, "state"));
     if (reason[0] != 0) {
         text_add(to, ": ");
-        put_reason(to, reason);
+        report_put_key(to, reason);
+    }
+}
+
+// The reason that most of them have.
+static void put_truncated(struct text *to, const json_t *truncated)
+{
+    const char *most = NULL;
+    json_int_t most_n = 0;
+    const char *reason;
+    json_t *n;
+    json_object_foreach((json_t *)(uintptr_t)truncated, reason, n)
+    {
+        if (json_integer_value(n) > most_n) {
+            most = reason;
+            most_n = json_integer_value(n);
+        }
+    }
+    if (most != NULL) {
+        text_add(to, ": ");
+        report_put_key(to, most);
     }
 }
 
@@ -67,6 +87,7 @@ static void put_health(struct text *to, const json_t *health)
     if (truncated > NOTEWORTHY_PCT) {
         text_addf(&line, "%s%.1f %% of stacks lack callers", line.n > 0 ? SEPARATOR : "",
                   truncated);
+        put_truncated(&line, json_object_get(health, "truncated"));
     }
     if (unresolved > NOTEWORTHY_PCT) {
         text_addf(&line, "%s%.1f %% of samples without a name (stax diagnose says why)",

@@ -19,6 +19,9 @@ bool report_put_unrecorded(struct text *to, const json_t *answer);
 // of it has only an approximate stack.
 void report_put_waits(struct text *to, const json_t *answer);
 
+// A key of the protocol in words: without its underscores.
+void report_put_key(struct text *to, const char *key);
+
 // "recording", or "stopped: target exited".
 void report_put_state(struct text *to, const json_t *run);
 

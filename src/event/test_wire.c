@@ -382,6 +382,37 @@ static void test_a_header_of_something_else_is_refused(void **state)
     assert_int_equal(wire_parse_header(&empty, &header, NULL), -EINVAL);
 }
 
+// As they come from a kernel: all registers of a machine, and the longest copy that fits a record.
+static void test_whole_stacks_of_both_machines_survive(void **state)
+{
+    (void)state;
+    static const struct event_regs whole[] = {
+        {.arch = EVENT_ARCH_X86_64, .valid = (UINT64_C(1) << 17) - 1},
+        {.arch = EVENT_ARCH_AARCH64, .valid = (UINT64_C(1) << 33) - 1},
+    };
+    CLEANUP(freep) uint8_t *copy = NEW_ARRAY(uint8_t, UINT16_MAX);
+    for (size_t i = 0; i < UINT16_MAX; i++) {
+        copy[i] = (uint8_t)(i * 7);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(whole); i++) {
+        CLEANUP(text_fini) struct text stream = {0};
+        CLEANUP(wire_scratch_fini) struct wire_scratch scratch = {0};
+        struct event_regs all = whole[i];
+        for (unsigned k = 0; k < EVENT_REGS_MAX; k++) {
+            all.at[k] = all.valid >> k & 1 ? UINT64_C(0x7f0000000000) + k : 0;
+        }
+        struct event event = {.kind = EVENT_SWITCH_OUT, .switch_out.has_stack = true};
+        event.switch_out.stack.regs = &all;
+        event.switch_out.stack.copy = (struct slice){copy, 65528};
+        wire_put(&stream, &event);
+        struct reader from = reader_of_text(&stream);
+        struct event got;
+        assert_int_equal(wire_parse(&from, &scratch, &got), WIRE_OK);
+        assert_same_stack(&got.switch_out.stack, &event.switch_out.stack);
+        assert_false(got.switch_out.stack.copy_cut);
+    }
+}
+
 // What is too long is cut by put, so that the rest of a stream stays readable.
 static void test_too_much_is_cut_and_still_parses(void **state)
 {
@@ -422,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_a_wrong_length_is_bad),
         cmocka_unit_test(test_values_that_mean_nothing_are_bad),
         cmocka_unit_test(test_a_header_of_something_else_is_refused),
+        cmocka_unit_test(test_whole_stacks_of_both_machines_survive),
         cmocka_unit_test(test_too_much_is_cut_and_still_parses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,11 +175,34 @@ static char *demangle_plain(const char *name, enum symbol_lang *ret_lang)
     return result;
 }
 
+// `puts@plt` is a stub (image/elf_stubs.h), not a version of `puts`.
+static const char stub_suffix[] = "@plt";
+
+static bool is_stub(const char *name, size_t n)
+{
+    size_t n_suffix = sizeof stub_suffix - 1;
+    return n > n_suffix && memcmp(name + n - n_suffix, stub_suffix, n_suffix) == 0;
+}
+
+static char *demangle_stub(const char *name, size_t n, enum symbol_lang *ret_lang)
+{
+    CLEANUP(freep) char *callee = alloc_text(name, n - (sizeof stub_suffix - 1));
+    CLEANUP(freep) char *readable = demangle_plain(callee, ret_lang);
+    struct text whole = {0};
+    text_add(&whole, readable != NULL ? readable : callee);
+    text_add(&whole, stub_suffix);
+    return text_take(&whole);
+}
+
 char *demangle(const char *name, enum symbol_lang *ret_lang)
 {
     *ret_lang = SYMBOL_UNKNOWN;
-    if (strnlen(name, LIMIT_SYMBOL_BYTES + 1) > LIMIT_SYMBOL_BYTES) {
+    size_t n = strnlen(name, LIMIT_SYMBOL_BYTES + 1);
+    if (n > LIMIT_SYMBOL_BYTES) {
         return alloc_text(name, strlen(name));
+    }
+    if (is_stub(name, n)) {
+        return demangle_stub(name, n, ret_lang);
     }
     CLEANUP(freep) char *plain = alloc_text(name, length_without_tags(name));
     char *result = demangle_plain(plain, ret_lang);

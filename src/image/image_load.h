@@ -1,7 +1,7 @@
 #pragma once
 
-// Reads the symbols of one image: decides which file it is, whether that still is the file that
-// was mapped, and says in one line what is missing. Runs on the library's worker.
+// Reads one image: its symbols, or how to unwind its code; and says in one line what is missing.
+// Runs on the library's workers.
 
 #include "image/library.h"
 
@@ -9,10 +9,16 @@ struct image_loaded {
     struct symtab *symtab; // NULL: failed
     struct image_stamp stamp;
     bool was_changed;
+    struct build_id build_id;
+    bool has_dwarf;
+    bool names_missing; // dynamic symbols only, and a build-id to ask others by
+    struct image_debug *debug;
     struct err note;
 };
 
-void image_load(const struct image *image, struct image_loaded *ret);
+// `debug_path` is $STAX_DEBUG_PATH, or NULL.
+void image_load(const struct image *image, const char *debug_path, struct image_loaded *ret);
 
-// What the file of this path looks like now; all zero when there is none.
-struct image_stamp image_stamp_now(const struct image_root *root, const char *path);
+// Only what is a file, or the vdso. NULL, and why not.
+struct cfi_table *image_load_cfi(const struct image *image, struct cfi_facts *ret_facts,
+                                 struct err *reterr);

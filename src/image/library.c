@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "image/image_debug.h"
+#include "image/image_file.h"
 #include "image/image_load.h"
 
 #include <signal.h>
@@ -24,62 +26,157 @@ static bool same_root(const struct image_root_key *a, const struct image_root_ke
     return a->device == b->device && a->inode == b->inode && a->mount == b->mount;
 }
 
-// ---- Life of the worker ------------------------------------------------------------------------
+// ---- Life of the workers -----------------------------------------------------------------------
 
-static void publish(struct library *library, struct image *image, struct image_loaded *loaded)
+// The last one to have read the file lets go of the directory that it is in.
+static void finish_with_root(struct image *image)
 {
-    image->note = loaded->note;
-    image->stamp = loaded->stamp;
-    image->was_changed = loaded->was_changed;
-    int state = loaded->symtab != NULL ? IMAGE_READY : IMAGE_FAILED;
-    atomic_store_explicit(&image->symtab, loaded->symtab, memory_order_release);
-    atomic_store_explicit(&image->state, state, memory_order_release);
+    if (atomic_fetch_sub(&image->n_to_come, 1) == 1 && !image->keeps_root) {
+        image_root_unref(TAKE(image->root));
+    }
+}
+
+// ---- Symbols -----------------------------------------------------------------------------------
+
+static void tell_change(struct library *library)
+{
     atomic_fetch_add_explicit(&library->generation, 1, memory_order_release);
     if (library->on_change != NULL) {
         library->on_change(library->context);
     }
 }
 
+static void publish(struct library *library, struct image *image, struct image_loaded *loaded)
+{
+    image->note = loaded->note;
+    image->stamp = loaded->stamp;
+    image->was_changed = loaded->was_changed;
+    image->file_build_id = loaded->build_id;
+    image->has_dwarf = loaded->has_dwarf;
+    atomic_store_explicit(&image->names_missing, loaded->names_missing, memory_order_relaxed);
+    int state = loaded->symtab != NULL ? IMAGE_READY : IMAGE_FAILED;
+    atomic_store_explicit(&image->debug, loaded->debug, memory_order_release);
+    atomic_store_explicit(&image->symtab, loaded->symtab, memory_order_release);
+    atomic_store_explicit(&image->state, state, memory_order_release);
+    tell_change(library);
+}
+
+static void load_image(struct library *library, struct image *image)
+{
+    struct image_loaded loaded;
+    image->loaded_unix_ns = clock_unix_ns();
+    image_load(image, library->debug_path, &loaded);
+    finish_with_root(image);
+    publish(library, image, &loaded);
+}
+
+// Puts what was found in the place of what there was.
+static void improve(struct library *library, struct image *image, const char *path)
+{
+    struct image_debug *old = atomic_load_explicit(&image->debug, memory_order_relaxed);
+    struct symtab *symtab = NULL;
+    struct image_debug *debug = image_debug_add(image, path, &symtab);
+    if (debug->path == NULL && old != NULL && old->path != NULL) {
+        image_debug_free(debug); // what there is is better
+        return;
+    }
+    if (debug->path != NULL && symtab == NULL) { // DWARF alone: what is missing stays missing
+        err_set(&debug->note, 0, "%s", image_note(image));
+    }
+    debug->older = old;
+    atomic_store_explicit(&image->debug, debug, memory_order_release);
+    if (symtab != NULL) {
+        vec_push(&library->replaced, atomic_load_explicit(&image->symtab, memory_order_relaxed));
+        atomic_store_explicit(&image->symtab, symtab, memory_order_release);
+        atomic_store_explicit(&image->names_missing, false, memory_order_relaxed);
+    }
+    tell_change(library);
+}
+
+static void load_symbols(struct library *library, const struct wanted_job *job)
+{
+    if (job->debug_file == NULL) {
+        load_image(library, job->image);
+    } else if (atomic_load_explicit(&job->image->state, memory_order_relaxed) == IMAGE_READY) {
+        improve(library, job->image, job->debug_file);
+    }
+}
+
+// ---- Rules, and both workers -------------------------------------------------------------------
+
+static void load_rules(struct library *library, const struct wanted_job *job)
+{
+    struct image *image = job->image;
+    struct cfi_table *table = image_load_cfi(image, &image->cfi_facts, &image->cfi_note);
+    finish_with_root(image);
+    atomic_store_explicit(&image->cfi, table, memory_order_release);
+    atomic_store_explicit(&image->cfi_state, table != NULL ? IMAGE_READY : IMAGE_FAILED,
+                          memory_order_release);
+    atomic_fetch_add_explicit(&library->cfi_generation, 1, memory_order_release);
+    pthread_mutex_lock(&library->cfi_lock);
+    pthread_cond_broadcast(&library->cfi_done);
+    pthread_mutex_unlock(&library->cfi_lock);
+}
+
 static void *work(void *context)
 {
-    struct library *library = context;
-    for (struct image *image; (image = queue_pop(&library->wanted)) != NULL;) {
-        if (atomic_load_explicit(&library->stopping, memory_order_relaxed)) {
-            continue; // leave the queue empty
-        }
-        struct image_loaded loaded;
-        image->loaded_unix_ns = clock_unix_ns();
-        image_load(image, &loaded);
-        image_root_unref(TAKE(image->root));
-        publish(library, image, &loaded);
+    struct library_worker *worker = context;
+    for (struct wanted_job job; wanted_pop(&worker->wanted, &job);) {
+        worker->load(worker->library, &job);
+        free(job.debug_file);
     }
     return NULL;
 }
 
 // Signals are for the thread that started us.
-static void start_worker(struct library *library)
+static void worker_start(struct library_worker *worker, struct library *library,
+                         void (*load)(struct library *library, const struct wanted_job *job))
 {
+    worker->library = library;
+    worker->load = load;
+    wanted_init(&worker->wanted);
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     ASSERT(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-    ASSERT(pthread_create(&library->worker, NULL, work, library) == 0);
+    ASSERT(pthread_create(&worker->thread, NULL, work, worker) == 0);
     ASSERT(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+}
+
+static void worker_stop(struct library_worker *worker)
+{
+    wanted_close(&worker->wanted);
+    ASSERT(pthread_join(worker->thread, NULL) == 0);
+    wanted_fini(&worker->wanted);
+}
+
+static void init_waiting(struct library *library)
+{
+    pthread_condattr_t attributes;
+    ASSERT(pthread_mutex_init(&library->cfi_lock, NULL) == 0);
+    ASSERT(pthread_condattr_init(&attributes) == 0);
+    ASSERT(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    ASSERT(pthread_cond_init(&library->cfi_done, &attributes) == 0);
+    pthread_condattr_destroy(&attributes);
 }
 
 void library_init(struct library *library, void (*on_change)(void *context), void *context)
 {
     *library = (struct library){.on_change = on_change, .context = context};
     library->images = NEW_ARRAY(struct image * _Atomic, LIMIT_LOADED_IMAGES);
+    const char *debug_path = getenv("STAX_DEBUG_PATH");
+    library->debug_path = debug_path == NULL ? NULL : alloc_text(debug_path, strlen(debug_path));
     ASSERT(pthread_mutex_init(&library->lock, NULL) == 0);
-    queue_init(&library->wanted);
-    start_worker(library);
+    init_waiting(library);
+    worker_start(&library->symbols, library, load_symbols);
+    worker_start(&library->rules, library, load_rules);
 }
 
 static void image_free(struct image *image)
 {
     cfi_table_free(atomic_load(&image->cfi));
     symtab_free(atomic_load(&image->symtab));
+    image_debug_free(atomic_load(&image->debug));
     image_root_unref(image->root);
     free(image->path);
     free(image);
@@ -87,15 +184,24 @@ static void image_free(struct image *image)
 
 void library_fini(struct library *library)
 {
-    atomic_store(&library->stopping, true);
-    queue_close(&library->wanted);
-    ASSERT(pthread_join(library->worker, NULL) == 0);
-    queue_fini(&library->wanted);
+    worker_stop(&library->symbols);
+    worker_stop(&library->rules);
     for (uint32_t i = 0; i < library->n; i++) {
         image_free(library_at(library, i));
     }
+    for (size_t i = 0; i < library->replaced.n; i++) {
+        symtab_free(library->replaced.at[i]);
+    }
+    for (size_t i = 0; i < library->kept_roots.n; i++) {
+        image_root_unref(library->kept_roots.at[i]);
+    }
+    vec_fini(&library->replaced);
+    vec_fini(&library->kept_roots);
+    free(library->debug_path);
     free(library->images);
     map_fini(&library->by_identity);
+    pthread_cond_destroy(&library->cfi_done);
+    pthread_mutex_destroy(&library->cfi_lock);
     pthread_mutex_destroy(&library->lock);
 }
 
@@ -174,6 +280,33 @@ static bool still_right(const struct image *image, const struct image_identity *
            now.changed_unix_ns == image->stamp.changed_unix_ns;
 }
 
+// What is no file has no rules, and nobody has to wait to learn that.
+static void init_cfi(struct image *image)
+{
+    bool is_file = image->kind == IMAGE_FILE && image->path[0] == '/';
+    bool may_have = is_file || image->kind == IMAGE_VDSO;
+    atomic_init(&image->cfi_state, may_have ? IMAGE_NEW : IMAGE_FAILED);
+    atomic_init(&image->n_to_come, may_have ? 2 : 1);
+    if (!may_have) {
+        err_set(&image->cfi_note, 0, "is not a file: nothing says how to unwind it");
+    }
+}
+
+// Directories are descriptors, and of these there are not many. Under the lock.
+static bool keep_root(struct library *library, struct image_root *root)
+{
+    for (size_t i = 0; i < library->kept_roots.n; i++) {
+        if (library->kept_roots.at[i] == root) {
+            return true;
+        }
+    }
+    if (library->kept_roots.n == LIMIT_KEPT_ROOTS) {
+        return false;
+    }
+    vec_push(&library->kept_roots, image_root_ref(root));
+    return true;
+}
+
 static struct image *image_new(const struct image_identity *identity, struct image_root *root)
 {
     struct image *image = NEW(struct image);
@@ -186,6 +319,7 @@ static struct image *image_new(const struct image_identity *identity, struct ima
     image->root = image_root_ref(root);
     image->root_key = image_root_key(root);
     atomic_init(&image->state, identity->kind == IMAGE_ANONYMOUS ? IMAGE_READY : IMAGE_NEW);
+    init_cfi(image);
     return image;
 }
 
@@ -222,7 +356,9 @@ static uint32_t add(struct library *library, uint64_t hash, const struct image_i
     if (n == LIMIT_LOADED_IMAGES - 1) {
         return add_overflow(library, root);
     }
-    uint32_t id = append(library, image_new(identity, root));
+    struct image *image = image_new(identity, root);
+    image->keeps_root = keep_root(library, root);
+    uint32_t id = append(library, image);
     map_add(&library->by_identity, hash, id);
     return id;
 }
@@ -254,8 +390,13 @@ void library_want(struct library *library, uint32_t id)
     struct image *image = library_at(library, id);
     int expected = IMAGE_NEW;
     if (atomic_compare_exchange_strong(&image->state, &expected, IMAGE_QUEUED)) {
-        queue_push(&library->wanted, image);
+        wanted_push(&library->symbols.wanted, image, NULL);
     }
+}
+
+void library_heat(struct library *library, uint32_t id, uint64_t n_samples)
+{
+    atomic_fetch_add_explicit(&library_at(library, id)->heat, n_samples, memory_order_relaxed);
 }
 
 struct image *library_at(const struct library *library, uint32_t id)
@@ -269,9 +410,85 @@ const struct symtab *image_symtab(const struct image *image)
     return atomic_load_explicit(&image->symtab, memory_order_acquire);
 }
 
+// ---- Better names ------------------------------------------------------------------------------
+
+static bool is_missing(const struct image *image)
+{
+    return atomic_load_explicit(&image->state, memory_order_acquire) == IMAGE_READY &&
+           atomic_load_explicit(&image->names_missing, memory_order_relaxed) &&
+           !atomic_load_explicit(&image->fetch_claimed, memory_order_relaxed);
+}
+
+static struct image *hottest_missing(const struct library *library)
+{
+    struct image *hottest = NULL;
+    uint64_t most = 0;
+    uint32_t n = atomic_load_explicit(&library->n, memory_order_acquire);
+    for (uint32_t id = 0; id < n; id++) {
+        struct image *image = library_at(library, id);
+        uint64_t heat = atomic_load_explicit(&image->heat, memory_order_relaxed);
+        if (is_missing(image) && (hottest == NULL || heat > most)) {
+            hottest = image;
+            most = heat;
+        }
+    }
+    return hottest;
+}
+
+uint32_t library_next_missing(struct library *library)
+{
+    for (struct image *image; (image = hottest_missing(library)) != NULL;) {
+        if (!atomic_exchange(&image->fetch_claimed, true)) { // nobody was faster
+            return image->id;
+        }
+    }
+    return LIBRARY_NONE;
+}
+
+void library_missing_again(struct library *library, uint32_t id)
+{
+    atomic_store(&library_at(library, id)->fetch_claimed, false);
+}
+
+void library_add_debug_file(struct library *library, uint32_t id, const char *path)
+{
+    wanted_push(&library->symbols.wanted, library_at(library, id), alloc_text(path, strlen(path)));
+}
+
 // ---- Unwinding ---------------------------------------------------------------------------------
 
 const struct cfi_table *image_cfi(const struct image *image)
 {
     return atomic_load_explicit(&image->cfi, memory_order_acquire);
+}
+
+bool image_cfi_is_done(const struct image *image)
+{
+    int state = atomic_load_explicit(&image->cfi_state, memory_order_acquire);
+    return state == IMAGE_READY || state == IMAGE_FAILED;
+}
+
+void library_want_cfi(struct library *library, uint32_t id)
+{
+    struct image *image = library_at(library, id);
+    int expected = IMAGE_NEW;
+    if (atomic_compare_exchange_strong(&image->cfi_state, &expected, IMAGE_QUEUED)) {
+        wanted_push(&library->rules.wanted, image, NULL);
+    }
+}
+
+bool library_await_cfi(struct library *library, uint32_t id, uint64_t until_ns)
+{
+    const struct image *image = library_at(library, id);
+    if (image_cfi_is_done(image)) {
+        return true;
+    }
+    struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
+                             .tv_nsec = (long)(until_ns % NS_PER_S)};
+    pthread_mutex_lock(&library->cfi_lock);
+    while (!image_cfi_is_done(image) &&
+           pthread_cond_timedwait(&library->cfi_done, &library->cfi_lock, &until) == 0) {
+    }
+    pthread_mutex_unlock(&library->cfi_lock);
+    return image_cfi_is_done(image);
 }

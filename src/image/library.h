@@ -11,12 +11,20 @@
 //     anything else        kind, path
 //
 // Getting one is quick and does not read its file. Asking for its symbols (`want`) hands it to a
-// worker thread; the result is published by one atomic pointer, so that readers see either no
-// table yet or a whole one, and never wait:
+// worker thread, which takes the hottest of those that are wanted first; the result is published by
+// one atomic pointer, so that readers see either no table yet or a whole one, and never wait:
 //
 //     IMAGE_NEW ──library_want()──► IMAGE_QUEUED ──worker──► IMAGE_READY     symtab != NULL, but
 //                                                       │                    for anonymous memory
 //                                                       └──► IMAGE_FAILED    note says why
+//
+// A table may be replaced by a better one, once a debug file has been fetched from somewhere
+// (library_add_debug_file): IMAGE_READY stays, the pointer changes, the generation rises. Tables
+// that were replaced live as long as the library, since somebody may be reading them.
+//
+// The rules to unwind its code go the same way, with a state and a worker of their own: the
+// recording needs them at once, and must not stand in line behind symbols that nobody has asked
+// about yet. Only a recording waits for them, and never for long (`await`).
 //
 // Files are opened inside the root directory of the process that mapped them, so that a target in
 // a container resolves to its own files; a file that is not the one that was mapped (other
@@ -27,11 +35,11 @@
 
 #include "base/err.h"
 #include "base/map.h"
-#include "base/queue.h"
 #include "base/vec.h"
 #include "image/elf_symbols.h"
 #include "image/image_root.h"
 #include "image/symtab.h"
+#include "image/wanted.h"
 #include "unwind/cfi.h"
 
 #include <stdatomic.h>
@@ -57,6 +65,16 @@ struct image_stamp {
     uint64_t changed_unix_ns; // ctime, which, unlike mtime, nobody can set back
 };
 
+// What separate debug information an image has. Immutable; replaced as a whole.
+struct image_debug {
+    char *path;               // NULL: there was one, but it was refused (`note`)
+    bool in_own_root;         // a path of ours, not of the target
+    bool has_dwarf;           // .debug_info
+    struct image_stamp stamp; // when it was found to be the right one
+    struct err note;          // of the image from now on
+    struct image_debug *older;
+};
+
 struct image {
     uint32_t id;
     enum image_kind kind;
@@ -65,23 +83,40 @@ struct image {
     uint64_t device;
     uint64_t inode;
     uint64_t mapped_unix_ns;
-    struct image_root *root; // until it is loaded
+    struct image_root *root;   // of the first process that mapped it
+    bool keeps_root;           // or else only until both workers have been here
+    _Atomic uint8_t n_to_come; // of them
     struct image_root_key root_key;
     _Atomic(struct symtab *) symtab;
-    _Atomic int state; // enum image_state
+    _Atomic(struct image_debug *) debug; // NULL: none, as far as known
+    _Atomic int state;                   // enum image_state
+    _Atomic uint64_t heat;               // samples whose innermost frame lies in it, as told
+    _Atomic bool names_missing;          // READY, but with its dynamic symbols only
+    _Atomic bool fetch_claimed;          // by library_next_missing()
 
     // Read only when READY or FAILED.
-    struct err note; // why there are no symbols, or fewer than hoped
+    struct build_id file_build_id; // READY: of the file; `build_id` is empty when the kernel did
+                                   // not tell it, as for what was mapped before the recording
+    struct err note; // why there are no symbols, or fewer than hoped; ask image_note()
     struct image_stamp stamp;
     uint64_t loaded_unix_ns; // when loading began
     bool was_changed;        // FAILED since the file was another one by then
+    bool has_dwarf;          // .debug_info in the file itself
 
     // How to unwind its code: read apart from its symbols, by another worker, since the recording
     // needs it at once.
     _Atomic(struct cfi_table *) cfi;
     _Atomic int cfi_state; // enum image_state
-    struct err cfi_note;   // READY or FAILED: why there is none
+    struct err cfi_note;   // FAILED: why there is none
     struct cfi_facts cfi_facts;
+};
+
+// One worker: takes jobs out of its list, one after the other.
+struct library_worker {
+    struct library *library;
+    void (*load)(struct library *library, const struct wanted_job *job);
+    struct wanted wanted;
+    pthread_t thread;
 };
 
 struct library {
@@ -89,17 +124,24 @@ struct library {
     struct image *_Atomic *images; // LIMIT_LOADED_IMAGES slots
     _Atomic uint32_t n;            // the last slot stands for all that are too many
     struct map by_identity;
-    struct queue wanted;
-    pthread_t worker;
-    _Atomic bool stopping;
-    _Atomic uint64_t generation;      // rises whenever an image has become READY or FAILED
+    struct library_worker symbols;
+    struct library_worker rules;
+    char *debug_path;                    // $STAX_DEBUG_PATH, or NULL
+    VEC(struct symtab *) replaced;       // tables that somebody may still be reading
+    VEC(struct image_root *) kept_roots; // LIMIT_KEPT_ROOTS of them; under the lock
+    _Atomic uint64_t generation; // rises whenever an image has become READY or FAILED, or better
     void (*on_change)(void *context); // called on the worker thread, may be NULL
     void *context;
+    pthread_mutex_t cfi_lock; // for waiting only
+    pthread_cond_t cfi_done;
+    _Atomic uint64_t cfi_generation; // rises whenever rules have become READY or FAILED
 };
 
+// Debug files are looked for in $STAX_DEBUG_PATH, too (debug_file.h).
 void library_init(struct library *library, void (*on_change)(void *context), void *context);
 
-// Stops the worker (a file that is being read is read to its end) and frees all images and tables.
+// Stops the workers (what is wanted is forgotten, a file that is being read is read to its end) and
+// frees all images and tables.
 void library_fini(struct library *library);
 
 // The id of this image, new or known. `root` is referenced when it is new. Any thread.
@@ -109,7 +151,42 @@ uint32_t library_get(struct library *library, const struct image_identity *ident
 // Has its symbols loaded unless that has happened or is under way. Any thread; returns at once.
 void library_want(struct library *library, uint32_t id);
 
-// Has its unwinding rules read, likewise, by a worker of their own.
+// Samples fell into it: what is hot is read first. Any thread.
+void library_heat(struct library *library, uint32_t id, uint64_t n_samples);
+
+// ---- Better names, later ------------------------------------------------------------------------
+
+// The hottest image that has a file_build_id and a READY table of nothing but dynamic symbols, and
+// that was not answered before; LIBRARY_NONE when there is none for now: library->on_change is
+// called when there may be another one. Any thread.
+enum { LIBRARY_NONE = UINT32_MAX };
+uint32_t library_next_missing(struct library *library);
+
+// It could not be fetched for now: library_next_missing() will answer it once more.
+void library_missing_again(struct library *library, uint32_t id);
+
+// Has the worker read the symbols of this debug file, a path of our own (not of the target), and
+// publish a table of these and the image's own. It is refused, and the image's note says why,
+// unless its build-id is that of the image. Any thread; returns at once.
+void library_add_debug_file(struct library *library, uint32_t id, const char *path);
+
+// Opens the file with the DWARF of a READY image: its debug file, or itself; the same file that its
+// symbols are from. A descriptor; or a negative errno and why: -ENOENT there is none, -ESTALE it is
+// another one by now. Any thread.
+int image_debug_open(const struct image *image, struct err *reterr);
+
+// Of a READY or FAILED image: why there are no symbols, or fewer than hoped; "" when all is well.
+// Lives as long as the library.
+static inline const char *image_note(const struct image *image)
+{
+    const struct image_debug *debug = atomic_load_explicit(&image->debug, memory_order_acquire);
+    return debug != NULL ? debug->note.text : image->note.text;
+}
+
+// ---- Unwinding ----------------------------------------------------------------------------------
+
+// Has its unwinding rules read, likewise. What is no file has none, from the start: memory without
+// a file, the kernel, a mapping like "[heap]".
 void library_want_cfi(struct library *library, uint32_t id);
 
 // Waits until they have been read, or until that moment (CLOCK_MONOTONIC). True: READY or FAILED.
@@ -117,6 +194,11 @@ bool library_await_cfi(struct library *library, uint32_t id, uint64_t until_ns);
 
 // The rules, or NULL for now or for good.
 const struct cfi_table *image_cfi(const struct image *image);
+
+// There will be no more rules than there are: READY or FAILED.
+bool image_cfi_is_done(const struct image *image);
+
+// ---- Images -------------------------------------------------------------------------------------
 
 // The image with this id; never moves and lives as long as the library.
 struct image *library_at(const struct library *library, uint32_t id);

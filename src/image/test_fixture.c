@@ -3,6 +3,8 @@
 
 #include "image/test_support.h"
 
+#include <unistd.h>
+
 int fixture_data = 7;
 
 __attribute__((noinline)) static int fixture_local(int x)
@@ -22,3 +24,9 @@ __attribute__((weak)) int fixture_weak(int x)
 }
 
 int __fixture_alias_with_a_long_name(int x) __attribute__((alias("fixture_global")));
+
+int fixture_calls_others(void);
+int fixture_calls_others(void)
+{
+    return getppid() + fixture_global(1); // through stubs
+}

@@ -133,7 +133,6 @@ static void assert_ready(const struct image *image)
     }
     assert_true(knows(image, "fixture_global"));
     assert_string_equal(image->note.text, "");
-    assert_null(image->root);
 }
 
 static void assert_refused(const struct image *image, const char *reason)
@@ -275,6 +274,118 @@ static void test_a_stripped_file_says_so(void **state)
     assert_false(knows(image, "fixture_local"));
     assert_non_null(strstr(image->note.text, "stripped: only its "));
     assert_non_null(strstr(image->note.text, world->fixture));
+}
+
+// ---- Unwinding rules ---------------------------------------------------------------------------
+
+enum { PATIENCE_S = 60 };
+
+static struct image *load_rules(struct world *world, const struct image_identity *identity)
+{
+    uint32_t id = library_get(&world->library, identity, world->root);
+    library_want_cfi(&world->library, id);
+    uint64_t until_ns = clock_now_ns() + PATIENCE_S * (uint64_t)NS_PER_S;
+    assert_true(library_await_cfi(&world->library, id, until_ns));
+    return library_at(&world->library, id);
+}
+
+static void assert_no_rules(const struct image *image, const char *reason)
+{
+    assert_int_equal(image->cfi_state, IMAGE_FAILED);
+    assert_null(image_cfi(image));
+    if (strstr(image->cfi_note.text, reason) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", image->cfi_note.text, reason);
+    }
+}
+
+static void test_rules_and_symbols_are_read_apart(void **state)
+{
+    struct world *world = *state;
+    for (int rules_first = 0; rules_first < 2; rules_first++) {
+        CLEANUP(freep) char *path = path_join(world->directory, rules_first ? "a.so" : "b.so");
+        file_copy(world->fixture, path);
+        struct image_identity identity = mapped_identity(path);
+        uint32_t id = library_get(&world->library, &identity, world->root);
+        struct image *image = library_at(&world->library, id);
+        assert_int_equal(image->cfi_state, IMAGE_NEW);
+        if (rules_first) {
+            load_rules(world, &identity);
+            assert_int_equal(image->state, IMAGE_NEW);
+            assert_non_null(image->root); // the symbols will need it
+        }
+        assert_ready(load(world, id));
+        load_rules(world, &identity);
+        assert_int_equal(image->cfi_state, IMAGE_READY);
+        assert_non_null(image_cfi(image));
+        assert_true(image->keeps_root && image->root == world->root);
+    }
+    assert_int_equal(world->library.cfi_generation, 2);
+}
+
+static void test_rules_of_the_vdso(void **state)
+{
+    struct world *world = *state;
+    if (getauxval(AT_SYSINFO_EHDR) == 0) {
+        print_message("no vdso here\n");
+        skip();
+    }
+    struct image_identity identity = {.kind = IMAGE_VDSO, .path = slice_of_text("[vdso]")};
+    assert_non_null(image_cfi(load_rules(world, &identity)));
+}
+
+// Nobody waits for what there cannot be.
+static void test_what_is_no_file_has_no_rules(void **state)
+{
+    struct world *world = *state;
+    const struct image_identity identities[] = {
+        {.kind = IMAGE_ANONYMOUS, .path = slice_of_text("[anon]")},
+        {.kind = IMAGE_KERNEL, .path = slice_of_text("[kernel]")},
+        {.kind = IMAGE_FILE, .path = slice_of_text("[heap]")},
+        {.kind = IMAGE_FILE, .path = slice_of_text("")},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(identities); i++) {
+        uint32_t id = library_get(&world->library, &identities[i], world->root);
+        assert_true(library_await_cfi(&world->library, id, 0));
+        library_want_cfi(&world->library, id);
+        assert_no_rules(library_at(&world->library, id), "is not a file");
+    }
+    assert_int_equal(world->library.cfi_generation, 0);
+}
+
+static void test_rules_of_another_file_are_refused(void **state)
+{
+    struct world *world = *state;
+    struct image_identity identity = mapped_identity(world->fixture);
+    identity.mapped_unix_ns -= 10 * (uint64_t)NS_PER_S; // the copy was made later
+    assert_no_rules(load_rules(world, &identity), "has changed since it was mapped");
+
+    identity = file_identity(world->fixture);
+    identity.build_id = world->build_id;
+    identity.build_id.at[0] ^= 1;
+    assert_no_rules(load_rules(world, &identity), "(other build-id)");
+
+    CLEANUP(text_fini) struct text path = {0};
+    text_addf(&path, "%s (deleted)", world->fixture);
+    identity.path = slice_of_text(text_get(&path));
+    assert_no_rules(load_rules(world, &identity), "libfixture.so: the file was deleted");
+    identity.build_id = world->build_id; // what stands there is the same
+    assert_non_null(image_cfi(load_rules(world, &identity)));
+
+    CLEANUP(freep) char *script = path_join(world->directory, "script");
+    file_write(script, "#!/bin/sh\n", 10);
+    identity = mapped_identity(script);
+    assert_no_rules(load_rules(world, &identity), "script is not an ELF file");
+}
+
+static void test_waiting_for_rules_ends(void **state)
+{
+    struct world *world = *state;
+    struct image_identity identity = mapped_identity(world->fixture);
+    uint32_t id = library_get(&world->library, &identity, world->root);
+    uint64_t until_ns = clock_now_ns() + NS_PER_MS; // nobody has asked for them
+    assert_false(library_await_cfi(&world->library, id, until_ns));
+    assert_true(clock_now_ns() >= until_ns);
+    assert_false(library_await_cfi(&world->library, id, 0));
 }
 
 // ---- What must not load ------------------------------------------------------------------------
@@ -539,7 +650,11 @@ static void *join_crowd(void *context)
         uint32_t id = library_get(&world->library, &identity, root);
         image_root_unref(root);
         library_want(&world->library, id);
+        library_want_cfi(&world->library, id);
         const struct image *image = library_at(&world->library, round % (id + 1));
+        if (library_await_cfi(&world->library, id, 0) && image_cfi(image) != NULL) {
+            cfi_table_find(image_cfi(image), round);
+        }
         const struct symtab *symtab = image_symtab(image);
         if (symtab != NULL) {
             const struct symbol *symbol = symtab_at(symtab, round % symtab_count(symtab));
@@ -571,7 +686,10 @@ static void test_a_crowd(void **state)
     uint32_t n_ready = 0;
     for (uint32_t id = 0; id < world->library.n; id++) {
         n_ready += load(world, id)->state == IMAGE_READY;
+        uint64_t until_ns = clock_now_ns() + PATIENCE_S * (uint64_t)NS_PER_S;
+        assert_true(library_await_cfi(&world->library, id, until_ns));
     }
+    assert_int_equal(world->library.cfi_generation, world->library.n);
     assert_int_equal(world->library.generation, world->library.n);
     assert_true(n_ready >= CROWD_FILES - 1 && n_ready < world->library.n);
 }
@@ -587,6 +705,11 @@ int main(void)
         TEST(test_vdso),
         TEST(test_kernel),
         TEST(test_a_stripped_file_says_so),
+        TEST(test_rules_and_symbols_are_read_apart),
+        TEST(test_rules_of_the_vdso),
+        TEST(test_what_is_no_file_has_no_rules),
+        TEST(test_rules_of_another_file_are_refused),
+        TEST(test_waiting_for_rules_ends),
         TEST(test_another_build_is_refused),
         TEST(test_a_file_without_build_id_that_changed_is_refused),
         TEST(test_another_inode_is_refused),

@@ -2,8 +2,10 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "image/build_id.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <spawn.h>
@@ -56,6 +58,15 @@ char *path_join(const char *directory, const char *name)
     return text_take(&path);
 }
 
+void directory_make_for(const char *path)
+{
+    for (const char *slash = path; (slash = strchr(slash + 1, '/')) != NULL;) {
+        char *directory = alloc_text(path, (size_t)(slash - path));
+        ASSERT(mkdir(directory, 0755) == 0 || errno == EEXIST);
+        free(directory);
+    }
+}
+
 void file_write(const char *path, const void *bytes, size_t n)
 {
     CLEANUP(closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -85,4 +96,33 @@ bool command_output(char *const argv[], struct text *text)
          file_read(path, COPY_BYTES_MAX, text) == 0;
     directory_remove(directory);
     return ok;
+}
+
+static bool objcopy(const char *option, const char *from, const char *to)
+{
+    CLEANUP(text_fini) struct text output = {0};
+    char *argv[] = {(char[]){"objcopy"}, (char *)(uintptr_t)option, (char *)(uintptr_t)from,
+                    (char *)(uintptr_t)to, NULL};
+    return command_output(argv, &output);
+}
+
+bool strip_all(const char *from, const char *to)
+{
+    return objcopy("--strip-all", from, to);
+}
+
+bool keep_debug(const char *from, const char *to)
+{
+    return objcopy("--only-keep-debug", from, to);
+}
+
+char *build_id_path(const char *directory, const struct build_id *id)
+{
+    struct text path = {0};
+    text_addf(&path, "%s/.build-id/%02x/", directory, id->at[0]);
+    for (size_t i = 1; i < id->n; i++) {
+        text_addf(&path, "%02x", id->at[i]);
+    }
+    text_add(&path, ".debug");
+    return text_take(&path);
 }

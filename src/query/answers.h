@@ -32,15 +32,16 @@ struct health {
     uint64_t samples;      // in this view
     uint64_t lost_samples; // of the run: the kernel's and those that found the run full
     uint64_t lost_records;
-    uint64_t throttled;              // how often the kernel suspended sampling
-    uint64_t truncated_samples;      // of the run: stacks known to lack callers
-    uint64_t unresolved_samples;     // in this view: samples whose leaf has no name
-    bool estimated;                  // on-CPU times are samples x period, not exact
-    uint64_t unsampled_ns;           // on-CPU time of threads without any sample in this view
-    uint64_t blocked_ns;             // in this view
-    uint64_t approximate_blocked_ns; // of it: the stack is not the one of the wait itself
-    uint64_t unpaired_switches;      // of the run
-    bool recording;                  // the run goes on
+    uint64_t throttled;                   // how often the kernel suspended sampling
+    uint64_t truncated_samples;           // in this view: stacks known to lack callers
+    uint64_t truncated[TRUNCATION_COUNT]; // the same by reason
+    uint64_t unresolved_samples;          // in this view: samples whose leaf has no name
+    bool estimated;                       // on-CPU times are samples x period, not exact
+    uint64_t unsampled_ns;                // on-CPU time of threads without any sample in this view
+    uint64_t blocked_ns;                  // in this view
+    uint64_t approximate_blocked_ns;      // of it: the stack is not the one of the wait itself
+    uint64_t unpaired_switches;           // of the run
+    bool recording;                       // the run goes on
     uint64_t start_ns; // the window that this answer is about, from the start of the run
     uint64_t end_ns;
 };
@@ -213,6 +214,36 @@ struct image_reports {
 void image_reports_make(struct image_reports *ret, const struct calltree *tree,
                         const struct fold *fold, const struct store *store);
 void image_reports_fini(struct image_reports *reports);
+
+// ---- Diagnosis of stacks -----------------------------------------------------------------------
+
+// Stacks that end in the same binary for the same reason.
+struct truncation_report {
+    enum truncation truncation;
+    image_id image;    // 0: nobody's
+    struct slice path; // of the image; empty when nobody's
+    uint64_t samples;
+    uint64_t waits; // how many
+};
+
+// A thread some of whose stacks lack callers.
+struct truncated_thread {
+    thread_id thread;
+    uint32_t tid;
+    struct slice name;
+    uint64_t samples;
+    uint64_t truncated_samples;
+};
+
+struct truncations {
+    VEC(struct truncation_report) places; // by samples, then waits, most first
+    VEC(struct truncated_thread) threads; // by truncated_samples, most first
+};
+
+// At most `limit` of each; 0: all.
+void truncations_make(struct truncations *ret, const struct calltree *tree, const struct fold *fold,
+                      const struct store *store, size_t limit);
+void truncations_fini(struct truncations *truncations);
 
 // ---- Diagnosis of reasons ----------------------------------------------------------------------
 

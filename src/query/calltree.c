@@ -30,6 +30,13 @@ const struct function *calltree_function(const struct calltree *tree, node_id no
     return node == 0 ? NULL : names_function(tree->names, tree->nodes.at[node].function);
 }
 
+const struct function *calltree_truncation(const struct calltree *tree, node_id node)
+{
+    const struct function *outermost = calltree_function(tree,
+                                                         tree->nodes.at[node].outermost_caller);
+    return outermost != NULL && outermost->is_truncation ? outermost : NULL;
+}
+
 // Whether a node of `function` below `caller` has no other of the same function outside of it. The
 // walk ends where the function has not occurred in any stack yet, which is at once for most.
 static bool is_outermost(const struct calltree *tree, node_id caller, function_id function)
@@ -58,8 +65,10 @@ static node_id add_node(struct calltree *tree, node_id caller, function_id funct
     };
     uint32_t *first_depth = &tree->first_depth.at[function];
     *first_depth = *first_depth == 0 ? node.depth : MIN(*first_depth, node.depth);
+    node_id id = (node_id)tree->nodes.n;
+    node.outermost_caller = caller == 0 ? id : tree->nodes.at[caller].outermost_caller;
     vec_push(&tree->nodes, node);
-    return (node_id)(tree->nodes.n - 1);
+    return id;
 }
 
 static node_id callee(struct calltree *tree, node_id caller, function_id function)

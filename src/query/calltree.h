@@ -19,9 +19,10 @@
 typedef uint32_t node_id; // 0 is the root
 
 struct calltree_node {
-    node_id caller;       // always smaller than the node's own id
-    function_id function; // of the root: without meaning
-    uint32_t depth;       // root: 0
+    node_id caller;           // always smaller than the node's own id
+    function_id function;     // of the root: without meaning
+    node_id outermost_caller; // its ancestor of depth 1, or itself; of the root: 0
+    uint32_t depth;           // root: 0
     bool outermost;
 };
 
@@ -39,6 +40,9 @@ void calltree_fini(struct calltree *tree);
 
 // The function that `node` stands for; NULL for the root.
 const struct function *calltree_function(const struct calltree *tree, node_id node);
+
+// What says that the stacks of this node lack their callers, and why; NULL when they don't.
+const struct function *calltree_truncation(const struct calltree *tree, node_id node);
 
 // Brings names and tree up to the published stacks. Node ids stay as they are unless the names
 // changed: then the tree is new, and true is returned.

@@ -13,6 +13,11 @@ static void count_samples(struct health *health, const struct calltree *tree,
         uint64_t n = fold->running.n.at[i];
         health->samples += n;
         health->unresolved_samples += leaf == NULL || !leaf->resolved ? n : 0;
+        const struct function *truncation = calltree_truncation(tree, tree->of_stack.at[stack]);
+        if (truncation != NULL) {
+            health->truncated_samples += n;
+            health->truncated[truncation->truncation] += n;
+        }
     }
 }
 
@@ -50,7 +55,6 @@ struct health health_make(const struct calltree *tree, const struct fold *fold,
                         store_account(store, ACCOUNT_SAMPLES_DROPPED),
         .lost_records = store_account(store, ACCOUNT_RECORDS_LOST),
         .throttled = store_account(store, ACCOUNT_THROTTLES),
-        .truncated_samples = store_account(store, ACCOUNT_STACKS_TRUNCATED),
         .estimated = !store->has_switches,
         .unpaired_switches = store_account(store, ACCOUNT_SWITCHES_UNPAIRED),
         .recording = atomic_load(&store->ended_ns) == 0,

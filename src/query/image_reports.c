@@ -38,7 +38,7 @@ static void describe_library_image(struct image_report *report, const struct ima
     const struct symtab *symtab = image_symtab(image);
     bool done = state == IMAGE_READY || state == IMAGE_FAILED;
     report->state = state == IMAGE_READY ? "ready" : state == IMAGE_FAILED ? "failed" : "loading";
-    report->note = done ? image->note.text : "";
+    report->note = done ? image_note(image) : "";
     report->symbols = symtab == NULL ? 0 : symtab_count(symtab);
 }
 
@@ -54,9 +54,9 @@ static void describe(struct image_report *report, const struct names *names,
     if (id == 0) {
         report->path = slice_of_text("[unknown]");
         report->note = "nothing was mapped there";
-    } else if (row->kind == IMAGE_ROW_NAMED) {
+    } else if (row->kind == IMAGE_ROW_NAMED || row->kind == IMAGE_ROW_TRUNCATED) {
         report->state = "ready"; // its frames are names
-    } else if (row->kind != IMAGE_ROW_ANONYMOUS) {
+    } else if (image_row_is_binary(row)) {
         if (row->library < atomic_load_explicit(&names->library->n, memory_order_acquire)) {
             describe_library_image(report, library_at(names->library, row->library));
         } else {

@@ -44,9 +44,7 @@ static struct image *library_image(const struct names *names, image_id image)
 {
     const struct image_row *row = store_image(names->store, image);
     uint32_t n = atomic_load_explicit(&names->library->n, memory_order_acquire);
-    bool has_file = row->kind == IMAGE_ROW_FILE || row->kind == IMAGE_ROW_VDSO ||
-                    row->kind == IMAGE_ROW_KERNEL;
-    if (!has_file || row->library >= n) {
+    if (!image_row_is_binary(row) || row->library >= n) {
         return NULL;
     }
     return library_at(names->library, row->library);
@@ -123,6 +121,48 @@ static const char *binary_of(struct names *names, image_id image, const struct s
 
 // ---- Functions ---------------------------------------------------------------------------------
 
+// What stands in the place of the callers that a stack lacks. `image` is the code it ended in.
+static char *truncation_text(struct names *names, enum truncation truncation, image_id image)
+{
+    static const char *const texts[] = {
+        [TRUNCATED_NO_UNWIND_INFO] = "no unwinding information in %s",
+        [TRUNCATED_COPY_TOO_SHORT] = "the stack is longer than what was copied of it",
+        [TRUNCATED_UNREADABLE] = "callers of %s are on another stack",
+        [TRUNCATED_BAD_UNWIND_INFO] = "bad unwinding information in %s",
+        [TRUNCATED_LOST] = "%s returns to where no code is",
+        [TRUNCATED_TOO_DEEP] = "more frames than are kept",
+        [TRUNCATED_NOT_LOADED] = "unwinding information of %s was still being read",
+    };
+    uint32_t n_images = atomic_load_explicit(&names->store->images.n, memory_order_acquire);
+    const char *binary = image < n_images ? binary_of(names, image, NULL) : "[unknown]";
+    struct text text = {0};
+    text_add(&text, "[truncated: ");
+    for (const char *at = texts[truncation]; *at != 0; at++) {
+        if (at[0] == '%') {
+            text_add(&text, binary);
+            at++;
+        } else {
+            text_add_char(&text, *at);
+        }
+    }
+    text_add(&text, "]");
+    return text_take(&text);
+}
+
+static void make_truncation(struct names *names, uint64_t off, struct function *function)
+{
+    uint64_t truncation = MIN(off >> 32, (uint64_t)TRUNCATION_COUNT - 1);
+    function->is_truncation = true;
+    function->truncation = (enum truncation)truncation;
+    function->name = truncation_text(names, function->truncation, (image_id)off);
+}
+
+// What its frames are called does not depend on a table of symbols.
+static bool tells_its_name(const struct image_row *row)
+{
+    return row->kind == IMAGE_ROW_NAMED || row->kind == IMAGE_ROW_TRUNCATED;
+}
+
 static char *place_name(const char *binary, uint64_t number)
 {
     struct text text = {0};
@@ -139,13 +179,15 @@ static function_id make_function(struct names *names, image_id image, const stru
         .addr = place->addr,
         .key = place->key,
         .lang = SYMBOL_UNKNOWN,
-        .resolved = place->symbol != NULL || named,
+        .resolved = place->symbol != NULL || tells_its_name(row),
         .is_main = names->images.at[image].is_main,
         .is_kernel = row->kind == IMAGE_ROW_KERNEL || named,
         .image = image,
     };
     function.binary_path = row->kind == IMAGE_ROW_FILE ? path_of(names, row) : function.binary;
-    if (named) {
+    if (row->kind == IMAGE_ROW_TRUNCATED) {
+        make_truncation(names, place->key, &function);
+    } else if (named) {
         struct slice name = strings_get(&names->store->strings, (string_id)place->key);
         function.name = alloc_text((const char *)name.data, name.n);
     } else {
@@ -190,7 +232,7 @@ static function_id find_twin(struct names *names, function_id id)
 
 static function_id function_at(struct names *names, image_id image, const struct place *place)
 {
-    bool resolved = place->symbol != NULL || is_named(names, image);
+    bool resolved = place->symbol != NULL || tells_its_name(store_image(names->store, image));
     function_id first = names->images.at[image].first_function;
     uint64_t hash = hash_pair(place->key, (uint64_t)image << 1 | resolved);
     size_t cursor = 0;
@@ -215,8 +257,8 @@ static function_id function_at(struct names *names, image_id image, const struct
 static struct place find_place(const struct symtab *symtab, const struct image_row *row,
                                uint64_t off)
 {
-    bool named = row->kind == IMAGE_ROW_NAMED; // the offset is the number of the name
-    struct place place = {.key = off, .addr = named ? 0 : off + row->load_bias};
+    // Otherwise the offset is no place in code.
+    struct place place = {.key = off, .addr = tells_its_name(row) ? 0 : off + row->load_bias};
     uint64_t symbol_addr; // in the file, not in the process
     if (symtab == NULL || !symtab_addr_of_off(symtab, off, &symbol_addr)) {
         return place;

@@ -31,6 +31,8 @@ struct function {
     bool resolved;
     bool is_main; // in the program itself, not in a library or the kernel
     bool is_kernel;
+    bool is_truncation; // no function: it stands for the callers that a stack lacks
+    enum truncation truncation;
     image_id image;
     uint64_t loaded_ns; // of a JIT's: its newest version so far
 };

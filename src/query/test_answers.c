@@ -1025,7 +1025,6 @@ static void test_health_hides_nothing_that_was_lost(void **state)
     store_count(w->store, ACCOUNT_SAMPLES_DROPPED, 40);
     store_count(w->store, ACCOUNT_RECORDS_LOST, 5);
     store_count(w->store, ACCOUNT_THROTTLES, 6);
-    store_count(w->store, ACCOUNT_STACKS_TRUNCATED, 7);
     store_count(w->store, ACCOUNT_SWITCHES_UNPAIRED, 9);
     atomic_store(&w->store->ended_ns, STARTED_NS + 77);
     struct fold fold = {0};
@@ -1033,11 +1032,112 @@ static void test_health_hides_nothing_that_was_lost(void **state)
     assert_int_equal(health.lost_samples, 43);
     assert_int_equal(health.lost_records, 5);
     assert_int_equal(health.throttled, 6);
-    assert_int_equal(health.truncated_samples, 7);
     assert_int_equal(health.unpaired_switches, 9);
     assert_int_equal(health.end_ns, 77);
     assert_false(health.recording);
     assert_true(health.estimated);
+    world_free(w);
+}
+
+// A stack of one frame, in image 0, and the marker that says what is missing.
+static stack_id truncated_stack(struct world *w, image_id markers, enum truncation truncation,
+                                image_id image, uint64_t off)
+{
+    bool cut = false;
+    frame_id marker = stacks_frame(
+        &w->store->stacks,
+        &(struct frame_row){.off = truncation_off(truncation, image), .image = markers});
+    frame_id leaf = stacks_frame(&w->store->stacks,
+                                 &(struct frame_row){.off = off, .image = w->images[0]});
+    stack_id stack = stacks_push(&w->store->stacks, STACK_ROOT, marker, &cut);
+    return stacks_push(&w->store->stacks, stack, leaf, &cut);
+}
+
+static void add_truncated(struct world *w, thread_id thread, stack_id stack, int n)
+{
+    for (int i = 0; i < n; i++) {
+        store_add_sample(w->store, STARTED_NS, thread, stack);
+    }
+}
+
+static void check_truncations(struct world *w, const struct fold *fold)
+{
+    struct truncations truncations;
+    truncations_make(&truncations, &w->tree, fold, w->store, 0);
+    static const struct {
+        enum truncation truncation;
+        const char *path;
+        uint64_t samples;
+        uint64_t waits;
+    } rows[] = {
+        {TRUNCATED_NO_UNWIND_INFO, "/usr/lib/lib1.so", 7, 0},
+        {TRUNCATED_COPY_TOO_SHORT, "", 2, 1},
+    };
+    assert_int_equal(truncations.places.n, ARRAY_LEN(rows));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct truncation_report *report = &truncations.places.at[i];
+        assert_int_equal(report->truncation, rows[i].truncation);
+        assert_true(slice_equal(report->path, slice_of_text(rows[i].path)));
+        assert_int_equal(report->samples, rows[i].samples);
+        assert_int_equal(report->waits, rows[i].waits);
+    }
+    assert_int_equal(truncations.threads.n, 2);
+    assert_int_equal(truncations.threads.at[0].thread, 1);
+    assert_int_equal(truncations.threads.at[0].samples, 8);
+    assert_int_equal(truncations.threads.at[0].truncated_samples, 6);
+    assert_int_equal(truncations.threads.at[1].thread, 0);
+    assert_int_equal(truncations.threads.at[1].truncated_samples, 3);
+    truncations_fini(&truncations);
+    truncations_make(&truncations, &w->tree, fold, w->store, 1);
+    assert_int_equal(truncations.places.n, 1);
+    assert_int_equal(truncations.threads.n, 1);
+    truncations_fini(&truncations);
+}
+
+// Both the marker and what stands inside of it are in the tree; no marker is a function of `top`.
+static void test_stacks_without_callers_are_told_apart(void **state)
+{
+    (void)state;
+    struct world *w = world_new(10);
+    image_id markers = store_add_image(w->store, &(struct image_row){.kind = IMAGE_ROW_TRUNCATED});
+    stack_id no_info = truncated_stack(w, markers, TRUNCATED_NO_UNWIND_INFO, w->images[1], 0);
+    stack_id short_copy = truncated_stack(w, markers, TRUNCATED_COPY_TOO_SHORT, 0, 0);
+    add_truncated(w, 0, no_info, 3);
+    add_truncated(w, 1, no_info, 4);
+    add_truncated(w, 1, short_copy, 2);
+    bool cut = false;
+    frame_id whole = stacks_frame(&w->store->stacks,
+                                  &(struct frame_row){.off = 0, .image = w->images[0]});
+    add_truncated(w, 1, stacks_push(&w->store->stacks, STACK_ROOT, whole, &cut), 2);
+    store_add_interval(w->store, &(struct interval){.start_ns = STARTED_NS + 1,
+                                                    .duration_ns = 5,
+                                                    .reason = EVENT_REASON_LOCK,
+                                                    .thread = 1,
+                                                    .stack = short_copy});
+    publish(w, 0);
+    struct view view = {0};
+    struct fold fold;
+    fold_init(&fold, &view);
+    catch_up(w, &fold, 1000);
+    struct health health = health_make(&w->tree, &fold, w->store);
+    assert_int_equal(health.samples, 11);
+    assert_int_equal(health.truncated_samples, 9);
+    assert_int_equal(health.truncated[TRUNCATED_NO_UNWIND_INFO], 7);
+    assert_int_equal(health.truncated[TRUNCATED_COPY_TOO_SHORT], 2);
+    check_truncations(w, &fold);
+    struct top top;
+    top_make(&top, &w->tree, &fold, w->store, &w->reasons, &(struct top_params){0});
+    assert_int_equal(top.n_functions, 1);
+    assert_string_equal(top.entries.at[0].function->name, "f0_0");
+    assert_int_equal(top.entries.at[0].self_samples, 11);
+    top_fini(&top);
+    struct flame flame;
+    flame_make(&flame, &w->tree, &fold, w->store, &w->reasons, &(struct flame_params){0});
+    assert_int_equal(flame.nodes.n, 6);
+    assert_string_equal(flame.nodes.at[1].function->name,
+                        "[truncated: no unwinding information in lib1.so]");
+    flame_fini(&flame);
+    fold_fini(&fold);
     world_free(w);
 }
 
@@ -1102,6 +1202,7 @@ int main(void)
         cmocka_unit_test(test_what_is_newer_than_the_names_waits),
         cmocka_unit_test(test_an_empty_run_has_empty_answers),
         cmocka_unit_test(test_health_hides_nothing_that_was_lost),
+        cmocka_unit_test(test_stacks_without_callers_are_told_apart),
         cmocka_unit_test(test_images_report_how_they_stand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

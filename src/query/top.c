@@ -58,6 +58,9 @@ static uint64_t choose(struct choices *ret, const struct names *names,
     enum top_sort other = params->sort == TOP_SELF ? TOP_TOTAL : TOP_SELF;
     for (function_id id = 0; id < names->functions.n; id++) {
         const struct node_weight *sum = &sums[id];
+        if (names_function(names, id)->is_truncation) {
+            continue; // no function
+        }
         if ((params->mode == MODE_OFF_CPU ? sum->total.waits : sum->total.samples) > 0) {
             vec_push(&ret->at, (struct choice){.function = names_function(names, id),
                                                .key_ns = key_of(sum, params->sort, params),

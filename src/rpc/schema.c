@@ -106,12 +106,31 @@ static const struct rpc_type view_params = {
 
 // ---- What answers share ------------------------------------------------------------------------
 
+FIELDS(truncated_fields) = {
+    COUNT("no_unwind_info", "They end in code without unwinding information and frame pointers."),
+    COUNT("copy_too_short", "The stack is longer than what was copied of it: longer copies of that "
+                            "thread's stacks are taken from then on."),
+    COUNT("unreadable", "The callers are on another stack, which was not copied."),
+    COUNT("bad_unwind_info", "The unwinding information makes no sense."),
+    COUNT("lost", "A return address leads to where no code is."),
+    COUNT("too_deep", "More frames than are kept."),
+    COUNT("not_loaded", "The unwinding information was still being read."),
+    END,
+};
+static const struct rpc_type truncated = {
+    "Truncated",
+    "Samples whose stack lacks callers, by reason. In a call tree they stand below a node "
+    "`[truncated: ...]` of their own, next to the whole ones.",
+    .fields = truncated_fields,
+};
+
 FIELDS(health_fields) = {
     COUNT("samples", "Samples in this view."),
     COUNT("lost_samples", "Samples of the run that the kernel took and could not deliver."),
     COUNT("lost_records", "Records of any kind of the run that were lost."),
     COUNT("throttled", "How often the kernel suspended sampling during the run."),
-    COUNT("truncated_samples", "Samples of the run whose stack is known to lack callers."),
+    COUNT("truncated_samples", "Samples in this view whose stack is known to lack callers."),
+    OBJECT("truncated", truncated, "The same by reason."),
     COUNT("unresolved_samples", "Samples in this view whose innermost function has no name."),
     FIELD("truncated_pct", RPC_NUMBER, "truncated_samples, in percent.", RANGE(0, 100)),
     FIELD("unresolved_pct", RPC_NUMBER, "unresolved_samples, in percent.", RANGE(0, 100)),
@@ -206,6 +225,8 @@ FIELDS(capabilities_fields) = {
     OBJECT("wait_details", capability, "What a waiting thread waits for: which lock, and whose."),
     OBJECT("wakeups", capability, "Who made a thread ready."),
     OBJECT("pmu", capability, "Hardware counters."),
+    OBJECT("stack_copies", capability,
+           "Registers and bytes of the stack with each stack: what unwinding by .eh_frame needs."),
     OBJECT("build_ids", capability, "The identity of mapped files, from the kernel."),
     OBJECT("lost_samples", capability, "An exact count of lost samples."),
     END,
@@ -338,6 +359,32 @@ static const struct rpc_type unexplained_wait = {
     .fields = unexplained_wait_fields,
 };
 
+FIELDS(truncation_report_fields) = {
+    TEXT("reason", "A key of Truncated."),
+    TEXT("path", "The binary that the stacks end in; empty when it is none."),
+    COUNT("samples", "How many."),
+    COUNT("intervals", "Waits with such a stack."),
+    END,
+};
+static const struct rpc_type truncation_report = {
+    "TruncationReport",
+    "Where stacks lack their callers, and why.",
+    .fields = truncation_report_fields,
+};
+
+FIELDS(truncated_thread_fields) = {
+    COUNT("tid", "The thread."),
+    TEXT("name", "Its name."),
+    COUNT("samples", "All of its samples."),
+    COUNT("truncated_samples", "Those whose stack lacks callers."),
+    END,
+};
+static const struct rpc_type truncated_thread = {
+    "TruncatedThread",
+    "A thread some of whose stacks lack callers.",
+    .fields = truncated_thread_fields,
+};
+
 FIELDS(run_report_fields) = {
     COUNT("id", "Of the run."),
     FIELD("events", RPC_MAP, "How many events of each kind arrived."),
@@ -346,6 +393,8 @@ FIELDS(run_report_fields) = {
     OBJECTS("unexplained_waits", unexplained_wait,
             "What the bucket \"other\" consists of, when it is more than 5 % of all waiting; most "
             "first. Empty otherwise."),
+    OBJECTS("truncations", truncation_report, "Where stacks end too early; most samples first."),
+    OBJECTS("truncated_threads", truncated_thread, "Whose stacks; most first."),
     COUNT("stacks", "Distinct stacks and parts of stacks."),
     COUNT("frames", "Distinct places in code."),
     OBJECT("capture", capture_report, "How its events arrive."),
@@ -385,6 +434,10 @@ FIELDS(start_attach_params_fields) = {
     PARAM("launched", RPC_BOOL,
           "The process waits just before its exec: recording begins with that exec."),
     PARAM("follow", RPC_BOOL, "Records child processes too."),
+    PARAM(
+        "dwarf_unwind", RPC_BOOL,
+        "Unwinds stacks by .eh_frame from a copy of each; else by frame pointers alone. True when "
+        "absent, unless stax-server was started with STAX_DWARF_UNWIND=0."),
     END,
 };
 static const struct rpc_type start_attach_params = {
@@ -981,6 +1034,7 @@ const struct rpc_type *const rpc_types[] = {
     &time_range,
     &symbol,
     &health,
+    &truncated,
     &off_cpu,
     &run_summary,
     &status,
@@ -996,6 +1050,8 @@ const struct rpc_type *const rpc_types[] = {
     &image_report,
     &jit_report,
     &unexplained_wait,
+    &truncation_report,
+    &truncated_thread,
     &start_attach_params,
     &started,
     &wait_active_params,

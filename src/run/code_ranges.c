@@ -2,7 +2,7 @@
 
 struct code_ranges_chunk {
     size_t n;
-    struct code_range at[CODE_RANGES_CHUNK];
+    struct code_span at[CODE_RANGES_CHUNK];
 };
 
 // Where a range stands, or would: chunks.n and 0 at the end.
@@ -50,12 +50,12 @@ static struct place seek(const struct code_ranges *ranges, uint64_t addr)
     return place;
 }
 
-static const struct code_range *range_at(const struct code_ranges *ranges, struct place place)
+static const struct code_span *range_at(const struct code_ranges *ranges, struct place place)
 {
     return place.chunk == ranges->chunks.n ? NULL : &ranges->chunks.at[place.chunk]->at[place.at];
 }
 
-const struct code_range *code_ranges_find(const struct code_ranges *ranges, uint64_t addr)
+const struct code_span *code_ranges_find(const struct code_ranges *ranges, uint64_t addr)
 {
     return range_at(ranges, seek(ranges, addr));
 }
@@ -81,7 +81,7 @@ bool code_ranges_remove(struct code_ranges *ranges, uint64_t start, uint64_t end
     bool any = false;
     for (;;) {
         struct place place = seek(ranges, start);
-        const struct code_range *range = range_at(ranges, place);
+        const struct code_span *range = range_at(ranges, place);
         if (range == NULL || range->start >= end) {
             return any;
         }
@@ -123,7 +123,7 @@ bool code_ranges_put(struct code_ranges *ranges, uint64_t start, uint64_t end, u
     struct code_ranges_chunk *chunk = ranges->chunks.at[place.chunk];
     memmove(chunk->at + place.at + 1, chunk->at + place.at,
             (chunk->n - place.at) * sizeof *chunk->at);
-    chunk->at[place.at] = (struct code_range){.start = start, .end = end, .what = what};
+    chunk->at[place.at] = (struct code_span){.start = start, .end = end, .what = what};
     chunk->n++;
     ranges->n++;
     return any;

@@ -12,7 +12,7 @@
 
 enum { CODE_RANGES_CHUNK = 256 };
 
-struct code_range {
+struct code_span {
     uint64_t start;
     uint64_t end;  // one past the last byte
     uint64_t what; // the caller's
@@ -36,4 +36,4 @@ bool code_ranges_remove(struct code_ranges *ranges, uint64_t start, uint64_t end
 
 // The first one that ends beyond `addr`: the one that holds it, if any does. NULL when there is
 // none. Borrowed until the next change.
-const struct code_range *code_ranges_find(const struct code_ranges *ranges, uint64_t addr);
+const struct code_span *code_ranges_find(const struct code_ranges *ranges, uint64_t addr);

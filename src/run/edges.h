@@ -31,6 +31,7 @@ struct edge {
 // The calls of a thread's last user stack, the outermost first, without the leaf.
 struct walk {
     uint64_t version;
+    stack_id root; // what the outermost one stands below
     uint32_t tid;
     uint32_t n;
     uint64_t addrs[WALK_DEPTH];
@@ -44,6 +45,12 @@ struct edges {
     uint64_t n_missed;
 };
 
+// The hash of a way that begins below `root`.
+static inline uint64_t edges_start(uint64_t version, stack_id root)
+{
+    return version + root * 0x9e3779b97f4a7c15ULL;
+}
+
 // The hash of a way that goes on to `addr`; `leaf` ends it.
 static inline uint64_t edges_hash(uint64_t hash, uint64_t addr, bool leaf)
 {
@@ -56,13 +63,16 @@ static inline struct edge *edges_slot(struct edges *edges, uint64_t hash)
     return &edges->slots[hash * 0xff51afd7ed558ccdULL >> (64 - EDGES_BITS)];
 }
 
-// The last walk of this thread in this version of its address space; an empty one otherwise.
-static inline struct walk *edges_walk(struct edges *edges, uint32_t tid, uint64_t version)
+// The last walk of this thread in this version of its address space, below the same root; an empty
+// one otherwise.
+static inline struct walk *edges_walk(struct edges *edges, uint32_t tid, uint64_t version,
+                                      stack_id root)
 {
     struct walk *walk = &edges->walks[hash_u64(tid) >> (64 - WALKS_BITS)];
-    if (walk->tid != tid || walk->version != version) {
+    if (walk->tid != tid || walk->version != version || walk->root != root) {
         walk->tid = tid;
         walk->version = version;
+        walk->root = root;
         walk->n = 0;
     }
     return walk;

@@ -28,7 +28,8 @@ void jit_code_fini(struct jit_code *jit)
 
 void jit_process_init(struct jit_process *process)
 {
-    *process = (struct jit_process){.image = IMAGE_NONE, .until_ns = UINT64_MAX};
+    *process = (struct jit_process){
+        .home = IMAGE_NONE, .image = IMAGE_NONE, .until_ns = UINT64_MAX};
 }
 
 void jit_process_fini(struct jit_process *process)
@@ -70,6 +71,7 @@ image_id jit_code_image(struct jit_code *jit, process_id id, struct jit_process 
     if (process->image == IMAGE_NONE) {
         process->since_ns = now_ns;
         process->image = add_image(jit, id, now_ns, process->until_ns);
+        process->home = process->image;
     }
     return process->image;
 }
@@ -104,6 +106,7 @@ void jit_code_turn(struct jit_code *jit, process_id id, struct jit_process *proc
     process->since_ns = now_ns;
     process->until_ns = now_ns + epoch_ns(process, now_ns);
     process->image = add_image(jit, id, now_ns, process->until_ns);
+    process->home = process->home == IMAGE_NONE ? process->image : process->home;
     for (size_t i = 0; i < space->mappings.n; i++) {
         struct mapping *mapping = &space->mappings.at[i];
         if (store_image(jit->store, mapping->image)->kind == IMAGE_ROW_ANONYMOUS) {
@@ -135,7 +138,7 @@ static uint64_t end_overlapped(struct jit_code *jit, const struct code_ranges *l
 {
     uint64_t ended_ns = UINT64_MAX;
     int n_later = 0;
-    const struct code_range *range = code_ranges_find(live, start);
+    const struct code_span *range = code_ranges_find(live, start);
     while (range != NULL && range->start < end && n_later < LATER_MAX) {
         struct code_row *row = store_code_mut(jit->store, (uint32_t)range->what);
         if (row->loaded_ns > time_ns) {
@@ -149,7 +152,7 @@ static uint64_t end_overlapped(struct jit_code *jit, const struct code_ranges *l
     return ended_ns;
 }
 
-static void add(struct jit_code *jit, process_id id, struct jit_process *process,
+static bool add(struct jit_code *jit, process_id id, struct jit_process *process,
                 struct code_row *row, uint64_t now_ns)
 {
     jit_code_source(process, now_ns);
@@ -161,12 +164,16 @@ static void add(struct jit_code *jit, process_id id, struct jit_process *process
     uint32_t code = store_add_code(jit->store, row);
     if (code == CODE_NONE) {
         store_count(jit->store, ACCOUNT_JIT_CODES_DROPPED, 1);
-        return;
+        return false;
     }
     map_set(&jit->by_index, hash_pair(id, row->index), code);
-    if (ended_ns == UINT64_MAX && code_ranges_put(&process->live, row->addr, end, code)) {
+    if (ended_ns != UINT64_MAX) {
+        return false;
+    }
+    if (code_ranges_put(&process->live, row->addr, end, code)) {
         split_epoch(process, row->loaded_ns, now_ns);
     }
+    return true;
 }
 
 static bool is_range(uint64_t addr, uint64_t size_bytes)
@@ -194,16 +201,16 @@ static string_id keep_bytes(struct jit_code *jit, struct slice bytes)
     return strings_add(&jit->store->strings, bytes);
 }
 
-void jit_code_loaded(struct jit_code *jit, process_id id, struct jit_process *process,
+bool jit_code_loaded(struct jit_code *jit, process_id id, struct jit_process *process,
                      const struct event *event, uint64_t now_ns)
 {
     uint64_t size_bytes = event->code_loaded.size_bytes;
     if (!is_range(event->code_loaded.addr, size_bytes)) {
-        return;
+        return false;
     }
     if (!has_strings(jit)) {
         store_count(jit->store, ACCOUNT_JIT_CODES_DROPPED, 1);
-        return;
+        return false;
     }
     struct code_row row = {
         .process = id,
@@ -214,20 +221,20 @@ void jit_code_loaded(struct jit_code *jit, process_id id, struct jit_process *pr
         .name = strings_add(&jit->store->strings, event->code_loaded.name),
         .code = keep_bytes(jit, event->code_loaded.code),
     };
-    add(jit, id, process, &row, now_ns);
+    return add(jit, id, process, &row, now_ns);
 }
 
-void jit_code_moved(struct jit_code *jit, process_id id, struct jit_process *process,
+bool jit_code_moved(struct jit_code *jit, process_id id, struct jit_process *process,
                     const struct event *event, uint64_t now_ns)
 {
     uint32_t code = map_find(&jit->by_index, hash_pair(id, event->code_moved.index));
     if (code == MAP_NONE || !is_range(event->code_moved.to_addr, event->code_moved.size_bytes)) {
-        return;
+        return false;
     }
     struct code_row *old = store_code_mut(jit->store, code);
     if (old->process != id || old->index != event->code_moved.index ||
         old->addr != event->code_moved.from_addr || atomic_load(&old->ended_ns) != 0) {
-        return;
+        return false;
     }
     atomic_store_explicit(&old->ended_ns, MAX(event->time_ns, UINT64_C(1)), memory_order_release);
     code_ranges_remove(&process->live, old->addr, old->addr + old->size_bytes);
@@ -240,12 +247,12 @@ void jit_code_moved(struct jit_code *jit, process_id id, struct jit_process *pro
         .name = old->name,
         .code = old->code,
     };
-    add(jit, id, process, &row, now_ns);
+    return add(jit, id, process, &row, now_ns);
 }
 
 void jit_code_exec(struct jit_code *jit, struct jit_process *process, uint64_t now_ns)
 {
-    const struct code_range *range = code_ranges_find(&process->live, 0);
+    const struct code_span *range = code_ranges_find(&process->live, 0);
     while (range != NULL) {
         struct code_row *row = store_code_mut(jit->store, (uint32_t)range->what);
         atomic_store_explicit(&row->ended_ns, MAX(now_ns, UINT64_C(1)), memory_order_release);

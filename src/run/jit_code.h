@@ -39,6 +39,7 @@
 
 // What a process has of it; the part of struct process that belongs here.
 struct jit_process {
+    image_id home;      // the first one of these; stands for all of them in markers of stacks
     image_id image;     // of its anonymous memory, the newest one; IMAGE_NONE until there is some
     bool met;           // a stack had a frame in it
     bool has_source;    // it has a JIT that tells what it makes
@@ -77,6 +78,15 @@ void jit_code_source(struct jit_process *process, uint64_t now_ns);
 void jit_code_turn(struct jit_code *jit, process_id id, struct jit_process *process,
                    struct space *space, uint64_t now_ns);
 
+// An image of the process' anonymous memory, whatever the epoch; any other one as it is.
+static inline image_id jit_process_home(const struct jit_process *process,
+                                        const struct store *store, image_id image)
+{
+    bool anonymous = image != 0 && process->home != IMAGE_NONE &&
+                     store_image(store, image)->kind == IMAGE_ROW_ANONYMOUS;
+    return anonymous ? process->home : image;
+}
+
 // Before a stack of the process becomes frames.
 static inline void jit_code_tick(struct jit_code *jit, process_id id, struct jit_process *process,
                                  struct space *space, uint64_t now_ns)
@@ -87,10 +97,10 @@ static inline void jit_code_tick(struct jit_code *jit, process_id id, struct jit
 }
 
 // EVENT_CODE_LOADED and EVENT_CODE_MOVED; `now_ns` is the time up to which other events have been
-// applied.
-void jit_code_loaded(struct jit_code *jit, process_id id, struct jit_process *process,
+// applied. True when the code is there from now on: nothing newer was known in its place.
+bool jit_code_loaded(struct jit_code *jit, process_id id, struct jit_process *process,
                      const struct event *event, uint64_t now_ns);
-void jit_code_moved(struct jit_code *jit, process_id id, struct jit_process *process,
+bool jit_code_moved(struct jit_code *jit, process_id id, struct jit_process *process,
                     const struct event *event, uint64_t now_ns);
 
 // The process becomes another program: all its code ends. What it made before but tells later ends

@@ -144,7 +144,7 @@ static void take_entry(void *context, const struct perf_map_entry *entry)
     struct jit_source *source = look->source;
     uint64_t end = entry->addr + entry->size_bytes;
     uint64_t hash = hash_bytes(entry->name.data, entry->name.n);
-    const struct code_range *there = code_ranges_find(&source->known, entry->addr);
+    const struct code_span *there = code_ranges_find(&source->known, entry->addr);
     if (there != NULL && there->start == entry->addr && there->end == end && there->what == hash) {
         source->n_known++;
         return;

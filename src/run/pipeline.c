@@ -7,17 +7,13 @@ _Static_assert((int)STORE_EVENT_KINDS >= (int)EVENT_KIND_COUNT, "a count for eve
 _Static_assert((int)BUILD_ID_MAX == (int)EVENT_BUILD_ID_MAX, "the same build-ids");
 _Static_assert((int)COUNTER_COUNT == (int)EVENT_COUNTER_COUNT, "the same counters");
 
-// The kernel's addresses mean the same in every process. Address spaces count their versions
-// from 1.
-static const uint64_t KERNEL_VERSION = UINT64_MAX >> 1;
-
 struct pipeline *pipeline_new(struct store *store, struct library *library)
 {
     struct pipeline *pipeline = NEW(struct pipeline);
     pipeline->store = store;
     pipeline->library = library;
-    pipeline->kernel_image = IMAGE_NONE;
     pipeline->last_ns = store->started_ns;
+    stack_builder_init(&pipeline->stacks, store, library);
     waits_init(&pipeline->waits, store);
     processes_init(&pipeline->live, store, &pipeline->waits);
     jit_code_init(&pipeline->jit, store, library, &pipeline->live.space_versions);
@@ -32,7 +28,9 @@ void pipeline_free(struct pipeline *pipeline)
     jit_code_fini(&pipeline->jit);
     processes_fini(&pipeline->live);
     waits_fini(&pipeline->waits);
+    heat_fini(&pipeline->heat);
     map_fini(&pipeline->image_by_library);
+    stack_builder_fini(&pipeline->stacks);
     free(pipeline);
 }
 
@@ -59,15 +57,6 @@ static image_id add_image(struct pipeline *p, const struct image_identity *ident
         map_set(&p->image_by_library, library, id);
     }
     return id;
-}
-
-static image_id kernel_image(struct pipeline *p)
-{
-    if (p->kernel_image == IMAGE_NONE) {
-        struct image_identity identity = {.kind = IMAGE_KERNEL, .path = slice_of_text("[kernel]")};
-        p->kernel_image = add_image(p, &identity, IMAGE_ROW_KERNEL, NULL, 0);
-    }
-    return p->kernel_image;
 }
 
 static struct image_root *root_of(struct process *process)
@@ -111,21 +100,6 @@ static void on_jitdump(struct pipeline *p, struct process *process, const struct
     }
 }
 
-// The first frame in memory without a file: it may have a JIT that writes a perf map.
-static void on_anonymous_frame(struct pipeline *p, struct process *process)
-{
-    process->jit.met = true;
-    if (p->jit_reader != NULL) {
-        jit_reader_watch(p->jit_reader,
-                         &(struct jit_watch){
-                             .kind = JIT_SOURCE_PERF_MAP,
-                             .pid = process->pid,
-                             .root = root_of(process),
-                             .since_ns = MAX(p->store->started_ns, process->jit.exec_ns),
-                         });
-    }
-}
-
 static void on_image_mapped(struct pipeline *p, const struct event *event)
 {
     struct process *process = processes_get(&p->live, event->pid, p->last_ns);
@@ -141,6 +115,7 @@ static void on_image_mapped(struct pipeline *p, const struct event *event)
     if (jit_reader_is_dump(event->image_mapped.path)) {
         on_jitdump(p, process, event);
     }
+    stack_builder_meet_image(&p->stacks, image);
     space_map(&process->space, &p->live.space_versions, event->image_mapped.start_addr,
               event->image_mapped.size_bytes,
               anonymous ? event->image_mapped.start_addr : event->image_mapped.file_off, image);
@@ -152,138 +127,51 @@ static void on_image_mapped(struct pipeline *p, const struct event *event)
 
 // ---- Stacks -----------------------------------------------------------------------------------
 
-// The frame at `addr`. What nothing is mapped at becomes a frame of image 0, and is counted.
-static struct frame_row resolve(struct pipeline *p, const struct process *process, uint64_t addr,
-                                bool leaf)
+// A stack has been in memory without a file: the process may have a JIT that writes a perf map.
+static void on_anonymous_frame(struct pipeline *p, struct process *process)
+{
+    process->jit.met = true;
+    if (p->jit_reader != NULL) {
+        jit_reader_watch(p->jit_reader,
+                         &(struct jit_watch){
+                             .kind = JIT_SOURCE_PERF_MAP,
+                             .pid = process->pid,
+                             .root = root_of(process),
+                             .since_ns = MAX(p->store->started_ns, process->jit.exec_ns),
+                         });
+    }
+}
+
+// `process` may be NULL when there is no user part.
+static struct built_stack push_stack(struct pipeline *p, struct process *process, uint32_t tid,
+                                     const struct event_stack *stack)
 {
     if (process == NULL) {
-        return (struct frame_row){.off = addr, .image = kernel_image(p), .leaf = leaf};
+        return stack_builder_push(&p->stacks, NULL, tid, stack);
     }
-    const struct mapping *mapping = space_find(&process->space, addr);
-    if (mapping == NULL) {
-        return (struct frame_row){.off = addr, .image = 0, .leaf = leaf};
+    jit_code_tick(&p->jit, process->id, &process->jit, &process->space, p->last_ns);
+    struct built_stack built = stack_builder_push(&p->stacks, process, tid, stack);
+    if (built.is_in_anonymous && !process->jit.met) {
+        on_anonymous_frame(p, process);
     }
-    return (struct frame_row){
-        .off = addr - mapping->start + mapping->off, .image = mapping->image, .leaf = leaf};
-}
-
-// The slow way of one step outwards-in: taken once for each call site.
-static stack_id push_frame(struct pipeline *p, struct process *process, stack_id caller,
-                           uint64_t addr, bool leaf)
-{
-    struct frame_row frame = resolve(p, process, addr, leaf);
-    if (frame.image != 0) {
-        const struct image_row *image = store_image(p->store, frame.image);
-        library_want(p->library, image->library);
-        if (image->kind == IMAGE_ROW_ANONYMOUS && !process->jit.met) {
-            on_anonymous_frame(p, process);
-        }
-    }
-    uint32_t n_frames = atomic_load_explicit(&p->store->stacks.n_frames, memory_order_relaxed);
-    frame_id id = stacks_frame(&p->store->stacks, &frame);
-    if (frame.image == 0 && id >= n_frames) { // not again when a step was forgotten
-        store_count(p->store, ACCOUNT_PLACES_UNMAPPED, 1);
-    }
-    bool cut = false;
-    stack_id stack = stacks_push(&p->store->stacks, caller, id, &cut);
-    if (cut) {
-        store_count(p->store, ACCOUNT_STACKS_CUT, 1);
-    }
-    return stack;
-}
-
-// One step inwards. `addr` lies in the frame itself; `process` NULL: in the kernel.
-static inline stack_id step(struct pipeline *p, struct process *process, struct edge *edge,
-                            stack_id stack, uint64_t addr, bool leaf)
-{
-    uint64_t version = process == NULL ? KERNEL_VERSION : process->space.version;
-    uint64_t key = version * 2 + leaf;
-    if (edge->addr != addr || edge->caller != stack || edge->version != key) {
-        stack_id pushed = push_frame(p, process, stack, addr, leaf);
-        *edge = (struct edge){.addr = addr, .version = key, .caller = stack, .stack = pushed};
-        p->edges.n_missed++;
-    }
-    return edge->stack;
-}
-
-// A stack on its way inwards: where it has come to, and the hash of that way.
-struct way {
-    stack_id stack;
-    uint64_t hash;
-};
-
-// The call that will return to `return_addr` ends just before it.
-static inline uint64_t call_addr(uint64_t return_addr)
-{
-    return return_addr - 1;
-}
-
-// Takes addrs[first] down to addrs[0]: all calls but the last, which is the leaf. Writes the calls
-// down in `walk` (may be NULL), the next of which is number `n_walked`.
-static struct way push_part(struct pipeline *p, struct process *process, struct way way,
-                            const uint64_t *addrs, uint32_t first, struct walk *walk,
-                            uint32_t n_walked)
-{
-    struct edge *edges[LIMIT_STACK_DEPTH];
-    uint64_t hashes[LIMIT_STACK_DEPTH];
-    for (uint32_t i = first + 1; i-- > 0;) {
-        way.hash = edges_hash(way.hash, i == 0 ? addrs[0] : call_addr(addrs[i]), i == 0);
-        hashes[i] = way.hash;
-        edges[i] = edges_slot(&p->edges, way.hash);
-        __builtin_prefetch(edges[i]);
-    }
-    for (uint32_t i = first; i > 0; i--) {
-        uint64_t addr = call_addr(addrs[i]);
-        way.stack = step(p, process, edges[i], way.stack, addr, false);
-        if (walk != NULL && n_walked < WALK_DEPTH) {
-            walk->addrs[n_walked] = addr;
-            walk->hashes[n_walked] = hashes[i];
-            walk->stacks[n_walked++] = way.stack;
-        }
-    }
-    way.stack = step(p, process, edges[0], way.stack, addrs[0], true);
-    return way;
-}
-
-static struct way push_user(struct pipeline *p, struct process *process, uint32_t tid,
-                            const uint64_t *addrs, uint32_t n)
-{
-    struct walk *walk = edges_walk(&p->edges, tid, process->space.version);
-    uint32_t n_calls = n - 1;
-    uint32_t same = 0; // calls, from the outermost
-    while (same < walk->n && same < n_calls &&
-           walk->addrs[same] == call_addr(addrs[n_calls - same])) {
-        same++;
-    }
-    struct way way = {.stack = STACK_ROOT, .hash = process->space.version};
-    if (same > 0) {
-        way = (struct way){.stack = walk->stacks[same - 1], .hash = walk->hashes[same - 1]};
-    }
-    walk->n = MIN(n_calls, (uint32_t)WALK_DEPTH);
-    return push_part(p, process, way, addrs, n_calls - same, walk, same);
-}
-
-static stack_id intern_stack(struct pipeline *p, struct process *process, uint32_t tid,
-                             const struct event_stack *stack)
-{
-    uint32_t n_user = MIN(stack->n_user, (uint32_t)LIMIT_STACK_DEPTH);
-    uint32_t n_kernel = MIN(stack->n_kernel, (uint32_t)LIMIT_STACK_DEPTH);
-    struct way way = {.stack = STACK_ROOT};
-    if (n_user > 0) {
-        jit_code_tick(&p->jit, process->id, &process->jit, &process->space, p->last_ns);
-        way = push_user(p, process, tid, stack->user, n_user);
-    }
-    if (n_kernel > 0) {
-        way = push_part(p, NULL, way, stack->kernel, n_kernel - 1, NULL, 0);
-    }
-    return way.stack;
+    return built;
 }
 
 // ---- Samples ----------------------------------------------------------------------------------
 
+static void count_stack(struct pipeline *p, const struct built_stack *built)
+{
+    store_count(p->store, ACCOUNT_FRAMES, built->n_frames);
+    if (built->n_frames == 0) {
+        store_count(p->store, ACCOUNT_STACKS_EMPTY, 1);
+    }
+    if (built->is_truncated) {
+        store_count(p->store, ACCOUNT_STACKS_TRUNCATED, 1);
+    }
+}
+
 static void on_sample(struct pipeline *p, const struct event *event)
 {
-    const struct event_stack *stack = &event->sample.stack;
     struct process *process = processes_get(&p->live, event->pid, p->last_ns);
     thread_id thread = processes_thread(&p->live, event->pid, event->tid, p->last_ns);
     if (process == NULL || thread == THREAD_NONE) {
@@ -291,19 +179,14 @@ static void on_sample(struct pipeline *p, const struct event *event)
         return;
     }
     p->began = true;
-    store_count(p->store, ACCOUNT_FRAMES, stack->n_user + stack->n_kernel);
-    if (stack->n_user + stack->n_kernel == 0) {
-        store_count(p->store, ACCOUNT_STACKS_EMPTY, 1);
-    }
-    if (stack->chain_cut) {
-        store_count(p->store, ACCOUNT_STACKS_TRUNCATED, 1);
-    }
+    struct built_stack built = push_stack(p, process, event->tid, &event->sample.stack);
+    count_stack(p, &built);
     uint64_t row = atomic_load_explicit(&p->store->samples.n, memory_order_relaxed);
-    stack_id interned = intern_stack(p, process, event->tid, stack);
-    atomic_store_explicit(&store_thread_mut(p->store, thread)->last_stack, interned,
+    atomic_store_explicit(&store_thread_mut(p->store, thread)->last_stack, built.stack,
                           memory_order_release);
     waits_runs(&p->waits, thread, event->time_ns, p->last_ns);
-    bool added = store_add_sample(p->store, p->last_ns, thread, interned);
+    heat_add(&p->heat, p->store, built.stack);
+    bool added = store_add_sample(p->store, p->last_ns, thread, built.stack);
     if (added && event->sample.counters.valid != 0) {
         struct counter_row counters = {.sample = row, .valid = event->sample.counters.valid};
         memcpy(counters.delta, event->sample.counters.delta, sizeof counters.delta);
@@ -322,7 +205,7 @@ static void on_switch_out(struct pipeline *p, const struct event *event)
     stack_id stack = STACK_ROOT;
     if (event->switch_out.has_stack) {
         struct process *process = processes_find(&p->live, event->pid);
-        stack = intern_stack(p, process, event->tid, &event->switch_out.stack);
+        stack = push_stack(p, process, event->tid, &event->switch_out.stack).stack;
     }
     waits_out(&p->waits, thread, event, stack, p->last_ns);
 }
@@ -378,12 +261,13 @@ static void put_waker_stack(struct pipeline *p, const struct event *event, struc
     struct event_stack stack = event->wakeup.stack;
     bool own = ret->waker != THREAD_INTERRUPT && !event->wakeup.waker_foreign;
     if (!own) {
-        stack.n_user = 0;
+        stack = (struct event_stack){.kernel = stack.kernel, .n_kernel = stack.n_kernel};
     }
-    if (event->wakeup.has_stack && stack.n_user + stack.n_kernel > 0) {
+    bool has_any = stack.n_user + stack.n_kernel > 0 || stack.regs != NULL;
+    if (event->wakeup.has_stack && has_any) {
         uint32_t pid = own ? store_thread(p->store, ret->waker)->pid : 0;
         struct process *process = own ? processes_find(&p->live, pid) : NULL;
-        ret->stack = intern_stack(p, process, event->tid, &stack);
+        ret->stack = push_stack(p, process, event->tid, &stack).stack;
         if (ret->waker != THREAD_INTERRUPT) {
             waker_stacks_put(&p->waker_stacks, ret->waker, ret->wakee, ret->stack);
         }
@@ -432,16 +316,20 @@ static void on_image_unmapped(struct pipeline *p, const struct event *event)
 static void on_code_loaded(struct pipeline *p, const struct event *event)
 {
     struct process *process = processes_get(&p->live, event->pid, p->last_ns);
-    if (process != NULL) {
-        jit_code_loaded(&p->jit, process->id, &process->jit, event, p->last_ns);
+    if (process != NULL &&
+        jit_code_loaded(&p->jit, process->id, &process->jit, event, p->last_ns)) {
+        unwinder_add_code(&p->stacks.unwinder, process, event->code_loaded.addr,
+                          event->code_loaded.size_bytes, event->code_loaded.eh_frame);
     }
 }
 
+// Rules for unwinding it do not come with it: it is walked by its frame pointer from then on.
 static void on_code_moved(struct pipeline *p, const struct event *event)
 {
     struct process *process = processes_find(&p->live, event->pid);
-    if (process != NULL) {
-        jit_code_moved(&p->jit, process->id, &process->jit, event, p->last_ns);
+    if (process != NULL && jit_code_moved(&p->jit, process->id, &process->jit, event, p->last_ns)) {
+        unwinder_add_code(&p->stacks.unwinder, process, event->code_moved.to_addr,
+                          event->code_moved.size_bytes, (struct slice){0});
     }
 }
 
@@ -607,6 +495,11 @@ void pipeline_advance(struct pipeline *p, uint64_t time_ns)
         p->last_ns = time_ns;
         atomic_store_explicit(&p->store->last_ns, p->last_ns, memory_order_release);
     }
+}
+
+void pipeline_flush(struct pipeline *p)
+{
+    heat_flush(&p->heat, p->store, p->library);
 }
 
 void pipeline_end(struct pipeline *p, uint64_t time_ns)

@@ -3,8 +3,9 @@
 // From events to rows: the one place where the facts of a backend become the content of a run.
 //
 //     event ──► which process, which thread   processes.h
+//           ──► which calls led there         unwinder.h         registers become addresses
 //           ──► which image, which offset     image/space.h      addresses become frames
-//           ──► which stack                   edges.h, store     frames become one number
+//           ──► which stack                   stack_builder.h    frames become one number
 //           ──► a row                         store/store.h
 //           ──► on a CPU, ready or blocked    waits.h            switches become rows, too
 //
@@ -15,9 +16,10 @@
 
 #include "event/event.h"
 #include "image/library.h"
-#include "run/edges.h"
+#include "run/heat.h"
 #include "run/jit_reader.h"
 #include "run/processes.h"
+#include "run/stack_builder.h"
 #include "run/waker_stacks.h"
 #include "store/store.h"
 
@@ -29,10 +31,10 @@ struct pipeline {
     struct map image_by_library; // library id -> image_id, of files, the vdso and the kernel
     struct jit_code jit;
     struct jit_reader *jit_reader; // hears where JITs tell what they make; borrowed, NULL: nobody
-    image_id kernel_image;         // IMAGE_NONE until a kernel frame is seen
     uint64_t last_ns;
     bool began; // an exec or a sample was seen: the launched program did start
-    struct edges edges;
+    struct stack_builder stacks;
+    struct heat heat;
     struct waker_stacks waker_stacks;
 };
 
@@ -45,6 +47,9 @@ void pipeline_apply(struct pipeline *pipeline, const struct event *event);
 
 // Everything before this time has been applied: a time in which nothing happens passes, too.
 void pipeline_advance(struct pipeline *pipeline, uint64_t time_ns);
+
+// Tells the library which images have become hot. Once for many events.
+void pipeline_flush(struct pipeline *pipeline);
 
 // Nothing more will come: closes the waits that are still open.
 void pipeline_end(struct pipeline *pipeline, uint64_t time_ns);

@@ -11,6 +11,7 @@ static void process_free(struct process *process)
 {
     space_fini(&process->space);
     jit_process_fini(&process->jit);
+    code_rules_fini(&process->code_rules);
     image_root_unref(process->root);
     free(process);
 }
@@ -107,6 +108,7 @@ static struct process *add(struct processes_live *live, uint32_t pid, uint32_t p
     } else { // the pid is used again
         end_threads(live, process, THREAD_NONE, time_ns);
         space_clear(&process->space, &live->space_versions);
+        code_rules_clear(&process->code_rules);
         image_root_unref(TAKE(process->root));
         jit_process_fini(&process->jit);
     }
@@ -234,6 +236,7 @@ thread_id processes_exec(struct processes_live *live, uint32_t pid, struct slice
     thread_id thread = processes_find_thread(live, pid, pid);
     end_threads(live, process, thread, time_ns);
     space_clear(&process->space, &live->space_versions);
+    code_rules_clear(&process->code_rules);
     process->wants_main_image = true;
     if (thread == THREAD_NONE) { // the first one of it, or another one takes over the tid
         thread = add_thread(live, pid, pid, 0, time_ns);

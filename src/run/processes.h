@@ -12,6 +12,7 @@
 #include "base/vec.h"
 #include "image/library.h"
 #include "image/space.h"
+#include "run/code_rules.h"
 #include "run/jit_code.h"
 #include "run/waits.h"
 #include "store/store.h"
@@ -20,10 +21,11 @@ struct process {
     uint32_t pid;
     process_id id;
     struct space space;
-    struct image_root *root; // to open its files with; NULL until the first one
-    struct jit_process jit;  // its memory without a file, and what lies there
-    bool wants_main_image;   // the next file that it maps is the program itself
-    thread_id first_thread;  // of those that live; THREAD_NONE
+    struct code_rules code_rules; // of code that it made; a forked child begins without
+    struct image_root *root;      // to open its files with; NULL until the first one
+    struct jit_process jit;       // its memory without a file, and what lies there
+    bool wants_main_image;        // the next file that it maps is the program itself
+    thread_id first_thread;       // of those that live; THREAD_NONE
 };
 
 // The other living threads of its process.

@@ -12,11 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 // How often the rings are looked at when they do not fill up by themselves: young runs are watched
 // closely, so that the first answer comes soon; with nothing going on the pace slows down.
 enum { PACE_YOUNG_MS = 10, PACE_MS = 100, PACE_IDLE_MS = 200, YOUNG_MS = 500, IDLE_DRAINS = 8 };
+
+enum {
+    SAMPLE_BYTES = 9 << 10, // a record with registers and a copy of the stack
+    CAPTURE_NICE = -10,
+};
 
 const char *run_stop_reason_name(enum run_stop_reason reason)
 {
@@ -116,6 +122,26 @@ static void flush_tap(struct session *s)
 
 // ---- The thread -------------------------------------------------------------------------------
 
+// How long the capture thread may look away: until the rings are half full of what busy threads
+// fill them with. A stream that is replayed waits for whatever it needs, so that it always gives
+// the same.
+static uint64_t patience_ns(const struct session *s)
+{
+    const struct capture *capture = s->capture;
+    if (s->run->params.replay_path != NULL) {
+        return (uint64_t)60 * NS_PER_S;
+    }
+    uint64_t of_a_ring = capture->ring_bytes / MAX(capture->n_rings, 1U);
+    uint64_t per_s = (uint64_t)capture->frequency_hz * SAMPLE_BYTES;
+    return MIN(of_a_ring / 2 * NS_PER_S / per_s, (uint64_t)NS_PER_S);
+}
+
+// The rings fill up while others have the CPU: where that is permitted, they have it less.
+static void take_precedence(void)
+{
+    setpriority(PRIO_PROCESS, (id_t)gettid(), CAPTURE_NICE);
+}
+
 static int arm(struct session *s, struct err *reterr)
 {
     struct run *run = s->run;
@@ -142,6 +168,9 @@ static int arm(struct session *s, struct err *reterr)
     if (run->params.replay_path == NULL) {
         s->pipeline->jit_reader = s->jit = jit_reader_new();
     }
+    s->pipeline->stacks.unwinder.patience_ns = patience_ns(s);
+    s->pipeline->stacks.unwinds = run->params.request.unwind &&
+                                  run->abilities.at[CAPTURE_STACK_COPIES].available;
     s->began_ns = clock_now_ns();
     return 0;
 }
@@ -170,6 +199,16 @@ static void report_jit(struct session *s)
     pthread_mutex_unlock(&run->jit_lock);
 }
 
+static void report_unwinding(struct run_vitals *vitals, const struct unwinder_counts *counts)
+{
+    atomic_store(&vitals->unwind_walks, counts->n_walks);
+    atomic_store(&vitals->unwind_complete, counts->n_complete);
+    atomic_store(&vitals->unwind_joined, counts->n_joined);
+    atomic_store(&vitals->unwind_fp_steps, counts->n_fp_steps);
+    atomic_store(&vitals->unwind_missed, counts->n_missed);
+    atomic_store(&vitals->unwind_waited_ns, counts->waited_ns);
+}
+
 static void report_vitals(struct session *s)
 {
     struct run_vitals *vitals = &s->run->vitals;
@@ -178,8 +217,20 @@ static void report_vitals(struct session *s)
     atomic_fetch_add(&vitals->drains, 1);
     atomic_store(&vitals->cpu_ns, clock_thread_cpu_ns());
     atomic_store(&vitals->unrecorded_cpu_ns, s->capture->unrecorded_cpu_ns);
-    atomic_store(&vitals->edges_missed, s->pipeline->edges.n_missed);
+    atomic_store(&vitals->edges_missed, s->pipeline->stacks.edges.n_missed);
+    report_unwinding(vitals, &s->pipeline->stacks.unwinder.counts);
     atomic_store(&s->run->began, s->pipeline->began);
+}
+
+// Stacks that needed more than was copied of them: more is copied from now on.
+static void deepen(struct session *s)
+{
+    struct stack_builder *stacks = &s->pipeline->stacks;
+    const struct capture_backend *backend = s->capture->backend;
+    for (size_t i = 0; i < stacks->short_tids.n && backend->deepen != NULL; i++) {
+        backend->deepen(s->capture, stacks->short_tids.at[i]);
+    }
+    vec_clear(&stacks->short_tids);
 }
 
 // Takes over what has been recorded. False: there will be no more.
@@ -194,6 +245,8 @@ static bool drain(struct session *s, bool final)
     if (s->jit != NULL) {
         jit_reader_deliver(s->jit, s->capture->complete_ns, apply_event, s);
     }
+    deepen(s);
+    pipeline_flush(s->pipeline);
     flush_tap(s);
     report_vitals(s);
     if (r < 0) {
@@ -275,6 +328,7 @@ static void *capture_thread(void *context)
     struct session s = {.run = run, .tap_fd = -1};
     struct err error = {0};
     int r = arm(&s, &error);
+    take_precedence(); // not its own threads
     if (r < 0) {
         run->error = error;
         run->error_number = -r;

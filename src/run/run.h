@@ -52,6 +52,12 @@ struct run_vitals {
     _Atomic uint64_t ring_bytes;
     _Atomic uint64_t unrecorded_cpu_ns; // CPU time of child processes that are not recorded
     _Atomic uint64_t edges_missed;
+    _Atomic uint64_t unwind_walks; // these: struct unwinder_counts
+    _Atomic uint64_t unwind_complete;
+    _Atomic uint64_t unwind_joined;
+    _Atomic uint64_t unwind_fp_steps;
+    _Atomic uint64_t unwind_missed;
+    _Atomic uint64_t unwind_waited_ns;
 };
 
 struct run {

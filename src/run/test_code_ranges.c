@@ -10,7 +10,7 @@ static void check_sorted(const struct code_ranges *ranges)
 {
     size_t n = 0;
     uint64_t end = 0;
-    const struct code_range *range = code_ranges_find(ranges, 0);
+    const struct code_span *range = code_ranges_find(ranges, 0);
     for (; range != NULL; range = code_ranges_find(ranges, range->end)) {
         assert_true(range->start >= end && range->end > range->start);
         end = range->end;
@@ -73,7 +73,7 @@ static void test_as_an_array_has_it(void **state)
     check_sorted(&ranges);
     assert_true(ranges.n > CODE_RANGES_CHUNK); // several chunks
     for (uint64_t at = 0; at < ARRAY_LEN(owner); at++) {
-        const struct code_range *range = code_ranges_find(&ranges, at);
+        const struct code_span *range = code_ranges_find(&ranges, at);
         bool there = range != NULL && range->start <= at;
         assert_int_equal(there ? range->what : 0, owner[at]);
     }

@@ -3,6 +3,7 @@
 #include "run/pipeline.h"
 
 #include "base/limits.h"
+#include "run/test_rules.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -511,6 +512,165 @@ static void test_interrupts_have_no_user(void **state)
     assert_int_equal(atomic_load(&s->store->threads.n), 1);
 }
 
+// ---- Stacks that are walked --------------------------------------------------------------------
+
+static const uint64_t PROGRAM_ADDR = 0x10000;
+
+static uint64_t in(unsigned function)
+{
+    return rules_pc(PROGRAM_ADDR, function);
+}
+
+// The program of test_rules.h.
+static void map_program(struct story *s)
+{
+    map_file(s, PID, PROGRAM_ADDR, CODE_OFF, "/bin/program");
+    image_id image = atomic_load(&s->store->images.n) - 1;
+    struct image *known = library_at(&s->library, store_image(s->store, image)->library);
+    atomic_store(&known->cfi, rules_table());
+    atomic_store(&known->cfi_state, IMAGE_READY);
+}
+
+// A sample in LEAF with this copy of its stack, and this chain.
+static stack_id sample_copy(struct story *s, uint32_t tid, const uint64_t *words, size_t n,
+                            const uint64_t *chain, uint32_t n_chain)
+{
+    const uint64_t kernel[] = {0xffffffff81000010};
+    struct event_regs regs = rules_regs(in(RULES_LEAF));
+    apply(s, (struct event){.kind = EVENT_SAMPLE,
+                            .pid = PID,
+                            .tid = tid,
+                            .sample = {.stack = {.kernel = kernel,
+                                                 .n_kernel = 1,
+                                                 .user = chain,
+                                                 .n_user = n_chain,
+                                                 .regs = n > 0 ? &regs : NULL,
+                                                 .copy = rules_copy(words, n),
+                                                 .copy_cut = true}}});
+    return atomic_load(
+        &store_thread(s->store, map_find(&s->pipeline->live.by_tid, tid))->last_stack);
+}
+
+// From the kernel's frame outwards: the user's addresses, and below them nothing, or a marker.
+static void check_walked(struct story *s, stack_id stack, const uint64_t *user, uint32_t n,
+                         bool is_marked, uint64_t marker_off)
+{
+    assert_string_equal(image_of(s, stack), "[kernel]");
+    stack = caller_of(s, stack);
+    for (uint32_t i = 0; i < n; i++) {
+        assert_int_equal(frame_of(s, stack)->off,
+                         (i == 0 ? user[0] : user[i] - 1) - PROGRAM_ADDR + CODE_OFF);
+        stack = caller_of(s, stack);
+    }
+    if (is_marked) {
+        assert_int_equal(store_image(s->store, frame_of(s, stack)->image)->kind,
+                         IMAGE_ROW_TRUNCATED);
+        assert_int_equal(frame_of(s, stack)->off, marker_off);
+        assert_false(frame_of(s, stack)->leaf);
+        stack = caller_of(s, stack);
+    }
+    assert_int_equal(stack, STACK_ROOT);
+}
+
+static void test_a_stack_without_its_callers_is_marked(void **state)
+{
+    struct story *s = *state;
+    map_program(s);
+    image_id program = atomic_load(&s->store->images.n) - 1;
+    const uint64_t words[] = {0, in(RULES_MIDDLE), 0, in(RULES_START)};
+    const uint64_t whole[] = {in(RULES_LEAF), in(RULES_MIDDLE), in(RULES_START)};
+    uint64_t too_short = truncation_off(TRUNCATED_COPY_TOO_SHORT, program);
+    // The same addresses with and without, by turns: nothing that is remembered mixes them up.
+    for (int i = 0; i < 3; i++) {
+        check_walked(s, sample_copy(s, PID, words, 4, NULL, 0), whole, 3, false, 0);
+        check_walked(s, sample_copy(s, PID, words, 3, NULL, 0), whole, 2, true, too_short);
+        stack_id by_chain = sample_copy(s, PID, words, 0, whole, 2);
+        check_walked(s, by_chain, whole, 2, false, 0);
+        // A walk of one step less, and the chain that goes on where it ends, but not to the end.
+        const uint64_t up_to_middle[] = {0, in(RULES_MIDDLE)};
+        const uint64_t chain[] = {in(RULES_LEAF), in(RULES_MIDDLE), in(RULES_MIDDLE)};
+        check_walked(s, sample_copy(s, PID, up_to_middle, 2, chain, 3), chain, 3, true, too_short);
+    }
+    assert_int_equal(store_account(s->store, ACCOUNT_STACKS_TRUNCATED), 6);
+    assert_int_equal(store_account(s->store, ACCOUNT_FRAMES), 3 * (4 + 3 + 3 + 4));
+    uint32_t n_images = 0;
+    for (image_id i = 0; i < atomic_load(&s->store->images.n); i++) {
+        n_images += store_image(s->store, i)->kind == IMAGE_ROW_TRUNCATED;
+    }
+    assert_int_equal(n_images, 1);
+}
+
+static void test_a_cut_chain_is_marked(void **state)
+{
+    struct story *s = *state;
+    map_file(s, PID, 0x10000, 0, "/bin/program");
+    const uint64_t user[] = {0x10010, 0x10020};
+    stack_id plain = sample(s, PID, PID, user, 2);
+    apply(s, (struct event){.kind = EVENT_SAMPLE,
+                            .pid = PID,
+                            .tid = PID,
+                            .sample = {.stack = {.user = user, .n_user = 2, .chain_cut = true}}});
+    stack_id cut = atomic_load(&store_thread(s->store, 0)->last_stack);
+    assert_int_not_equal(cut, plain);
+    stack_id marker = caller_of(s, caller_of(s, cut));
+    assert_int_equal(frame_of(s, marker)->off, truncation_off(TRUNCATED_TOO_DEEP, 0));
+    assert_int_equal(caller_of(s, marker), STACK_ROOT);
+    assert_int_equal(sample(s, PID, PID, user, 2), plain);
+    assert_int_equal(store_account(s->store, ACCOUNT_STACKS_TRUNCATED), 1);
+}
+
+// Whose copies were too short is told once for each thread, and there is an end to it.
+static void test_short_copies_are_remembered(void **state)
+{
+    struct story *s = *state;
+    map_program(s);
+    const uint64_t words[] = {0, in(RULES_MIDDLE), 0, in(RULES_START)};
+    for (int i = 0; i < 2; i++) {
+        sample_copy(s, PID, words, 4, NULL, 0);
+        sample_copy(s, PID + 1, words, 3, NULL, 0);
+        sample_copy(s, PID + 2, words, 2, NULL, 0);
+    }
+    assert_int_equal(s->pipeline->stacks.short_tids.n, 2);
+    assert_int_equal(s->pipeline->stacks.short_tids.at[0], PID + 1);
+    assert_int_equal(s->pipeline->stacks.short_tids.at[1], PID + 2);
+    for (uint32_t i = 0; i < LIMIT_DEEP_THREADS * 2; i++) {
+        sample_copy(s, PID + i, words, 2, NULL, 0);
+    }
+    assert_int_equal(s->pipeline->stacks.short_tids.n, LIMIT_DEEP_THREADS);
+}
+
+static void test_waits_and_wakers_are_walked_too(void **state)
+{
+    struct story *s = *state;
+    s->store->has_switches = true;
+    map_program(s);
+    const uint64_t words[] = {0, in(RULES_START)};
+    struct event_regs regs = rules_regs(in(RULES_LEAF));
+    struct event_stack stack = {.regs = &regs, .copy = rules_copy(words, 2)};
+    struct event out = switch_out(false);
+    out.switch_out.has_stack = true;
+    out.switch_out.stack = stack;
+    apply(s, out);
+    struct event wakeup = {
+        .kind = EVENT_WAKEUP,
+        .pid = PID,
+        .tid = PID,
+        .wakeup = {.wakee_pid = PID, .wakee_tid = PID + 1, .has_stack = true, .stack = stack}};
+    apply(s, wakeup);
+    stack_id by_waker = wakeups_get(&s->store->wakeups, 0).stack;
+    apply(s, (struct event){.kind = EVENT_SWITCH_IN, .pid = PID, .tid = PID});
+    stack_id waited = intervals_get(&s->store->intervals, 0).stack;
+    assert_int_equal(waited, by_waker);
+    assert_int_equal(frame_of(s, caller_of(s, waited))->off,
+                     in(RULES_START)-1 - PROGRAM_ADDR + CODE_OFF);
+    assert_int_equal(caller_of(s, caller_of(s, waited)), STACK_ROOT);
+    // What an interrupt found there is not its own.
+    wakeup.wakeup.interrupt = true;
+    apply(s, wakeup);
+    assert_int_equal(wakeups_get(&s->store->wakeups, 1).stack, STACK_ROOT);
+    assert_int_equal(store_account(s->store, ACCOUNT_STACKS_TRUNCATED), 0); // samples only
+}
+
 static void apply_simple(struct story *s, enum event_kind kind, uint32_t pid, uint32_t tid)
 {
     apply(s, (struct event){.kind = kind, .pid = pid, .tid = tid});
@@ -754,6 +914,44 @@ static void test_time_never_runs_backwards(void **state)
     samples_unpin(&s->store->samples, &span);
 }
 
+static uint64_t heat_of(const struct story *s, const char *path)
+{
+    for (uint32_t i = 0; i < s->library.n; i++) {
+        const struct image *image = library_at(&s->library, i);
+        if (strcmp(image->path, path) == 0) {
+            return atomic_load(&image->heat);
+        }
+    }
+    return UINT64_MAX;
+}
+
+static void test_the_library_learns_what_is_hot(void **state)
+{
+    struct story *s = *state;
+    map_file(s, PID, 0x10000, 0, "/bin/a");
+    map_file(s, PID, 0x20000, 0, "/lib/b");
+    const uint64_t in_a[] = {0x10010};
+    const uint64_t in_b_from_a[] = {0x20010, 0x10010};
+    const uint64_t nowhere[] = {0x900000};
+    for (int i = 0; i < 3; i++) {
+        sample(s, PID, PID, in_b_from_a, 2);
+    }
+    sample(s, PID, PID, in_a, 1);
+    sample(s, PID, PID, nowhere, 1);
+    sample(s, PID, PID, NULL, 0);
+    assert_int_equal(heat_of(s, "/lib/b"), 0); // not with each sample
+    pipeline_flush(s->pipeline);
+    assert_int_equal(heat_of(s, "/lib/b"), 3); // innermost frames count, callers don't
+    assert_int_equal(heat_of(s, "/bin/a"), 1);
+    pipeline_flush(s->pipeline);
+    assert_int_equal(heat_of(s, "/lib/b"), 3);
+    for (int i = 0; i < 2 * HEAT_SAMPLES; i++) {
+        sample(s, PID, PID, in_a, 1);
+    }
+    pipeline_flush(s->pipeline);
+    assert_int_equal(heat_of(s, "/bin/a"), 1 + HEAT_SAMPLES);
+}
+
 int main(void)
 {
 #define STORY(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -773,6 +971,10 @@ int main(void)
         STORY(test_other_programs_are_no_threads_of_the_run),
         STORY(test_other_programs_are_bounded),
         STORY(test_interrupts_have_no_user),
+        STORY(test_a_stack_without_its_callers_is_marked),
+        STORY(test_a_cut_chain_is_marked),
+        STORY(test_short_copies_are_remembered),
+        STORY(test_waits_and_wakers_are_walked_too),
         STORY(test_a_launched_program_begins_with_its_exec),
         STORY(test_an_exec_ends_the_other_threads),
         STORY(test_an_exec_by_another_thread),
@@ -783,6 +985,7 @@ int main(void)
         STORY(test_jit_code_has_a_life),
         STORY(test_losses_are_counted),
         STORY(test_time_never_runs_backwards),
+        STORY(test_the_library_learns_what_is_hot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,8 +185,8 @@ bool analysis_names_are_settled(const struct analysis *analysis)
     uint32_t n = atomic_load_explicit(&store->images.n, memory_order_acquire);
     for (image_id i = 1; i < n; i++) {
         const struct image_row *row = store_image(store, i);
-        if (row->kind == IMAGE_ROW_NAMED) {
-            continue; // has its names already
+        if (!image_row_is_binary(row)) {
+            continue;
         }
         const struct image *image = library_at(analysis->run->library, row->library);
         if (atomic_load_explicit(&image->state, memory_order_acquire) == IMAGE_QUEUED) {

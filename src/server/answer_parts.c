@@ -14,9 +14,8 @@ static double percent(uint64_t part, uint64_t whole)
     return whole == 0 ? 0 : MIN(100.0, 100.0 * (double)part / (double)whole);
 }
 
-void put_health(struct json *j, const struct health *health, const struct store *store)
+void put_health(struct json *j, const struct health *health)
 {
-    uint64_t of_run = atomic_load_explicit(&store->samples.n, memory_order_relaxed);
     json_key(j, "health");
     json_object_begin(j);
     json_u64_field(j, "samples", health->samples);
@@ -25,7 +24,13 @@ void put_health(struct json *j, const struct health *health, const struct store 
     json_u64_field(j, "throttled", health->throttled);
     json_u64_field(j, "truncated_samples", health->truncated_samples);
     json_u64_field(j, "unresolved_samples", health->unresolved_samples);
-    json_double_field(j, "truncated_pct", percent(health->truncated_samples, of_run));
+    json_double_field(j, "truncated_pct", percent(health->truncated_samples, health->samples));
+    json_key(j, "truncated");
+    json_object_begin(j);
+    for (enum truncation reason = 0; reason < TRUNCATION_COUNT; reason++) {
+        json_u64_field(j, truncation_name(reason), health->truncated[reason]);
+    }
+    json_object_end(j);
     json_double_field(j, "unresolved_pct", percent(health->unresolved_samples, health->samples));
     json_bool_field(j, "estimated", health->estimated);
     json_u64_field(j, "unsampled_ns", health->unsampled_ns);
@@ -57,7 +62,7 @@ struct total put_view_fields(struct json *j, struct analysis *analysis,
     struct total total = {0};
     total_make(&total, &analysis->tree, &kept->fold, store, &analysis->reasons);
     json_u64_field(j, "total_on_cpu_ns", total.total_on_cpu_ns);
-    put_health(j, &total.health, store);
+    put_health(j, &total.health);
     return total;
 }
 

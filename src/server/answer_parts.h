@@ -9,7 +9,7 @@
 // More than an answer may have: stop writing, it will be refused. Asked once per entry.
 bool answer_is_full(const struct json *j);
 
-void put_health(struct json *j, const struct health *health, const struct store *store);
+void put_health(struct json *j, const struct health *health);
 void put_off_cpu(struct json *j, const char *key, const struct off_cpu *off_cpu);
 
 // total_on_cpu_ns and health, for answers whose own value does not carry them; with its total.

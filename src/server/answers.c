@@ -33,7 +33,7 @@ void answer_top(struct text *to, struct analysis *analysis, const struct questio
     json_init(&j, to);
     json_object_begin(&j);
     json_u64_field(&j, "total_on_cpu_ns", top.total_on_cpu_ns);
-    put_health(&j, &top.health, store);
+    put_health(&j, &top.health);
     put_off_cpu(&j, "total_off_cpu", &top.total_off_cpu);
     json_u64_field(&j, "total_runnable_ns", top.total_runnable_ns);
     json_u64_field(&j, "n_functions", top.n_functions);
@@ -213,7 +213,7 @@ void answer_flame(struct text *to, struct analysis *analysis, const struct quest
     json_init(&j, to);
     json_object_begin(&j);
     json_u64_field(&j, "total_on_cpu_ns", flame.total_on_cpu_ns);
-    put_health(&j, &flame.health, store);
+    put_health(&j, &flame.health);
     put_off_cpu(&j, "total_off_cpu", &flame.total_off_cpu);
     json_u64_field(&j, "n_nodes", flame.n_nodes);
     put_flame_nodes(&j, &flame, &strings);
@@ -260,7 +260,7 @@ void answer_threads(struct text *to, struct analysis *analysis, const struct que
     json_init(&j, to);
     json_object_begin(&j);
     json_u64_field(&j, "total_on_cpu_ns", threads.total_on_cpu_ns);
-    put_health(&j, &threads.health, store);
+    put_health(&j, &threads.health);
     json_u64_field(&j, "n_threads", threads.n_threads);
     put_off_cpu(&j, "total_off_cpu", &threads.total_off_cpu);
     json_key(&j, "threads");

@@ -196,7 +196,7 @@ void answer_timeline(struct text *to, struct analysis *analysis, const struct qu
     total.health.start_ns = timeline.start_ns;
     total.health.end_ns = timeline.end_ns;
     json_u64_field(&j, "total_on_cpu_ns", timeline.total.on_cpu_ns);
-    put_health(&j, &total.health, store);
+    put_health(&j, &total.health);
     put_off_cpu(&j, "total_off_cpu", &timeline.total.off_cpu);
     json_u64_field(&j, "bucket_size_ns", timeline.bucket_ns);
     json_u64_field(&j, "recording_duration_ns", summary_duration_ns(analysis->run));

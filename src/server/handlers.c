@@ -218,6 +218,13 @@ static char *name_of_process(uint32_t pid)
     return alloc_text(text_get(&name), strcspn(text_get(&name), "\n"));
 }
 
+static bool wants_unwinding(const json_t *params)
+{
+    const json_t *wanted = json_object_get(params, "dwarf_unwind");
+    const char *setting = getenv("STAX_DWARF_UNWIND");
+    return wanted != NULL ? json_is_true(wanted) : setting == NULL || strcmp(setting, "0") != 0;
+}
+
 static void handle_start_attach(const struct call *call)
 {
     struct registry *registry = &call->server->registry;
@@ -244,6 +251,7 @@ static void handle_start_attach(const struct call *call)
                                                     RPC_DEFAULT_FREQUENCY_HZ),
                 .launched = json_is_true(json_object_get(call->params, "launched")),
                 .follow = json_is_true(json_object_get(call->params, "follow")),
+                .unwind = wants_unwinding(call->params),
             },
         .label = label == NULL ? name_of_process(pid) : copy_text(label),
         .time_limit_ns = param_u64(call->params, "time_limit_secs", 0) * NS_PER_S,

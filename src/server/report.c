@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { UNEXPLAINED_WAITS = 20 }; // functions that are listed
+enum { UNEXPLAINED_WAITS = 20, TRUNCATIONS = 20 }; // that are listed
 
 static void put_hex_text(struct json *j, const char *key, struct slice bytes)
 {
@@ -94,6 +94,38 @@ static void put_jit(struct json *j, struct run *run)
     pthread_mutex_unlock(&run->jit_lock);
 }
 
+static void put_truncations(struct json *j, const struct analysis *analysis)
+{
+    struct truncations truncations = {0};
+    truncations_make(&truncations, &analysis->tree, &analysis->everything.fold,
+                     analysis->run->store, TRUNCATIONS);
+    json_key(j, "truncations");
+    json_array_begin(j);
+    for (size_t i = 0; i < truncations.places.n; i++) {
+        const struct truncation_report *report = &truncations.places.at[i];
+        json_object_begin(j);
+        json_string_field(j, "reason", truncation_name(report->truncation));
+        json_text_field(j, "path", report->path.data, report->path.n);
+        json_u64_field(j, "samples", report->samples);
+        json_u64_field(j, "intervals", report->waits);
+        json_object_end(j);
+    }
+    json_array_end(j);
+    json_key(j, "truncated_threads");
+    json_array_begin(j);
+    for (size_t i = 0; i < truncations.threads.n; i++) {
+        const struct truncated_thread *thread = &truncations.threads.at[i];
+        json_object_begin(j);
+        json_u64_field(j, "tid", thread->tid);
+        json_text_field(j, "name", thread->name.data, thread->name.n);
+        json_u64_field(j, "samples", thread->samples);
+        json_u64_field(j, "truncated_samples", thread->truncated_samples);
+        json_object_end(j);
+    }
+    json_array_end(j);
+    truncations_fini(&truncations);
+}
+
 void report_put(struct text *to, struct analysis *analysis)
 {
     const struct run *run = analysis->run;
@@ -124,6 +156,7 @@ void report_put(struct text *to, struct analysis *analysis)
     json_u64_field(&j, "stacks_bytes", memory.stacks_bytes);
     json_object_end(&j);
     put_unexplained_waits(&j, analysis);
+    put_truncations(&j, analysis);
     json_u64_field(&j, "stacks", atomic_load(&store->stacks.n_nodes));
     json_u64_field(&j, "frames", atomic_load(&store->stacks.n_frames));
     put_capture(&j, run);

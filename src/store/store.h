@@ -249,7 +249,7 @@ static inline uint64_t truncation_off(enum truncation truncation, image_id image
 struct image_row {
     enum image_row_kind kind;
     string_id path;     // as the target saw it
-    uint32_t library;   // who knows its symbols: an id of image/library.h; of anonymous memory: any
+    uint32_t library;   // of a binary: who knows its symbols, an id of image/library.h
     uint64_t load_bias; // first seen mapping: address = file offset + load_bias
     string_id build_id; // raw bytes; 0 when not known
     // Of anonymous memory: whose it is, and from when on (until the next such image of the
@@ -259,6 +259,13 @@ struct image_row {
     _Atomic uint64_t until_ns; // its frames are older than this, as far as is known; it may only
                                // become less
 };
+
+// Whether `library` knows its symbols: it is a binary, and not just memory or a word for something.
+static inline bool image_row_is_binary(const struct image_row *row)
+{
+    return row->kind == IMAGE_ROW_FILE || row->kind == IMAGE_ROW_VDSO ||
+           row->kind == IMAGE_ROW_KERNEL;
+}
 
 // Image 0 stands for "no image at all": an address that nothing was mapped at.
 struct images {

@@ -50,21 +50,26 @@ struct cfi_place {
     int32_t off;
 };
 
+// A register that UNWIND_REGS does not have (a vector register, say) stands in a place as this one:
+// its value is never known.
+enum { CFI_REG_OTHER = UINT8_MAX };
+
 // The registers of a rule by slot: CFI_SLOT_RA and CFI_SLOT_SP always, then the callee-saved ones.
 enum { CFI_SLOT_RA, CFI_SLOT_SP, CFI_SLOT_FP, CFI_SLOTS = 14 };
 
 struct cfi_rule {
     // CFI_IN_REGISTER (usual), CFI_AT_REGISTER (realigned stacks: the value in memory, plus
-    // cfa_add), CFI_IS_EXPRESSION. CFI_UNDEFINED: there is no information for these instructions.
+    // cfa_add), CFI_IS_EXPRESSION; CFI_UNDEFINED only where the return address is undefined too.
     struct cfi_place cfa;
     int32_t cfa_add;
-    bool
-        signal_frame; // the caller was interrupted here: its address is exact, not a return address
+    uint16_t told;     // bit n: saved[n] is not CFI_SAME
+    bool signal_frame; // its caller was interrupted: that address is exact, not a return address
     struct cfi_place saved[CFI_SLOTS];
 };
 
-// The register of a slot: UNWIND_REGS for slots that the architecture does not use.
-unsigned cfi_slot_register(enum unwind_arch arch, unsigned slot);
+// The registers of all slots: UNWIND_REGS for one that the architecture does not use. That of
+// CFI_SLOT_RA is where the address itself is kept (16; 32).
+const uint8_t *cfi_slot_registers(enum unwind_arch arch);
 
 // ---- The table ---------------------------------------------------------------------------------
 

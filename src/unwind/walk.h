@@ -8,13 +8,14 @@
 //
 // Where there is no rule for a pc, the frame pointer is followed if it looks like one: code of a
 // JIT and hand-written code often keep it. A walk is *complete* when it comes to a frame that is
-// marked as the outermost one (an undefined return address: _start, clone), or to a frame pointer
-// of 0 in code without rules (what both psABIs ask of the outermost frame). Otherwise it says why
-// it ended.
+// marked as the outermost one (an undefined return address: _start, clone), to a caller's frame
+// pointer of 0 in code without rules (what both psABIs ask of the outermost frame), or to the start
+// of a function that nobody called (where a stack was made by hand). Otherwise it says why it
+// ended.
 //
 // Nothing is believed: registers, stack and rules may come from a hostile target. Every step needs
-// memory of the copy and goes outwards (the CFA grows; only the frame of a signal may lead to
-// another stack); there are at most `max` of them.
+// memory of the copy and goes outwards (the stack pointer grows; only the frame of a signal may
+// lead to another stack); there are at most `max` of them.
 //
 // Separate from files and processes: rules come from `find`, memory from the copy.
 

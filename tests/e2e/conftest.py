@@ -19,7 +19,8 @@ from stax import (  # noqa: E402
 # No test may take longer. `@pytest.mark.limit(seconds)` for those that need to.
 TEST_LIMIT_S = 60
 # What the user without privileges records.
-USER_TARGETS = ("shares", "forever", "threads64", "waits", "deadlock", "held", "chain")
+USER_TARGETS = ("shares", "forever", "threads64", "waits", "deadlock", "held", "chain", "unwind",
+                "libunwind_plug.so")
 
 
 def pytest_configure(config):

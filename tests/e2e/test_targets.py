@@ -83,6 +83,23 @@ def test_children_and_status(ran):
     assert set(ran("waiter", 10, status=7, input=b"w")) == {"early_work", "late_work"}
 
 
+def test_chains(ran):
+    """What stacks are compared with; that it is so was seen with gdb and `perf record --call-graph dwarf`."""
+    stack = ran("unwind", "plain", 30).lines[0]["stack"]
+    chain = stack["chain"].split(";")
+    assert chain[:3] == ["_start", "main", "plain_1"] and chain[-2:] == ["plain_10", "spin_end"], chain
+    assert stack["end"] == "complete" and stack["waits"] == 0
+    assert ran("unwind", "clone", 30).lines[0]["stack"]["tid"] != stack["tid"]
+    for program in ("unwind", "unwind_static", "unwind_static_pie"):
+        line = ran(program, "qsort", 30).lines[-1]
+        assert line["process_cpu_ns"] >= 30e6 and line["stack"]["chain"].endswith("sorts;compares;spin_end")
+    assert "thrower(long)*9" in ran("unwind_cxx", "throw", 30).lines[0]["stack"]["chain"]
+    for end in ("nap", "mutex", "sem", "join", "pipe"):
+        line = ran("unwind", "plain", 30, end).lines[-1]
+        assert line["stack"]["waits"] == 10 and line["stack"]["chain"].endswith(f"plain_10;{end}_end")
+    assert ran("unwind", "nothing", status=98) == {}
+
+
 # ---- Targets with known waits -----------------------------------------------------------------------------
 
 

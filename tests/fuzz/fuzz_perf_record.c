@@ -29,6 +29,10 @@ static void read_event(const struct event *event)
             ASSERT(stack->user[i] != 0);
             sum += stack->user[i];
         }
+        for (unsigned i = 0; stack->regs != NULL && i < EVENT_REGS_MAX; i++) {
+            sum += stack->regs->valid >> i & 1 ? stack->regs->at[i] : 0;
+        }
+        read_slice_of(stack->copy);
     } else if (event->kind == EVENT_IMAGE_MAPPED) {
         ASSERT(event->image_mapped.size_bytes > 0);
         read_slice_of(event->image_mapped.path);
@@ -39,20 +43,36 @@ static void read_event(const struct event *event)
     }
 }
 
-// A record as that of a tracepoint, with a stack or without: its parts lie within it.
-static void read_as_wakeup(const struct perf_event_header *record, bool callchain)
+// A sample of any event, whatever it may hold: its parts lie within the record.
+static void read_as_sample(const struct perf_event_header *record, const struct perf_layout *layout)
 {
-    struct perf_layout layout = {
-        .meaning = PERF_MEANS_WAKEUP, .callchain = callchain, .raw = true, .max_stack = 127};
+    const uint8_t *end = (const uint8_t *)record + record->size;
     struct perf_sample sample;
-    if (record->type != PERF_RECORD_SAMPLE || !perf_sample_parse(&layout, record, &sample)) {
+    if (record->type != PERF_RECORD_SAMPLE || !perf_sample_parse(layout, record, &sample)) {
         return;
     }
+    struct event_regs regs;
     struct event_stack stack;
-    perf_sample_stack(&layout, record, &sample, &stack);
+    perf_sample_stack(layout, record, &sample, &regs, &stack);
     read_event(&(struct event){.kind = EVENT_SAMPLE, .sample.stack = stack});
     read_slice_of(sample.raw);
-    ASSERT(sample.raw.data + sample.raw.n <= (const uint8_t *)record + record->size);
+    ASSERT(sample.raw.n == 0 || sample.raw.data + sample.raw.n <= end);
+    ASSERT(stack.copy.n == 0 || (stack.regs != NULL && stack.copy.data + stack.copy.n <= end));
+    ASSERT((layout->regs == NULL) <= (stack.regs == NULL));
+}
+
+static void read_as_all_samples(const struct perf_event_header *record)
+{
+    static const struct perf_regs *const tables[] = {NULL, &perf_regs_x86_64, &perf_regs_aarch64};
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        for (unsigned parts = 0; parts < 4; parts++) {
+            read_as_sample(record, &(struct perf_layout){.meaning = PERF_MEANS_WAKEUP,
+                                                         .callchain = (parts & 1) != 0,
+                                                         .raw = (parts & 2) != 0,
+                                                         .regs = tables[i],
+                                                         .max_stack = 127});
+        }
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -73,11 +93,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct perf_event_header *record;
     while ((record = perf_ring_peek(&ring)) != NULL) {
         struct event event;
-        if (perf_record_parse(&layout, record, &event) == PERF_OK) {
+        if (perf_record_parse(&layout, record, NULL, &event) == PERF_OK) {
             read_event(&event);
         }
-        read_as_wakeup(record, false);
-        read_as_wakeup(record, true);
+        read_as_all_samples(record);
         const struct perf_event_header *ahead = perf_ring_peek_ahead(&ring);
         sum += ahead == NULL ? 0 : ((const uint8_t *)ahead)[ahead->size - 1];
         perf_ring_next(&ring);

@@ -13,17 +13,21 @@ static int64_t income(const struct governor *governor, uint64_t elapsed_ns)
     return (int64_t)(MIN(elapsed_ns, (uint64_t)NS_PER_S) * per_s / NS_PER_S);
 }
 
-bool governor_pay(struct governor *governor, uint64_t n_stacks, uint64_t now_ns)
+bool governor_pay(struct governor *governor, uint64_t price, bool crowded, uint64_t now_ns)
 {
     int64_t got = income(governor, now_ns - governor->at_ns);
-    if (got == 0 && n_stacks == 0) {
+    crowded = crowded && governor->on;
+    if (got == 0 && price == 0 && !crowded) {
         return governor->on; // too soon: let the time add up
     }
     governor->at_ns = now_ns;
     int64_t most = governor->storm ? GOVERNOR_BURST : GOVERNOR_SAVINGS;
-    governor->balance = MIN(governor->balance + got - (int64_t)n_stacks, most);
+    governor->balance = MIN(governor->balance + got - (int64_t)price, most);
     governor->balance = MAX(governor->balance, -(int64_t)GOVERNOR_DEBT);
-    if (governor->balance < 0) {
+    if (crowded) { // what fills the rings has still to be paid
+        governor->balance = MIN(governor->balance, (int64_t)GOVERNOR_BURST - 1);
+    }
+    if (governor->balance < 0 || crowded) {
         governor->storm = true;
         governor->on = false;
         governor->since_ns = now_ns;

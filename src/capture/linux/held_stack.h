@@ -7,6 +7,7 @@
 // enough: the two are written one after the other.
 
 #include "base/limits.h"
+#include "base/vec.h"
 #include "event/event.h"
 
 struct held_stack {
@@ -17,7 +18,13 @@ struct held_stack {
     uint32_t n_kernel;
     uint32_t n_user;
     uint64_t addrs[2 * LIMIT_STACK_DEPTH];
+    bool has_regs;
+    bool copy_cut;
+    struct event_regs regs;
+    VEC(uint8_t) copy; // keeps its room, at most that of a record
 };
+
+void held_stack_fini(struct held_stack *held); // accepts a zeroed one
 
 // Copies the stack, in place of what was held before.
 void held_stack_set(struct held_stack *held, uint32_t tid, uint32_t with_tid,

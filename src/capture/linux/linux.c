@@ -2,6 +2,7 @@
 //
 //     open   pidfd ─► who is it ─► features ─► rings ─► events for its threads ─► what exists
 //     drain  early events once ─► rings, merged by time ─► parse ─► wanted? ─┬► sink
+//                                 at one level of two (deep.h)               │
 //                                 where a thread leaves a CPU (switches.h)   │
 //                                 who wakes whom (wakeups.h) ────────────────┘
 //
@@ -15,6 +16,7 @@
 #include "capture/capture.h"
 #include "capture/linux/attach.h"
 #include "capture/linux/children.h"
+#include "capture/linux/deep.h"
 #include "capture/linux/governor.h"
 #include "capture/linux/look.h"
 #include "capture/linux/observer.h"
@@ -40,7 +42,7 @@ enum { SETTLE_NS = 10 * NS_PER_MS }; // no thread takes that long to be born
 struct governed {
     struct governor governor;
     enum perf_meaning meaning;
-    uint64_t n; // in this drain
+    uint64_t price; // of those of this drain
 };
 
 struct linux_capture {
@@ -56,11 +58,15 @@ struct linux_capture {
     struct governed switch_stacks;
     struct governed waker_stacks;
     struct tids tids; // threads that are recorded, as of the latest record
+    struct deep deep;
+    bool told_full; // a note says that too many threads need longer copies
     struct observer observer;
     struct text early;      // events that exist before any record does (event/wire.h)
     uint64_t lost_reported; // by records
     bool lost_settled;
-    event_sink_fn sink; // during a drain
+    struct event_regs regs; // of the latest stack: events point here
+    uint64_t latest_ns;     // of the latest event that was handed on
+    event_sink_fn sink;     // during a drain
     void *context;
 };
 
@@ -116,13 +122,16 @@ static void fill_abilities(const struct perf_features *features, struct capture_
     set_ability(ret, CAPTURE_OFF_CPU_STACKS, features->switch_stacks,
                 features->kernel ? "the kernel does not sample context switches" : reason.text);
     set_ability(ret, CAPTURE_WAKEUPS, features->wakeups, features->no_wakeups.text);
+    set_ability(ret, CAPTURE_STACK_COPIES, features->copies,
+                "the kernel does not copy registers and stacks of this machine, or stax has no "
+                "table of its registers");
     set_ability(ret, CAPTURE_PMU, false, "not recorded yet by this version of stax");
     probe_kernel_symbols(ret);
     look_probe(&ret->at[CAPTURE_WAIT_DETAILS]);
     if (features->refused != 0) {
-        static const enum capture_ability all[] = {CAPTURE_KERNEL_STACKS,  CAPTURE_BUILD_IDS,
-                                                   CAPTURE_LOST_SAMPLES,   CAPTURE_OFF_CPU,
-                                                   CAPTURE_OFF_CPU_STACKS, CAPTURE_WAKEUPS};
+        static const enum capture_ability all[] = {
+            CAPTURE_KERNEL_STACKS,  CAPTURE_BUILD_IDS, CAPTURE_LOST_SAMPLES, CAPTURE_OFF_CPU,
+            CAPTURE_OFF_CPU_STACKS, CAPTURE_WAKEUPS,   CAPTURE_STACK_COPIES};
         perf_features_explain(features, &reason);
         for (size_t i = 0; i < ARRAY_LEN(all); i++) {
             set_ability(ret, all[i], false, reason.text);
@@ -320,6 +329,10 @@ static int open_all(struct linux_capture *c, struct err *reterr)
     perf_features_probe(&features);
     fill_abilities(&features, &c->base.abilities);
     look_probe_process(c->request.pid, &c->base.abilities.at[CAPTURE_WAIT_DETAILS]);
+    if (!c->request.unwind) {
+        set_ability(&c->base.abilities, CAPTURE_STACK_COPIES, false,
+                    "turned off by --no-dwarf-unwind");
+    }
     int r = check_frequency(&c->request, &features, reterr);
     r = r < 0 ? r : open_pidfd(c, reterr);
     r = r < 0 ? r : check_target(c->request.pid, reterr);
@@ -331,7 +344,8 @@ static int open_all(struct linux_capture *c, struct err *reterr)
     }
     struct perf_options options = {.frequency_hz = c->request.frequency_hz,
                                    .on_exec = c->request.launched,
-                                   .follow = c->request.follow};
+                                   .follow = c->request.follow,
+                                   .copies = c->request.unwind && features.copies};
     r = perf_set_open(&c->set, &features, &options, &c->base.note, reterr);
     if (r < 0) {
         return r;
@@ -342,6 +356,7 @@ static int open_all(struct linux_capture *c, struct err *reterr)
     wakeups_init(&c->wakeups, n_rings, &features.waking.format, &c->tids, &c->set.layouts);
     c->base.frequency_hz = options.frequency_hz;
     c->base.n_rings = n_rings;
+    c->deep.top_level = c->set.top_level;
     c->base.ring_bytes = c->set.ring_bytes * c->base.n_rings;
     r = open_poll(c, reterr);
     return r < 0 ? r : arm(c, reterr);
@@ -359,6 +374,7 @@ static void linux_close(struct capture *capture)
     wakeups_fini(&c->wakeups);
     switches_fini(&c->switches);
     tids_fini(&c->tids);
+    deep_fini(&c->deep);
     perf_merge_fini(&c->merge);
     perf_set_close(&c->set);
     closep(&c->pidfd);
@@ -390,6 +406,7 @@ static int linux_open(const struct capture_request *request, struct capture **re
 static void hand_on(struct linux_capture *c, const struct event *event)
 {
     observer_deliver(&c->observer, event->time_ns, c->sink, c->context);
+    c->latest_ns = event->time_ns;
     c->sink(c->context, event);
     observer_on_event(&c->observer, event);
 }
@@ -416,6 +433,20 @@ static bool is_ours(struct linux_capture *c, struct event *event)
     return c->request.follow || event->pid == pid;
 }
 
+static void end_deep(struct linux_capture *c, uint32_t tid)
+{
+    if (deep_end(&c->deep, tid)) {
+        perf_set_undeepen(&c->set, tid);
+    }
+}
+
+static void end_deep_of(struct linux_capture *c, uint32_t pid)
+{
+    for (uint32_t tid; (tid = deep_find_of(&c->deep, pid)) != 0;) {
+        end_deep(c, tid);
+    }
+}
+
 // Who is recorded as of this event. Whoever ran is, also when the record of the birth was lost.
 static void keep_tids(struct linux_capture *c, const struct event *event)
 {
@@ -423,19 +454,25 @@ static void keep_tids(struct linux_capture *c, const struct event *event)
     case EVENT_SAMPLE:
     case EVENT_SWITCH_IN:
     case EVENT_SWITCH_OUT:
+        tids_add(&c->tids, event->tid, event->pid);
+        break;
     case EVENT_THREAD_STARTED:
+        end_deep(c, event->tid); // the number was another one's, whose end got lost
         tids_add(&c->tids, event->tid, event->pid);
         break;
     case EVENT_PROCESS_FORKED:
+        end_deep(c, event->tid);
         if (event->process_forked.recorded) {
             tids_add(&c->tids, event->tid, event->pid);
         }
         break;
     case EVENT_EXEC:
         tids_exec(&c->tids, event->pid);
+        end_deep_of(c, event->pid);
         break;
     case EVENT_THREAD_EXITED:
         tids_end(&c->tids, event->tid, event->time_ns);
+        end_deep(c, event->tid);
         break;
     case EVENT_WAKEUP:
     case EVENT_WAIT_SEEN:
@@ -451,15 +488,26 @@ static void keep_tids(struct linux_capture *c, const struct event *event)
     }
 }
 
-// Whether it is news of our processes; keeps the books about it.
-static bool takes(struct linux_capture *c, const struct perf_event_header *record,
-                  struct event *event)
+// Whether it is news of our processes; keeps the books about it. Events of a level above 0 are
+// bound to one thread, so that nobody inherits them.
+static bool takes(struct linux_capture *c, const struct perf_layout *layout,
+                  const struct perf_event_header *record, struct event *event)
 {
-    if (!is_ours(c, event) || !attach_wants(&c->attach, record, event)) {
+    if (!is_ours(c, event) || (layout->level == 0 && !attach_wants(&c->attach, record, event))) {
         return false;
     }
     keep_tids(c, event);
     return true;
+}
+
+// Of a thread that is recorded at two levels, the samples of one count, and of that below
+// everything else: throttling meets both.
+static bool counts(const struct linux_capture *c, const struct perf_layout *layout,
+                   const struct event *event)
+{
+    return event->kind == EVENT_SAMPLE
+               ? deep_counts(&c->deep, event->tid, event->pid, layout->level, event->time_ns)
+               : layout->level == 0;
 }
 
 static enum perf_outcome take_switch_stack(struct linux_capture *c,
@@ -471,13 +519,15 @@ static enum perf_outcome take_switch_stack(struct linux_capture *c,
     if (!perf_record_stamp(record, &stamp) || !perf_sample_parse(layout, record, &sample)) {
         return PERF_E_BAD;
     }
-    struct event event = {.kind = EVENT_SAMPLE, .pid = stamp.pid, .tid = stamp.tid};
-    if (takes(c, record, &event)) {
+    struct event event = {
+        .kind = EVENT_SAMPLE, .pid = stamp.pid, .tid = stamp.tid, .time_ns = stamp.time_ns};
+    bool may_count = layout->level == 0 || counts(c, layout, &event);
+    if (may_count && takes(c, layout, record, &event)) {
         struct event_stack stack;
-        perf_sample_stack(layout, record, &sample, &stack);
+        perf_sample_stack(layout, record, &sample, &c->regs, &stack);
         switches_hold(&c->switches, ring, stamp.tid, &stack);
     }
-    c->switch_stacks.n++;
+    c->switch_stacks.price += governor_price(sample.copy.n);
     return PERF_E_IGNORED; // the event is the switch
 }
 
@@ -486,7 +536,7 @@ static enum perf_outcome take_other(struct linux_capture *c, const struct perf_l
                                     const struct perf_event_header *record, uint32_t ring,
                                     struct event *event)
 {
-    enum perf_outcome outcome = perf_record_parse(layout, record, event);
+    enum perf_outcome outcome = perf_record_parse(layout, record, &c->regs, event);
     if (outcome != PERF_OK) {
         return outcome;
     }
@@ -496,7 +546,8 @@ static enum perf_outcome take_other(struct linux_capture *c, const struct perf_l
         return PERF_OK;
     }
     // Of the others only those by CPU time tell of threads: a throttled extra costs some stacks.
-    if (layout->meaning != PERF_MEANS_CPU_TIME || !takes(c, record, event)) {
+    if (layout->meaning != PERF_MEANS_CPU_TIME || !counts(c, layout, event) ||
+        !takes(c, layout, record, event)) {
         return PERF_E_IGNORED;
     }
     struct perf_stamp stamp;
@@ -514,7 +565,7 @@ static enum perf_outcome take_record(struct linux_capture *c, const struct perf_
     }
     bool is_sample = record->type == PERF_RECORD_SAMPLE;
     if (is_sample && layout->meaning == PERF_MEANS_WAKEUP) {
-        c->waker_stacks.n += layout->callchain;
+        c->waker_stacks.price += layout->callchain ? governor_price(0) : 0;
         return wakeups_take(&c->wakeups, layout, record, &c->set.rings[ring], ring, time_ns, event);
     }
     wakeups_interrupt(&c->wakeups, ring);
@@ -581,13 +632,58 @@ static void clear_poll(const struct linux_capture *c)
     }
 }
 
-static void govern(struct linux_capture *c, struct governed *stacks, uint64_t now_ns)
+// More than the watermark twice over, within a round: copies come faster than they are read.
+static bool is_crowded(const struct linux_capture *c)
+{
+    return c->set.copy_bytes > 0 && perf_merge_held_bytes(&c->merge) > c->set.ring_bytes / 4;
+}
+
+static void govern(struct linux_capture *c, struct governed *stacks, bool crowded, uint64_t now_ns)
 {
     bool was_on = stacks->governor.on;
-    bool on = governor_pay(&stacks->governor, stacks->n, now_ns);
-    stacks->n = 0;
+    bool on = governor_pay(&stacks->governor, stacks->price, crowded, now_ns);
+    stacks->price = 0;
     if (on != was_on) {
         perf_set_take_stacks(&c->set, stacks->meaning, on);
+    }
+}
+
+static void note_too_short(struct linux_capture *c, struct err *why)
+{
+    err_prefix(why, "copies of stacks get no longer");
+    if (c->base.note.text[0] == 0) {
+        c->base.note = *why;
+    }
+}
+
+static void deepen_due(struct linux_capture *c)
+{
+    struct err why = {0};
+    for (struct deep_thread *thread; (thread = deep_take_due(&c->deep)) != NULL;) {
+        uint64_t since_ns;
+        int r = perf_set_deepen(&c->set, thread->tid, thread->level + 1,
+                                c->switch_stacks.governor.on, &since_ns, &why);
+        if (r == PERF_SET_OK) {
+            deep_step(thread, since_ns);
+        } else if (r < 0) {
+            deep_give_up(&c->deep);
+            note_too_short(c, &why);
+        }
+    }
+    if (c->deep.full && !c->told_full) {
+        c->told_full = true;
+        err_set(&why, ENOSPC, "more than %d threads need it", LIMIT_DEEP_THREADS);
+        note_too_short(c, &why);
+    }
+}
+
+// While events are being handed on, no descriptors come and go: the step is taken after that.
+static void linux_deepen(struct capture *capture, uint32_t tid)
+{
+    struct linux_capture *c = linux_of(capture);
+    uint32_t pid = tids_find(&c->tids, tid);
+    if (pid != 0) {
+        deep_ask(&c->deep, tid, pid, c->latest_ns);
     }
 }
 
@@ -616,8 +712,9 @@ static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, 
     observer_tick(&c->observer, now_ns, c->base.note.text[0] == 0 ? &c->base.note : NULL);
     tids_forget_ended(&c->tids, c->merge.until_ns);
     if (!final && !gone) {
-        govern(c, &c->switch_stacks, now_ns);
-        govern(c, &c->waker_stacks, now_ns);
+        govern(c, &c->switch_stacks, is_crowded(c), now_ns);
+        govern(c, &c->waker_stacks, false, now_ns);
+        deepen_due(c);
     }
     if (final || gone) {
         c->attach.settled = true;
@@ -640,6 +737,7 @@ const struct capture_backend capture_linux = {
     .probe = linux_probe,
     .open = linux_open,
     .drain = linux_drain,
+    .deepen = linux_deepen,
     .stop = linux_stop,
     .close = linux_close,
     .look = look_threads,

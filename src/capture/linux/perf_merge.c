@@ -115,3 +115,12 @@ void perf_merge_drain(struct perf_merge *merge, uint64_t now_ns, bool final, per
         perf_ring_release(&merge->rings[i]);
     }
 }
+
+uint64_t perf_merge_held_bytes(const struct perf_merge *merge)
+{
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < merge->n_rings; i++) {
+        most = MAX(most, merge->rings[i].head - merge->rings[i].at);
+    }
+    return most;
+}

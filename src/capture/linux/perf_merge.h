@@ -46,3 +46,7 @@ void perf_merge_fini(struct perf_merge *merge); // accepts a zeroed one
 // One round. `now_ns` is the clock of the records, read just before. `final` holds nothing back.
 void perf_merge_drain(struct perf_merge *merge, uint64_t now_ns, bool final, perf_merge_fn deliver,
                       void *context);
+
+// The most that one ring still holds after a round, because it was too new. It came within a
+// moment, unless the rounds are far apart.
+uint64_t perf_merge_held_bytes(const struct perf_merge *merge);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "capture/linux/deep.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -17,13 +18,27 @@
 enum {
     RING_ROOT_BYTES = 2 << 20,
     RING_USER_BYTES = 512 << 10, // what perf_event_mlock_kb gives to everybody, less a page
+    RING_COPIES_FACTOR = 4,      // records with copies of stacks are that much longer, or more
+    RINGS_TOTAL_BYTES = 512 << 20,
     RING_MIN_PAGES = 8,
     RING_SMALL_BYTES = 128 << 10, // below that a busy target may lose records: worth a note
-    EXTRAS_RESERVE = 512,         // descriptors that the extras leave to connections and files
+    COPY_BYTES = 8 << 10,         // of a stack at level 0; each level doubles it
+    COPY_MAX_BYTES = 65528,       // the largest multiple of 8 that attr.sample_stack_user may be
+    COPIES_IN_RING = 8,           // at least
+    WATERMARKS_IN_RING = 4,
+    WATERMARKS_IN_RING_WITH_COPIES = 8, // which fill it faster
+    EXTRAS_RESERVE = 512, // descriptors that the extras leave to connections and files
 };
 
 // By position in perf_set.layouts.
-enum { LAYOUT_CPU_TIME, LAYOUT_SWITCH_OUT, LAYOUT_WAKEUP, LAYOUT_WAKER_STACK, LAYOUT_COUNT };
+enum {
+    LAYOUT_CPU_TIME,
+    LAYOUT_SWITCH_OUT,
+    LAYOUT_WAKEUP,
+    LAYOUT_WAKER_STACK,
+    LAYOUT_DEEP, // CPU time and switch-out of level 1, of level 2 …
+    LAYOUT_COUNT = LAYOUT_DEEP + 2 * (DEEP_LEVELS - 1)
+};
 _Static_assert((int)LAYOUT_COUNT <= (int)PERF_LAYOUTS_MAX, "room for all layouts");
 
 // Bits of struct perf_event_attr that a kernel header may not know yet are not used here: the
@@ -62,8 +77,24 @@ static void inherit(const struct perf_set *set, struct perf_event_attr *attr)
     attr->enable_on_exec = set->options.on_exec;
 }
 
-// Samples by a timer of the thread's CPU time, and everything that happens to its code and life.
-static struct perf_event_attr sampling_attr(const struct perf_set *set)
+static uint32_t copy_bytes_of(uint32_t level)
+{
+    return MIN((uint32_t)COPY_BYTES << level, (uint32_t)COPY_MAX_BYTES);
+}
+
+static void add_copies(struct perf_event_attr *attr, uint32_t copy_bytes)
+{
+    const struct perf_regs *regs = perf_regs_of_host();
+    if (copy_bytes == 0 || regs == NULL) {
+        return;
+    }
+    attr->sample_type |= PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
+    attr->sample_regs_user = regs->mask;
+    attr->sample_stack_user = copy_bytes;
+}
+
+// Samples by a timer of the thread's CPU time.
+static struct perf_event_attr cpu_time_attr(const struct perf_set *set, uint32_t copy_bytes)
 {
     const struct perf_features *features = &set->features;
     struct perf_event_attr attr = common_attr();
@@ -75,11 +106,19 @@ static struct perf_event_attr sampling_attr(const struct perf_set *set)
     attr.read_format = features->lost ? PERF_FORMAT_LOST : 0;
     attr.exclude_kernel = !features->kernel;
     attr.exclude_callchain_kernel = !features->kernel;
+    add_copies(&attr, copy_bytes);
+    return attr;
+}
+
+// And everything that happens to its code and life.
+static struct perf_event_attr sampling_attr(const struct perf_set *set)
+{
+    struct perf_event_attr attr = cpu_time_attr(set, set->copy_bytes);
     attr.mmap = attr.mmap2 = 1;
-    attr.build_id = features->build_id;
+    attr.build_id = set->features.build_id;
     attr.comm = attr.comm_exec = 1;
     attr.task = 1;
-    attr.context_switch = features->switches;
+    attr.context_switch = set->features.switches;
     inherit(set, &attr);
     return attr;
 }
@@ -95,12 +134,12 @@ static struct perf_event_attr switch_stacks_attr(void)
 }
 
 // Where a thread is when it leaves a CPU.
-static struct perf_event_attr switch_out_attr(const struct perf_set *set)
+static struct perf_event_attr switch_out_attr(const struct perf_set *set, uint32_t copy_bytes)
 {
     struct perf_event_attr attr = switch_stacks_attr();
     attr.sample_max_stack = (uint16_t)set->features.max_stack;
     attr.read_format = set->features.lost ? PERF_FORMAT_LOST : 0;
-    inherit(set, &attr);
+    add_copies(&attr, copy_bytes);
     return attr;
 }
 
@@ -213,6 +252,9 @@ void perf_features_probe(struct perf_features *ret)
     attr.context_switch = 1;
     ret->switches = ask(attr) == 0;
     ret->switch_stacks = ret->kernel && ret->switches && ask(switch_stacks_attr()) == 0;
+    attr = common_attr();
+    add_copies(&attr, COPY_BYTES);
+    ret->copies = perf_regs_of_host() != NULL && ask(attr) == 0;
     probe_wakeups(ret);
 }
 
@@ -300,6 +342,12 @@ static int explain_open(int number, struct err *reterr)
     return err_set(reterr, number, "perf_event_open failed: %s", strerror(number));
 }
 
+static uint32_t watermark_of(const struct perf_set *set)
+{
+    int n = set->options.copies ? WATERMARKS_IN_RING_WITH_COPIES : WATERMARKS_IN_RING;
+    return (uint32_t)(set->ring_bytes / (uint64_t)n);
+}
+
 // The events that own the rings. A CPU that has just gone offline is left out.
 static int open_ring_events(struct perf_set *set, struct err *reterr)
 {
@@ -308,7 +356,7 @@ static int open_ring_events(struct perf_set *set, struct err *reterr)
     size_t n = 0;
     for (size_t i = 0; i < set->cpus.list.n; i++) {
         uint32_t cpu = set->cpus.list.at[i];
-        attr.wakeup_watermark = (uint32_t)(set->ring_bytes / 4);
+        attr.wakeup_watermark = watermark_of(set);
         int fd = sys_perf_event_open(&attr, 0, (int)cpu);
         if (fd == -ENODEV) {
             continue;
@@ -349,14 +397,24 @@ static void close_ring_events(struct perf_set *set)
     }
 }
 
+static uint64_t wanted_ring_bytes(const struct perf_set *set)
+{
+    uint64_t bytes = geteuid() == 0 ? RING_ROOT_BYTES : RING_USER_BYTES;
+    uint64_t larger = bytes * RING_COPIES_FACTOR;
+    while (set->options.copies && larger > bytes && larger * set->cpus.list.n > RINGS_TOTAL_BYTES) {
+        larger /= 2;
+    }
+    return set->options.copies ? larger : bytes;
+}
+
 // When a ring wakes us up is set by the event that it is mapped from, so a smaller ring takes new
 // events. All rings have the same size: the largest that the kernel grants for all of them.
 static int open_rings(struct perf_set *set, struct err *note, struct err *reterr)
 {
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t wanted_bytes = geteuid() == 0 ? RING_ROOT_BYTES : RING_USER_BYTES;
+    uint64_t small_bytes = RING_SMALL_BYTES * (set->options.copies ? RING_COPIES_FACTOR : 1);
     int r = 0;
-    for (set->ring_bytes = wanted_bytes; set->ring_bytes >= RING_MIN_PAGES * page_bytes;
+    for (set->ring_bytes = wanted_ring_bytes(set); set->ring_bytes >= RING_MIN_PAGES * page_bytes;
          set->ring_bytes /= 2) {
         close_ring_events(set);
         r = open_ring_events(set, reterr);
@@ -365,7 +423,7 @@ static int open_rings(struct perf_set *set, struct err *note, struct err *reterr
         }
         r = map_rings(set, set->ring_bytes / page_bytes);
         if (r == 0) {
-            if (set->ring_bytes < RING_SMALL_BYTES) {
+            if (set->ring_bytes < small_bytes) {
                 err_set(note, ENOMEM,
                         "rings have only %llu KiB per CPU: raise RLIMIT_MEMLOCK or "
                         "kernel.perf_event_mlock_kb if records are lost",
@@ -398,22 +456,43 @@ static int raise_descriptor_limit(void)
     return (int)MIN(limit.rlim_cur - reserve, (rlim_t)INT32_MAX);
 }
 
+static void describe_thread_layouts(struct perf_set *set, uint32_t first, uint32_t level)
+{
+    struct perf_layout layout = {.meaning = PERF_MEANS_SWITCH_OUT,
+                                 .callchain = true,
+                                 .regs = set->copy_bytes > 0 ? perf_regs_of_host() : NULL,
+                                 .level = level,
+                                 .max_stack = set->features.max_stack};
+    set->layouts.at[first + LAYOUT_SWITCH_OUT] = layout;
+    layout.meaning = PERF_MEANS_CPU_TIME;
+    layout.weight_ns = NS_PER_S / set->options.frequency_hz;
+    set->layouts.at[first + LAYOUT_CPU_TIME] = layout;
+}
+
 static void describe_layouts(struct perf_set *set)
 {
-    uint32_t max_stack = set->features.max_stack;
+    struct perf_layout wakeup = {.meaning = PERF_MEANS_WAKEUP, .raw = true};
     set->layouts.n = LAYOUT_COUNT;
-    set->layouts.at[LAYOUT_CPU_TIME] = (struct perf_layout){
-        .meaning = PERF_MEANS_CPU_TIME,
-        .callchain = true,
-        .weight_ns = NS_PER_S / set->options.frequency_hz,
-        .max_stack = max_stack,
-    };
-    set->layouts.at[LAYOUT_SWITCH_OUT] = (struct perf_layout){
-        .meaning = PERF_MEANS_SWITCH_OUT, .callchain = true, .max_stack = max_stack};
-    set->layouts.at[LAYOUT_WAKEUP] = (struct perf_layout){.meaning = PERF_MEANS_WAKEUP,
-                                                          .raw = true};
-    set->layouts.at[LAYOUT_WAKER_STACK] = (struct perf_layout){
-        .meaning = PERF_MEANS_WAKEUP, .callchain = true, .raw = true, .max_stack = max_stack};
+    set->layouts.at[LAYOUT_WAKEUP] = wakeup;
+    wakeup.callchain = true;
+    wakeup.max_stack = set->features.max_stack;
+    set->layouts.at[LAYOUT_WAKER_STACK] = wakeup;
+    describe_thread_layouts(set, 0, 0);
+    for (uint32_t level = 1; level < DEEP_LEVELS; level++) {
+        describe_thread_layouts(set, LAYOUT_DEEP + 2 * (level - 1), level);
+    }
+}
+
+static void choose_copies(struct perf_set *set)
+{
+    if (!set->options.copies) {
+        return;
+    }
+    uint64_t largest = set->ring_bytes / COPIES_IN_RING;
+    set->copy_bytes = (uint32_t)MIN((uint64_t)COPY_BYTES, largest);
+    while (set->top_level + 1 < DEEP_LEVELS && copy_bytes_of(set->top_level + 1) <= largest) {
+        set->top_level++;
+    }
 }
 
 int perf_set_open(struct perf_set *set, const struct perf_features *features,
@@ -431,8 +510,13 @@ int perf_set_open(struct perf_set *set, const struct perf_features *features,
     for (size_t i = 0; i < set->cpus.list.n; i++) {
         set->ring_fds[i] = -1;
     }
+    r = open_rings(set, note, reterr);
+    if (r < 0) {
+        return r;
+    }
+    choose_copies(set);
     describe_layouts(set);
-    return open_rings(set, note, reterr);
+    return 0;
 }
 
 void perf_set_close(struct perf_set *set)
@@ -469,7 +553,7 @@ static int add_event(struct perf_set *set, uint32_t layout, struct perf_event_at
                      uint32_t tid, size_t ring, struct err *reterr)
 {
     attr->watermark = 1;
-    attr->wakeup_watermark = (uint32_t)(set->ring_bytes / 4);
+    attr->wakeup_watermark = watermark_of(set);
     pid_t pid = tid == 0 ? -1 : (pid_t)tid;
     CLEANUP(closep) int fd = sys_perf_event_open(attr, pid, (int)set->cpus.list.at[ring]);
     if (fd == -ESRCH) {
@@ -492,25 +576,41 @@ static int add_event(struct perf_set *set, uint32_t layout, struct perf_event_at
                        strerror(errno));
     }
     map_set(&set->layouts.by_id, id, layout);
+    enum perf_meaning meaning = set->layouts.at[layout].meaning;
     vec_push(&set->events, (struct perf_event_fd){.fd = take_fd(&fd),
-                                                  .meaning = set->layouts.at[layout].meaning,
-                                                  .extra = layout == LAYOUT_SWITCH_OUT ||
+                                                  .meaning = meaning,
+                                                  .extra = meaning == PERF_MEANS_SWITCH_OUT ||
                                                            layout == LAYOUT_WAKER_STACK,
+                                                  .level = set->layouts.at[layout].level,
                                                   .tid = tid,
                                                   .id = id});
     return 0;
 }
 
-// Closes the events of a thread (UINT32_MAX: of all) with that meaning or, for CPU time, with any.
+// Some of the events.
+struct selection {
+    bool any_thread;
+    uint32_t tid;
+    bool any_meaning;
+    enum perf_meaning meaning;
+    uint32_t from_level;
+    uint32_t to_level; // it is not one of them
+};
+
+static bool selects(const struct selection *which, const struct perf_event_fd *event)
+{
+    return (which->any_thread || event->tid == which->tid) &&
+           (which->any_meaning || event->meaning == which->meaning) &&
+           event->level >= which->from_level && event->level < which->to_level;
+}
+
 // What they have written is still in the rings: their ids stay known until that has been read.
-static void close_events(struct perf_set *set, uint32_t tid, enum perf_meaning meaning)
+static void close_events(struct perf_set *set, struct selection which)
 {
     size_t kept = 0;
     for (size_t i = 0; i < set->events.n; i++) {
         struct perf_event_fd *event = &set->events.at[i];
-        bool goes = (tid == UINT32_MAX || event->tid == tid) &&
-                    (meaning == PERF_MEANS_CPU_TIME || event->meaning == meaning);
-        if (!goes) {
+        if (!selects(&which, event)) {
             set->events.at[kept++] = *event;
             continue;
         }
@@ -568,7 +668,9 @@ static void enable_since(struct perf_set *set, size_t first)
 // For all threads alike: a recording that has stacks of some threads only would be hard to read.
 static void give_up_switch_stacks(struct perf_set *set, const struct err *why)
 {
-    close_events(set, UINT32_MAX, PERF_MEANS_SWITCH_OUT);
+    close_events(set, (struct selection){.any_thread = true,
+                                         .meaning = PERF_MEANS_SWITCH_OUT,
+                                         .to_level = DEEP_LEVELS});
     set->switch_stacks = false;
     set->no_switch_stacks = *why;
     err_prefix(&set->no_switch_stacks, "no stacks of waits");
@@ -591,7 +693,9 @@ static int add_sampling(struct perf_set *set, uint32_t tid, struct err *reterr)
 static void add_switch_stacks(struct perf_set *set, uint32_t tid)
 {
     struct err why = {0};
-    int r = add_events(set, LAYOUT_SWITCH_OUT, switch_out_attr(set), tid, &why);
+    struct perf_event_attr attr = switch_out_attr(set, set->copy_bytes);
+    inherit(set, &attr);
+    int r = add_events(set, LAYOUT_SWITCH_OUT, attr, tid, &why);
     if (r == -EACCES || r == -EPERM) {
         err_set(&why, -r, "perf_event_open: %s", strerror(-r));
     }
@@ -623,7 +727,54 @@ int perf_set_add_thread(struct perf_set *set, uint32_t tid, struct err *reterr)
 
 void perf_set_remove_thread(struct perf_set *set, uint32_t tid)
 {
-    close_events(set, tid, PERF_MEANS_CPU_TIME);
+    close_events(set, (struct selection){.tid = tid, .any_meaning = true, .to_level = 1});
+}
+
+// ---- Longer copies -----------------------------------------------------------------------------
+
+static int add_deep(struct perf_set *set, uint32_t tid, uint32_t level, struct err *reterr)
+{
+    uint32_t first = LAYOUT_DEEP + 2 * (level - 1);
+    uint32_t copy_bytes = copy_bytes_of(level);
+    int r = add_events(set, first + LAYOUT_CPU_TIME, cpu_time_attr(set, copy_bytes), tid, reterr);
+    if (r == PERF_SET_OK && set->switch_stacks) {
+        r = add_events(set, first + LAYOUT_SWITCH_OUT, switch_out_attr(set, copy_bytes), tid,
+                       reterr);
+    }
+    return r;
+}
+
+int perf_set_deepen(struct perf_set *set, uint32_t tid, uint32_t level, bool stacks_on,
+                    uint64_t *ret_since_ns, struct err *reterr)
+{
+    ASSERT(level >= 1 && level <= set->top_level);
+    size_t first = set->events.n;
+    struct selection of_level = {
+        .tid = tid, .any_meaning = true, .from_level = level, .to_level = level + 1};
+    int r = add_deep(set, tid, level, reterr);
+    if (r != PERF_SET_OK) {
+        close_events(set, of_level);
+        return r == -EACCES || r == -EPERM
+                   ? err_set(reterr, -r, "perf_event_open: %s", strerror(-r))
+                   : r;
+    }
+    for (size_t i = first; i < set->events.n; i++) {
+        if (!set->events.at[i].extra || stacks_on) {
+            ioctl(set->events.at[i].fd, PERF_EVENT_IOC_ENABLE, 0);
+        }
+    }
+    *ret_since_ns = clock_now_ns();
+    of_level.from_level = 1;
+    of_level.to_level = level;
+    close_events(set, of_level);
+    return PERF_SET_OK;
+}
+
+void perf_set_undeepen(struct perf_set *set, uint32_t tid)
+{
+    close_events(set,
+                 (struct selection){
+                     .tid = tid, .any_meaning = true, .from_level = 1, .to_level = DEEP_LEVELS});
 }
 
 // ---- Wakeups -----------------------------------------------------------------------------------
@@ -636,7 +787,7 @@ int perf_set_add_wakeups(struct perf_set *set, struct err *reterr)
         r = add_events(set, LAYOUT_WAKER_STACK, waking_attr(set, true), 0, reterr);
     }
     if (r < 0) {
-        close_events(set, 0, PERF_MEANS_WAKEUP);
+        close_events(set, (struct selection){.meaning = PERF_MEANS_WAKEUP, .to_level = 1});
         return r == -EACCES || r == -EPERM
                    ? err_set(reterr, -r, "the tracepoint sched:sched_waking: %s", strerror(-r))
                    : r;

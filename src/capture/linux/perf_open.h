@@ -4,12 +4,18 @@
 //
 //     thread × CPU ─► event: samples by CPU time, switches, life, code ─┐ PERF_EVENT_IOC_SET_OUTPUT
 //     thread × CPU ─► event: the stack at a switch-out, where permitted ├──► ring of that CPU
+//     some threads × CPU ─► both again, with longer copies of the stack │
 //              CPU ─► event: every wakeup, where permitted              │
 //              CPU ─► event: the stack of some wakeups ─────────────────┘
 //
 // An event that is inherited by new threads can only have a ring when it is bound to one CPU, hence
 // one event per thread and CPU. The ring itself belongs to an event of our own thread that never
 // counts anything: threads of the target come and go, the rings stay.
+//
+// With each stack of a sample or switch-out come registers and a copy of its innermost bytes, at
+// most an eighth of a ring. Threads that need longer ones get further events for those (deep.h).
+// Stacks of wakers come without: those are samples of whole CPUs, of which most belong to other
+// programs.
 //
 // The stacks are extras: when descriptors or memory run short, they are given up, and all threads
 // are still recorded.
@@ -32,6 +38,7 @@ struct perf_features {
     bool lost;           // PERF_FORMAT_LOST
     bool switches;       // PERF_RECORD_SWITCH
     bool switch_stacks;  // samples at switch-outs: only with kernel frames, that is where they are
+    bool copies;         // user registers and a copy of the stack with a sample
     bool wakeups;        // events on whole CPUs, and a tracepoint: `waking`
     struct tracefs_waking waking;
     struct err no_wakeups; // why not
@@ -55,15 +62,17 @@ struct perf_cpus {
 struct perf_event_fd {
     int fd;
     enum perf_meaning meaning;
-    bool extra;   // takes stacks that can be done without
-    uint32_t tid; // 0: of a whole CPU
-    uint64_t id;  // stands in its records, and in those of the threads that inherited it
+    bool extra;     // takes stacks that can be done without
+    uint32_t level; // of its layout
+    uint32_t tid;   // 0: of a whole CPU
+    uint64_t id;    // stands in its records, and in those of the threads that inherited it
 };
 
 struct perf_options {
     uint32_t frequency_hz;
     bool on_exec; // begin with the next exec of the thread, rather than at once
     bool follow;  // child processes inherit, too
+    bool copies;  // stacks come with registers and a copy: only with features.copies
 };
 
 struct perf_set {
@@ -73,6 +82,8 @@ struct perf_set {
     int *ring_fds; // by position in cpus
     struct perf_ring *rings;
     uint64_t ring_bytes; // of one
+    uint32_t copy_bytes; // of a stack at level 0; 0: none are taken
+    uint32_t top_level;  // up to which copies get longer: what fits into the rings
     VEC(struct perf_event_fd) events;
     struct perf_layouts layouts;
     uint64_t lost_before; // by events that are closed by now
@@ -97,8 +108,19 @@ void perf_set_close(struct perf_set *set); // accepts a zeroed one
 // -EMFILE …
 int perf_set_add_thread(struct perf_set *set, uint32_t tid, struct err *reterr);
 
-// Ends the recording by the events that were opened for a thread, inherited ones included.
+// Ends the recording by the events that were opened for a thread, inherited ones included. Those of
+// perf_set_deepen() stay.
 void perf_set_remove_thread(struct perf_set *set, uint32_t tid);
+
+// Also records this thread, not those that it starts, with copies of this level (1 to top_level),
+// and ends the recording with copies of lower levels above 0. `stacks_on`: those of switch-outs are
+// being taken now. All that happens from *ret_since_ns on is recorded. PERF_SET_OK, PERF_SET_E_GONE
+// or a negative errno; nothing has changed then.
+int perf_set_deepen(struct perf_set *set, uint32_t tid, uint32_t level, bool stacks_on,
+                    uint64_t *ret_since_ns, struct err *reterr);
+
+// Ends what perf_set_deepen() began.
+void perf_set_undeepen(struct perf_set *set, uint32_t tid);
 
 // Records the wakeups of the whole machine from now on: with features.wakeups. 0 or a negative
 // errno.

@@ -140,6 +140,53 @@ static void use_ip(const struct sample_prefix *prefix, struct event_stack *stack
     }
 }
 
+static void parse_chain(struct reader *from, struct perf_sample *ret)
+{
+    uint64_t n = read_u64(from);
+    if (n > reader_left(from) / sizeof *ret->chain) {
+        from->bad = true;
+        return;
+    }
+    ret->n_chain = n;
+    ret->chain = (const void *)read_slice(from, (size_t)n * sizeof *ret->chain).data;
+}
+
+// Of a program of 32 bits the registers are others than those that we know.
+static void parse_regs(const struct perf_regs *table, struct reader *from, struct perf_sample *ret)
+{
+    uint64_t abi = read_u64(from);
+    if (abi == PERF_SAMPLE_REGS_ABI_NONE) {
+        return;
+    }
+    struct slice values = read_slice(from, table->n * sizeof(uint64_t));
+    if (abi == PERF_SAMPLE_REGS_ABI_64) {
+        ret->regs = values;
+    }
+    from->bad = from->bad || abi > PERF_SAMPLE_REGS_ABI_64;
+}
+
+// Room for as much as was asked for, or as fits into a record; how much of it is the stack, stands
+// behind it. Where the copy ends before the room does, the memory ended.
+static void parse_copy(struct reader *from, struct perf_sample *ret)
+{
+    uint64_t room = read_u64(from);
+    if (room == 0) {
+        return;
+    }
+    if (room > reader_left(from)) {
+        from->bad = true;
+        return;
+    }
+    struct slice bytes = read_slice(from, (size_t)room);
+    uint64_t n = read_u64(from);
+    if (from->bad || n > room) {
+        from->bad = true;
+    } else if (ret->regs.n > 0) { // without them it is of no use
+        ret->copy = (struct slice){bytes.data, (size_t)n};
+        ret->copy_cut = n == room;
+    }
+}
+
 bool perf_sample_parse(const struct perf_layout *layout, const struct perf_event_header *record,
                        struct perf_sample *ret)
 {
@@ -147,35 +194,25 @@ bool perf_sample_parse(const struct perf_layout *layout, const struct perf_event
     if (record->size < sizeof(struct sample_prefix)) {
         return false;
     }
-    const uint8_t *at = (const uint8_t *)record + sizeof(struct sample_prefix);
-    size_t left = record->size - sizeof(struct sample_prefix);
+    struct reader from = reader_of(
+        (struct slice){(const uint8_t *)record + sizeof(struct sample_prefix),
+                       record->size - sizeof(struct sample_prefix)});
     if (layout->callchain) {
-        const uint64_t *chain = (const void *)at;
-        if (left < sizeof *chain || chain[0] > left / sizeof *chain - 1) {
-            return false;
-        }
-        ret->chain = chain + 1;
-        ret->n_chain = chain[0];
-        size_t n = (size_t)(ret->n_chain + 1) * sizeof *chain;
-        at += n;
-        left -= n;
+        parse_chain(&from, ret);
     }
     if (layout->raw) {
-        uint32_t n;
-        if (left < sizeof n) {
-            return false;
-        }
-        memcpy(&n, at, sizeof n);
-        if (n > left - sizeof n) {
-            return false;
-        }
-        ret->raw = (struct slice){.data = at + sizeof n, .n = n};
+        ret->raw = read_slice(&from, read_u32(&from));
     }
-    return true;
+    if (layout->regs != NULL) {
+        parse_regs(layout->regs, &from, ret);
+        parse_copy(&from, ret);
+    }
+    return !from.bad;
 }
 
 void perf_sample_stack(const struct perf_layout *layout, const struct perf_event_header *record,
-                       const struct perf_sample *sample, struct event_stack *ret)
+                       const struct perf_sample *sample, struct event_regs *regs,
+                       struct event_stack *ret)
 {
     *ret = (struct event_stack){0};
     if (layout->callchain) {
@@ -186,10 +223,17 @@ void perf_sample_stack(const struct perf_layout *layout, const struct perf_event
     if (ret->n_kernel + ret->n_user == 0) {
         use_ip((const void *)record, ret);
     }
+    if (sample->regs.n > 0) {
+        perf_regs_convert(layout->regs, sample->regs, regs);
+        ret->regs = regs;
+        ret->copy = sample->copy;
+        ret->copy_cut = sample->copy_cut;
+    }
 }
 
 static enum perf_outcome parse_sample(const struct perf_layout *layout,
-                                      const struct perf_event_header *record, struct event *ret)
+                                      const struct perf_event_header *record,
+                                      struct event_regs *regs, struct event *ret)
 {
     struct perf_sample sample;
     if (!perf_sample_parse(layout, record, &sample)) {
@@ -200,7 +244,7 @@ static enum perf_outcome parse_sample(const struct perf_layout *layout,
     }
     ret->kind = EVENT_SAMPLE;
     ret->sample.weight_ns = layout->weight_ns;
-    perf_sample_stack(layout, record, &sample, &ret->sample.stack);
+    perf_sample_stack(layout, record, &sample, regs, &ret->sample.stack);
     return PERF_OK;
 }
 
@@ -401,7 +445,8 @@ static enum perf_outcome parse_fields(const struct perf_event_header *record, st
 }
 
 enum perf_outcome perf_record_parse(const struct perf_layout *layout,
-                                    const struct perf_event_header *record, struct event *ret)
+                                    const struct perf_event_header *record, struct event_regs *regs,
+                                    struct event *ret)
 {
     struct perf_stamp stamp;
     if (!perf_record_stamp(record, &stamp)) {
@@ -410,7 +455,7 @@ enum perf_outcome perf_record_parse(const struct perf_layout *layout,
     *ret = (struct event){
         .pid = stamp.pid, .tid = stamp.tid, .cpu = stamp.cpu, .time_ns = stamp.time_ns};
     if (record->type == PERF_RECORD_SAMPLE) {
-        return parse_sample(layout, record, ret);
+        return parse_sample(layout, record, regs, ret);
     }
     size_t n = record->size - sizeof *record - sizeof(struct trailer);
     struct reader fields = reader_of((struct slice){(const uint8_t *)(record + 1), n});

@@ -13,11 +13,12 @@
 // linux/perf_event.h, enum perf_event_type.
 
 #include "base/map.h"
+#include "capture/linux/perf_regs.h"
 #include "event/event.h"
 
 #include <linux/perf_event.h>
 
-enum { PERF_LAYOUTS_MAX = 8 };
+enum { PERF_LAYOUTS_MAX = 16 };
 
 #define PERF_PREFIX                                                                                \
     ((uint64_t)(PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME |     \
@@ -33,8 +34,10 @@ enum perf_meaning {
 // What samples of an event hold after the prefix, and what they mean.
 struct perf_layout {
     enum perf_meaning meaning;
-    bool callchain;     // PERF_SAMPLE_CALLCHAIN
-    bool raw;           // PERF_SAMPLE_RAW
+    bool callchain;               // PERF_SAMPLE_CALLCHAIN
+    bool raw;                     // PERF_SAMPLE_RAW
+    const struct perf_regs *regs; // PERF_SAMPLE_REGS_USER and PERF_SAMPLE_STACK_USER; NULL: neither
+    uint32_t level;     // how far the stack is copied (deep.h): above 0, of one thread only
     uint64_t weight_ns; // CPU time that a sample stands for
     uint32_t max_stack; // where the kernel's walk ends, kernel and user part together
 };
@@ -71,18 +74,24 @@ enum perf_outcome {
     PERF_E_BAD = 2,     // makes no sense
 };
 
-// All `record->size` bytes of the record are there, aligned to 8 bytes. The event borrows from it.
+// All `record->size` bytes of the record are there, aligned to 8 bytes. The event borrows from it,
+// and from `regs`, which takes the registers of a sample: the caller keeps it for as long as the
+// event. It may be NULL with layouts without registers.
 //
 // PROCESS_FORKED comes with recorded = false: whether it is depends on what was opened. Samples
 // that do not mean CPU time are ignored here: they are only parts of an event (perf_sample_parse).
 enum perf_outcome perf_record_parse(const struct perf_layout *layout,
-                                    const struct perf_event_header *record, struct event *ret);
+                                    const struct perf_event_header *record, struct event_regs *regs,
+                                    struct event *ret);
 
 // What a sample holds behind its prefix, where it lies: in the record.
 struct perf_sample {
     const uint64_t *chain; // with its markers; n_chain = 0 without one
     uint64_t n_chain;
-    struct slice raw; // bytes of the tracepoint, padded at the end
+    struct slice raw;  // bytes of the tracepoint, padded at the end
+    struct slice regs; // their values in the order of the layout's table; empty when not known
+    struct slice copy; // of the stack, from the stack pointer upwards
+    bool copy_cut;     // as long as it could be: there may have been more
 };
 
 // False when the record does not hold what it says. `record` is a PERF_RECORD_SAMPLE. Cheap: the
@@ -90,9 +99,11 @@ struct perf_sample {
 bool perf_sample_parse(const struct perf_layout *layout, const struct perf_event_header *record,
                        struct perf_sample *ret);
 
-// The stack of a sample: its chain, or else the address where the thread was. Borrows.
+// The stack of a sample: its chain, or else the address where the thread was; its registers, which
+// are put into `regs` (see above), and the copy. Borrows.
 void perf_sample_stack(const struct perf_layout *layout, const struct perf_event_header *record,
-                       const struct perf_sample *sample, struct event_stack *ret);
+                       const struct perf_sample *sample, struct event_regs *regs,
+                       struct event_stack *ret);
 
 // What kind of memory is mapped under this name, which is the kernel's (as in /proc/PID/maps).
 enum event_image_kind perf_image_kind(struct slice path);

@@ -6,11 +6,15 @@
 
 void switches_init(struct switches *switches, uint32_t n_rings)
 {
+    *switches = (struct switches){.n_rings = n_rings};
     switches->by_ring = NEW_ARRAY(struct held_stack, n_rings);
 }
 
 void switches_fini(struct switches *switches)
 {
+    for (uint32_t i = 0; i < switches->n_rings; i++) {
+        held_stack_fini(&switches->by_ring[i]);
+    }
     free(switches->by_ring);
     *switches = (struct switches){0};
 }
@@ -18,7 +22,11 @@ void switches_fini(struct switches *switches)
 void switches_hold(struct switches *switches, uint32_t ring, uint32_t tid,
                    const struct event_stack *stack)
 {
-    held_stack_set(&switches->by_ring[ring], tid, 0, stack);
+    struct held_stack *held = &switches->by_ring[ring];
+    bool has_longer = held->held && held->tid == tid && held->copy.n > stack->copy.n;
+    if (!has_longer) {
+        held_stack_set(held, tid, 0, stack);
+    }
 }
 
 void switches_drop(struct switches *switches, uint32_t ring, uint32_t tid)

@@ -16,12 +16,14 @@
 
 struct switches {
     struct held_stack *by_ring;
+    uint32_t n_rings;
 };
 
 void switches_init(struct switches *switches, uint32_t n_rings);
 void switches_fini(struct switches *switches); // accepts a zeroed one
 
-// A sample that says where a thread is about to leave its CPU.
+// A sample that says where a thread is about to leave its CPU. There may be two of one switch-out,
+// by two events (deep.h): that with the longer copy is kept.
 void switches_hold(struct switches *switches, uint32_t ring, uint32_t tid,
                    const struct event_stack *stack);
 

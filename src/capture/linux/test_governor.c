@@ -23,9 +23,9 @@ static struct taken run(struct governor *governor, uint64_t *now_ns, uint64_t pe
         uint64_t n = was_on ? per_s * step_ms / 1000 : 0;
         *now_ns += step_ms * NS_PER_MS;
         taken.stacks += n;
-        taken.pauses += was_on && !governor_pay(governor, n, *now_ns);
+        taken.pauses += was_on && !governor_pay(governor, n, false, *now_ns);
         if (!was_on) {
-            governor_pay(governor, 0, *now_ns);
+            governor_pay(governor, 0, false, *now_ns);
         }
     }
     return taken;
@@ -85,19 +85,56 @@ static void test_small_steps_add_up(void **state)
     uint64_t paused_ns = now_ns;
     for (int i = 0; i < 1000000 && !governor.on; i++) {
         now_ns += 100000; // a tenth of a millisecond earns less than one stack
-        governor_pay(&governor, 0, now_ns);
+        governor_pay(&governor, 0, false, now_ns);
     }
     assert_true(governor.on);
     assert_true(now_ns - paused_ns < (uint64_t)60 * NS_PER_S);
 }
 
+// Rings that fill up end a burst at once; what is in them is paid before the next one.
+static void test_a_crowd_pauses_at_once(void **state)
+{
+    (void)state;
+    enum { IN_RINGS = 240 };
+    uint64_t now_ns = 1000;
+    struct governor governor;
+    governor_init(&governor, now_ns);
+    uint64_t n_bursts = 0;
+    uint64_t paid = 0;
+    while (now_ns < 60 * (uint64_t)NS_PER_S) {
+        now_ns += NS_PER_MS;
+        if (governor.on) {
+            assert_false(governor_pay(&governor, 0, true, now_ns));
+            now_ns += NS_PER_MS;
+            // Full rings say nothing new while nothing is taken.
+            assert_false(governor_pay(&governor, IN_RINGS, true, now_ns));
+            paid += IN_RINGS;
+            n_bursts++;
+        }
+        governor_pay(&governor, 0, false, now_ns);
+    }
+    assert_true(governor.storm);
+    assert_in_range(n_bursts, 60 * GOVERNOR_SCARCE_PER_S / IN_RINGS * 7 / 10,
+                    60 * GOVERNOR_SCARCE_PER_S / IN_RINGS * 11 / 10);
+    assert_in_range(paid, GOVERNOR_SCARCE_PER_S * 42, GOVERNOR_SCARCE_PER_S * 66);
+}
+
+static void test_prices(void **state)
+{
+    (void)state;
+    assert_int_equal(governor_price(0), 1);
+    assert_int_equal(governor_price(1024), 1);
+    assert_int_equal(governor_price(4096), 2);
+    assert_int_equal(governor_price(8192), 2);
+    assert_int_equal(governor_price(65528), 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_few_are_all_taken),
-        cmocka_unit_test(test_a_storm_is_sampled),
-        cmocka_unit_test(test_calm_comes_back),
-        cmocka_unit_test(test_small_steps_add_up),
+        cmocka_unit_test(test_few_are_all_taken),      cmocka_unit_test(test_a_storm_is_sampled),
+        cmocka_unit_test(test_calm_comes_back),        cmocka_unit_test(test_small_steps_add_up),
+        cmocka_unit_test(test_a_crowd_pauses_at_once), cmocka_unit_test(test_prices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

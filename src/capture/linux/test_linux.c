@@ -42,6 +42,48 @@ __attribute__((noinline)) static void spin(uint64_t cpu_ns)
     } while (clock_thread_cpu_ns() < end_ns);
 }
 
+// Each word of this much of the stack is its own address: so a copy tells where it begins.
+enum { MARKED_BYTES = 128 << 10 };
+
+static void mark(volatile uint64_t *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        words[i] = (uint64_t)(uintptr_t)&words[i];
+    }
+}
+
+__attribute__((noinline)) static void spin_above_marks(uint64_t cpu_ms)
+{
+    volatile uint64_t words[MARKED_BYTES / sizeof(uint64_t)];
+    mark(words, ARRAY_LEN(words));
+    spin(cpu_ms * NS_PER_MS);
+}
+
+__attribute__((noinline)) static void sleep_above_marks(void)
+{
+    volatile uint64_t words[MARKED_BYTES / sizeof(uint64_t)];
+    mark(words, ARRAY_LEN(words));
+    for (int i = 0; i < 50; i++) {
+        poll(NULL, 0, 1);
+    }
+}
+
+static void *spin_and_sleep_above_marks(void *cpu_ms)
+{
+    spin_above_marks((uint64_t)(uintptr_t)cpu_ms);
+    sleep_above_marks();
+    return NULL;
+}
+
+// One thread far down its stack, the other one not.
+static void spin_high_and_low(uint64_t cpu_ms)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, spin_and_sleep_above_marks, (void *)(uintptr_t)cpu_ms);
+    spin(cpu_ms * NS_PER_MS);
+    pthread_join(thread, NULL);
+}
+
 static void *spin_in_thread(void *cpu_ms)
 {
     prctl(PR_SET_NAME, "second");
@@ -72,7 +114,7 @@ static void breed_threads(int stop_fd)
     }
 }
 
-enum { SLEEPS = 50, ROUND_TRIPS = 5000 };
+enum { SLEEPS = 50, ROUND_TRIPS = 5000, HIGH_AND_LOW_MS = 1000 };
 
 static void *sleep_many_times(void *nothing)
 {
@@ -132,6 +174,11 @@ static _Noreturn void run_as_target(const char *what)
         pthread_join(thread, NULL);
     } else if (strcmp(what, "ping-pong") == 0) {
         play_ping_pong();
+    } else if (strcmp(what, "marks") == 0) {
+        spin_above_marks(200);
+        sleep_above_marks();
+    } else if (strcmp(what, "high-and-low") == 0) {
+        spin_high_and_low(HIGH_AND_LOW_MS);
     } else if (strcmp(what, "short") == 0) {
         spin(3 * (uint64_t)NS_PER_MS);
     }
@@ -250,6 +297,16 @@ static void run_family(int from_fd, int to_fd, const char *what)
 
 // ---- What was recorded -------------------------------------------------------------------------
 
+// Copies of stacks, of one kind of event.
+struct seen_copies {
+    uint32_t n;
+    uint32_t n_marked; // with many words that are their own addresses
+    uint32_t n_cut;
+    uint32_t n_wrong; // the registers say something else than the chain, or there are none
+    size_t min_bytes;
+    size_t max_bytes;
+};
+
 struct seen_thread {
     uint32_t tid;
     uint32_t n_started;
@@ -263,6 +320,9 @@ struct seen_thread {
     uint32_t n_in;
     bool on_cpu;
     uint32_t n_disorder; // came back without having left, or left twice
+    uint64_t weight_ns;  // of its samples
+    struct seen_copies sample_copies;
+    struct seen_copies wait_copies;
 };
 
 struct seen_wakeup {
@@ -294,6 +354,7 @@ struct seen {
     VEC(struct seen_thread) threads;
     VEC(struct seen_wakeup) wakeups;
     VEC(uint32_t) sampled_pids;
+    struct capture *deepened; // asked for longer copies of all threads but the first; or NULL
 };
 
 // spin() and clock functions that it calls: the leaf or its caller is in spin().
@@ -337,10 +398,46 @@ static bool own_text(uint64_t addr, uint64_t *ret_start, uint64_t *ret_off)
     return false;
 }
 
+// In DWARF's numbers, which the two machines do not share.
+static uint64_t register_of(const struct event_regs *regs, bool sp)
+{
+    bool x86_64 = regs->arch == EVENT_ARCH_X86_64;
+    unsigned number = x86_64 ? (sp ? 7 : 16) : (sp ? 31 : 32);
+    assert_true(regs->valid >> number & 1);
+    return regs->at[number];
+}
+
+static void see_copy(struct seen_copies *copies, const struct event_stack *stack)
+{
+    copies->n++;
+    if (stack->regs == NULL) {
+        copies->n_wrong++;
+        return;
+    }
+    uint64_t sp = register_of(stack->regs, true);
+    uint32_t n_marks = 0;
+    for (size_t at = -sp % 8; at + 8 <= stack->copy.n; at += 8) {
+        uint64_t word;
+        memcpy(&word, stack->copy.data + at, sizeof word);
+        n_marks += word == sp + at;
+    }
+    copies->n_marked += n_marks >= 500;
+    copies->n_cut += stack->copy_cut;
+    copies->n_wrong += stack->n_user > 0 && stack->user[0] != register_of(stack->regs, false);
+    copies->min_bytes = MIN(copies->n == 1 ? SIZE_MAX : copies->min_bytes, stack->copy.n);
+    copies->max_bytes = MAX(copies->max_bytes, stack->copy.n);
+}
+
 static void see_sample(struct seen *seen, const struct event *event)
 {
     const struct event_stack *stack = &event->sample.stack;
-    seen_thread(seen, event->tid)->n_samples++;
+    struct seen_thread *thread = seen_thread(seen, event->tid);
+    thread->n_samples++;
+    thread->weight_ns += event->sample.weight_ns;
+    see_copy(&thread->sample_copies, stack);
+    if (seen->deepened != NULL && stack->copy_cut && event->tid != seen->pid) {
+        capture_linux.deepen(seen->deepened, event->tid);
+    }
     seen->n_kernel += stack->n_kernel > 0;
     seen->n_before_map += !seen->has_own_image;
     for (uint32_t i = 0; i < MIN(stack->n_user, 2u); i++) {
@@ -387,6 +484,9 @@ static void see_switch(struct seen *seen, const struct event *event)
     } else {
         const struct event_stack *stack = &event->switch_out.stack;
         thread->n_waits++;
+        if (event->switch_out.has_stack) {
+            see_copy(&thread->wait_copies, stack);
+        }
         thread->n_wait_stacks += event->switch_out.has_stack && stack->n_kernel > 0 &&
                                  stack->n_user > 0;
     }
@@ -453,7 +553,9 @@ static void seen_fini(struct seen *seen)
 
 // ---- Recording ---------------------------------------------------------------------------------
 
-static struct capture *open_request(const struct capture_request *request)
+__attribute__((noinline)) // gcc 12 at -O3 takes the result for a pointer to the local variable
+static struct capture *
+open_request(const struct capture_request *request)
 {
     struct capture *capture = NULL;
     struct err err = {0};
@@ -491,6 +593,11 @@ static int drain_until(struct capture *capture, struct seen *seen,
 static bool has_500_samples(const struct seen *seen)
 {
     return seen->n[EVENT_SAMPLE] >= 500;
+}
+
+static bool has_1000_samples(const struct seen *seen)
+{
+    return seen->n[EVENT_SAMPLE] >= 1000;
 }
 
 static void assert_mostly_in_spin(const struct seen *seen)
@@ -829,6 +936,190 @@ static void test_each_sleep_is_one_wait(void **state)
     seen_fini(&seen);
 }
 
+static void assert_copies(const struct seen_copies *copies, uint32_t n_marked)
+{
+    print_message("%u copies of %zu to %zu bytes, %u marked, %u cut, %u wrong\n", copies->n,
+                  copies->min_bytes, copies->max_bytes, copies->n_marked, copies->n_cut,
+                  copies->n_wrong);
+    assert_in_range(copies->n_marked, n_marked, copies->n);
+    assert_true(copies->n_cut >= copies->n_marked);
+    assert_int_equal(copies->max_bytes, 8192);
+    assert_int_equal(copies->n_wrong, 0);
+}
+
+// Its stack is known: the copies have to be of the very place that the registers tell.
+static void test_stacks_come_with_registers_and_a_copy(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct child child = fork_child(launch, "marks");
+    struct capture *capture = open_request(&(struct capture_request){.pid = (uint32_t)child.pid,
+                                                                     .frequency_hz = FREQUENCY_HZ,
+                                                                     .launched = true,
+                                                                     .unwind = true});
+    assert_true(capture->abilities.at[CAPTURE_STACK_COPIES].available);
+    assert_string_equal(capture->note.text, "");
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    go(&child);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    assert_int_equal(seen.n_lost, 0);
+    assert_mostly_in_spin(&seen);
+    const struct seen_thread *thread = seen_thread(&seen, (uint32_t)child.pid);
+    assert_copies(&thread->sample_copies, 300); // 200 ms at 2000 Hz make 400
+    if (capture->abilities.at[CAPTURE_OFF_CPU_STACKS].available) {
+        assert_copies(&thread->wait_copies, 45);
+    }
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+static void test_no_copies_when_not_asked_for(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct child child = fork_child(launch, "marks");
+    struct capture *capture = open_capture(child.pid, true, false);
+    const struct capture_ability_state *copies = &capture->abilities.at[CAPTURE_STACK_COPIES];
+    assert_false(copies->available);
+    assert_non_null(strstr(copies->reason.text, "--no-dwarf-unwind"));
+    struct seen seen = {.pid = (uint32_t)child.pid};
+    go(&child);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    const struct seen_thread *thread = seen_thread(&seen, (uint32_t)child.pid);
+    assert_true(thread->sample_copies.n > 0);
+    assert_int_equal(thread->sample_copies.n_wrong, thread->sample_copies.n); // without registers
+    assert_int_equal(thread->wait_copies.n_wrong, thread->wait_copies.n);
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+static unsigned count_descriptors(void)
+{
+    unsigned n = 0;
+    for (int fd = 0; fd < 1024; fd++) {
+        n += fcntl(fd, F_GETFD) >= 0;
+    }
+    return n;
+}
+
+// Each sample stands for a period of CPU time, whichever event took it: sampled twice or not at
+// all, the sum would be far off.
+static void assert_cpu_time(const struct seen_thread *thread)
+{
+    uint64_t expected_ns = HIGH_AND_LOW_MS * (uint64_t)NS_PER_MS;
+    print_message("%llu ms in %u samples\n", (unsigned long long)(thread->weight_ns / NS_PER_MS),
+                  thread->n_samples);
+    assert_in_range(thread->weight_ns, expected_ns * 9 / 10, expected_ns * 11 / 10);
+}
+
+static void test_longer_copies_for_the_thread_that_needs_them(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct child child = fork_child(launch, "high-and-low");
+    struct capture *capture = open_request(&(struct capture_request){.pid = (uint32_t)child.pid,
+                                                                     .frequency_hz = FREQUENCY_HZ,
+                                                                     .launched = true,
+                                                                     .unwind = true});
+    struct seen seen = {.pid = (uint32_t)child.pid, .deepened = capture};
+    unsigned n_descriptors = count_descriptors();
+    go(&child);
+    assert_int_equal(drain_until(capture, &seen, NULL), CAPTURE_E_ENDED);
+    assert_int_equal(seen.n_lost, 0);
+    assert_int_equal(seen.n_unsorted, 0);
+    assert_int_equal(seen.n_foreign, 0);
+    assert_string_equal(capture->note.text, "");
+    assert_int_equal(seen.threads.n, 2);
+    bool waits = capture->abilities.at[CAPTURE_OFF_CPU_STACKS].available;
+    for (size_t i = 0; i < 2; i++) {
+        const struct seen_thread *thread = &seen.threads.at[i];
+        const struct seen_copies *copies = &thread->sample_copies;
+        bool low = thread->tid != (uint32_t)child.pid;
+        assert_cpu_time(thread);
+        assert_int_equal(copies->n_wrong, 0);
+        assert_int_equal(thread->wait_copies.n_wrong, 0);
+        // The kernel's records end below 64 KiB.
+        assert_in_range(copies->max_bytes, low ? 60000 : 1, low ? 65528 : 8192);
+        assert_in_range(thread->wait_copies.max_bytes, low && waits ? 60000 : 0,
+                        low ? 65528 : 8192);
+        assert_true(!low || copies->n_marked >= thread->n_samples * 9 / 10);
+        assert_true(!low || !waits || thread->wait_copies.n_marked >= SLEEPS * 9 / 10);
+    }
+    // What was opened for a thread is closed with it.
+    assert_int_equal(count_descriptors(), n_descriptors);
+    capture_linux.close(capture);
+    end_child(&child);
+    seen_fini(&seen);
+}
+
+// In a process of its own, with a limit that leaves no descriptor for longer copies.
+static _Noreturn void deepen_without_descriptors(pid_t pid)
+{
+    struct capture *capture = open_request(&(struct capture_request){
+        .pid = (uint32_t)pid, .frequency_hz = FREQUENCY_HZ, .unwind = true});
+    struct seen seen = {.pid = (uint32_t)pid};
+    assert_int_equal(drain_until(capture, &seen, has_500_samples), CAPTURE_OK);
+    int next_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    struct rlimit tight = {.rlim_cur = (rlim_t)next_fd, .rlim_max = (rlim_t)next_fd};
+    closep(&next_fd);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    unsigned n_descriptors = count_descriptors();
+    seen.deepened = capture;
+    assert_int_equal(drain_until(capture, &seen, has_1000_samples), CAPTURE_OK);
+    assert_non_null(strstr(capture->note.text, "copies of stacks get no longer"));
+    assert_non_null(strstr(capture->note.text, "RLIMIT_NOFILE"));
+    assert_int_equal(count_descriptors(), n_descriptors);
+    for (size_t i = 0; i < seen.threads.n; i++) {
+        assert_true(seen.threads.at[i].n_samples > 0);
+        assert_int_equal(seen.threads.at[i].sample_copies.n_wrong, 0);
+        assert_in_range(seen.threads.at[i].sample_copies.max_bytes, 0, 8192);
+    }
+    seen_fini(&seen);
+    capture_linux.close(capture);
+    _exit(0);
+}
+
+static void run_high_and_low(int from_fd, int to_fd, const char *what)
+{
+    (void)what;
+    if (write(to_fd, "x", 1) == 1) {
+        wait_for_byte(from_fd);
+    }
+    spin_high_and_low(60000);
+}
+
+static void assert_succeeds(pid_t pid)
+{
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void test_short_of_descriptors_copies_get_no_longer(void **state)
+{
+    (void)state;
+    if (forbidden()) {
+        return;
+    }
+    struct child child = fork_child(run_high_and_low, NULL);
+    wait_until_ready(&child);
+    go(&child);
+    pid_t recorder = fork();
+    if (recorder == 0) {
+        deepen_without_descriptors(child.pid);
+    }
+    assert_succeeds(recorder);
+    end_child(&child);
+}
+
 static uint32_t count_wakeups(const struct seen *seen, uint32_t waker, uint32_t wakee,
                               bool with_stack)
 {
@@ -963,9 +1254,7 @@ static void test_short_of_descriptors_it_gives_up_stacks(void **state)
     if (recorder == 0) {
         record_with_few_descriptors(child.pid); // a failed assertion ends it, too
     }
-    int status = -1;
-    assert_int_equal(waitpid(recorder, &status, 0), recorder);
-    assert_int_equal(status, 0);
+    assert_succeeds(recorder);
     end_child(&child);
 }
 
@@ -1053,6 +1342,7 @@ static void test_probe_is_quick_and_names_reasons(void **state)
         assert_int_equal(abilities.at[i].available, abilities.at[i].reason.text[0] == 0);
     }
     assert_false(abilities.at[CAPTURE_PMU].available);
+    assert_true(forbidden() || abilities.at[CAPTURE_STACK_COPIES].available);
     if (geteuid() == 0 && !forbidden()) {
         assert_true(abilities.at[CAPTURE_KERNEL_STACKS].available);
         assert_true(abilities.at[CAPTURE_OFF_CPU].available);
@@ -1086,6 +1376,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_attach_with_follow_takes_the_family),
         cmocka_unit_test(test_wakes_up_at_the_end_and_does_not_spin),
         cmocka_unit_test(test_each_sleep_is_one_wait),
+        cmocka_unit_test(test_stacks_come_with_registers_and_a_copy),
+        cmocka_unit_test(test_no_copies_when_not_asked_for),
+        cmocka_unit_test(test_longer_copies_for_the_thread_that_needs_them),
+        cmocka_unit_test(test_short_of_descriptors_copies_get_no_longer),
         cmocka_unit_test(test_two_threads_wake_each_other),
         cmocka_unit_test(test_who_wakes_from_outside_is_named),
         cmocka_unit_test(test_short_of_descriptors_it_gives_up_stacks),

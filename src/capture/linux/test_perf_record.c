@@ -109,7 +109,7 @@ static void test_splits_callchains_in_place(void **state)
         const uint64_t *chain = (const void *)(r.bytes + r.n);
         put(&r, rows[i].chain, rows[i].n * sizeof(uint64_t));
         struct event e;
-        assert_int_equal(perf_record_parse(&layout, seal(&r), &e), PERF_OK);
+        assert_int_equal(perf_record_parse(&layout, seal(&r), NULL, &e), PERF_OK);
         const struct event_stack *stack = &e.sample.stack;
         if (stack->n_kernel != rows[i].n_kernel || stack->n_user != rows[i].n_user) {
             fail_msg("%s: %u kernel, %u user", rows[i].name, stack->n_kernel, stack->n_user);
@@ -129,7 +129,7 @@ static void test_a_sample_says_who_when_and_how_much(void **state)
     put_u64(&r, U);
     put_u64(&r, 1);
     struct event e;
-    assert_int_equal(perf_record_parse(&layout, seal(&r), &e), PERF_OK);
+    assert_int_equal(perf_record_parse(&layout, seal(&r), NULL, &e), PERF_OK);
     assert_int_equal(e.kind, EVENT_SAMPLE);
     assert_int_equal(e.pid, 71);
     assert_int_equal(e.tid, 72);
@@ -148,12 +148,12 @@ static void test_an_empty_chain_leaves_the_address(void **state)
     struct event e;
     start_sample(&r, PERF_RECORD_MISC_USER, 0x401000);
     put_u64(&r, 0);
-    assert_int_equal(perf_record_parse(&layout, seal(&r), &e), PERF_OK);
+    assert_int_equal(perf_record_parse(&layout, seal(&r), NULL, &e), PERF_OK);
     assert_int_equal(e.sample.stack.n_user, 1);
     assert_int_equal(e.sample.stack.user[0], 0x401000);
     start_sample(&r, PERF_RECORD_MISC_KERNEL, 0xffffffff81000000);
     put_u64(&r, 0);
-    assert_int_equal(perf_record_parse(&layout, seal(&r), &e), PERF_OK);
+    assert_int_equal(perf_record_parse(&layout, seal(&r), NULL, &e), PERF_OK);
     assert_int_equal(e.sample.stack.n_user, 0);
     assert_int_equal(e.sample.stack.kernel[0], 0xffffffff81000000);
 }
@@ -170,7 +170,7 @@ static void test_a_chain_at_its_limit_is_cut(void **state)
         for (uint32_t i = 0; i < n; i++) {
             put_u64(&r, 0x1000 + i);
         }
-        assert_int_equal(perf_record_parse(&layout, seal(&r), &e), PERF_OK);
+        assert_int_equal(perf_record_parse(&layout, seal(&r), NULL, &e), PERF_OK);
         assert_int_equal(e.sample.stack.n_user, n);
         assert_int_equal(e.sample.stack.chain_cut, n == 127);
     }
@@ -189,7 +189,7 @@ static void test_a_chain_beyond_our_limit_is_cut(void **state)
     for (uint32_t i = 0; i < 3000; i++) {
         put_u64(&r, 0x1000 + i);
     }
-    assert_int_equal(perf_record_parse(&deep, seal(&r), &e), PERF_OK);
+    assert_int_equal(perf_record_parse(&deep, seal(&r), NULL, &e), PERF_OK);
     assert_int_equal(e.sample.stack.n_user, LIMIT_STACK_DEPTH);
     assert_true(e.sample.stack.chain_cut);
 }
@@ -205,7 +205,7 @@ static void test_a_chain_longer_than_its_record_is_bad(void **state)
         put_u64(&r, lengths[i]);
         put_u64(&r, U);
         put_u64(&r, 1);
-        assert_int_equal(perf_record_parse(&layout, seal(&r), &e), PERF_E_BAD);
+        assert_int_equal(perf_record_parse(&layout, seal(&r), NULL, &e), PERF_E_BAD);
     }
 }
 
@@ -237,18 +237,18 @@ static void test_parts_of_a_sample(void **state)
     assert_true(perf_sample_parse(&wakeup, record, &sample));
     assert_int_equal(sample.n_chain, 4);
     assert_true(slice_equal(sample.raw, slice_of_text("raw bytes 12")));
-    perf_sample_stack(&wakeup, record, &sample, &stack);
+    perf_sample_stack(&wakeup, record, &sample, NULL, &stack);
     assert_int_equal(stack.n_kernel, 1);
     assert_int_equal(stack.n_user, 1);
     assert_int_equal(stack.user[0], 0x401000);
     assert_true(stack.chain_cut); // it ends at the limit of this layout
     // Alone it is no event.
-    assert_int_equal(perf_record_parse(&wakeup, record, &e), PERF_E_IGNORED);
+    assert_int_equal(perf_record_parse(&wakeup, record, NULL, &e), PERF_E_IGNORED);
     static const uint32_t lengths[] = {13, 16, 4096, INT32_MAX, UINT32_MAX - 3, UINT32_MAX};
     for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
         record = put_wakeup(&r, lengths[i]);
         assert_false(perf_sample_parse(&wakeup, record, &sample));
-        assert_int_equal(perf_record_parse(&wakeup, record, &e), PERF_E_BAD);
+        assert_int_equal(perf_record_parse(&wakeup, record, NULL, &e), PERF_E_BAD);
     }
     // At every shorter length the raw bytes do not fit, and nothing beyond is read.
     put_wakeup(&r, 12);
@@ -259,6 +259,186 @@ static void test_parts_of_a_sample(void **state)
         header->size = (uint16_t)n;
         assert_false(perf_sample_parse(&wakeup, header, &sample));
         free(copy);
+    }
+}
+
+// The tables do not depend on the machine that this runs on.
+static const struct perf_regs *const tables[] = {&perf_regs_x86_64, &perf_regs_aarch64};
+
+static struct perf_layout layout_with_copies(const struct perf_regs *table)
+{
+    return (struct perf_layout){
+        .callchain = true, .regs = table, .weight_ns = 1111111, .max_stack = 127};
+}
+
+// A chain, the registers (the kernel's number of each is its value, plus 0x1000) and `room` bytes
+// of stack, of which it says that `n` are.
+static const struct perf_event_header *put_copy(struct record *r, const struct perf_regs *table,
+                                                uint64_t abi, uint64_t room, uint64_t n)
+{
+    start_sample(r, PERF_RECORD_MISC_USER, 1);
+    put_u64(r, 2);
+    put_u64(r, U);
+    put_u64(r, 0x401000);
+    put_u64(r, abi);
+    for (unsigned i = 0; i < 64 && abi != PERF_SAMPLE_REGS_ABI_NONE; i++) {
+        if (table->mask >> i & 1) {
+            put_u64(r, 0x1000 + i);
+        }
+    }
+    put_u64(r, room);
+    for (uint64_t i = 0; i < room; i++) {
+        put(r, &(uint8_t){(uint8_t)(i / 8)}, 1);
+    }
+    if (room > 0) {
+        put_u64(r, n);
+    }
+    return seal(r);
+}
+
+// What the kernel calls x comes out under DWARF's number for x.
+static void test_registers_have_the_numbers_of_dwarf(void **state)
+{
+    (void)state;
+    static const struct {
+        const struct perf_regs *table;
+        enum event_arch arch;
+        unsigned kernel; // asm/perf_regs.h
+        unsigned dwarf;
+    } rows[] = {
+        {&perf_regs_x86_64, EVENT_ARCH_X86_64, 0, 0},   // rax
+        {&perf_regs_x86_64, EVENT_ARCH_X86_64, 1, 3},   // rbx
+        {&perf_regs_x86_64, EVENT_ARCH_X86_64, 2, 2},   // rcx
+        {&perf_regs_x86_64, EVENT_ARCH_X86_64, 3, 1},   // rdx
+        {&perf_regs_x86_64, EVENT_ARCH_X86_64, 4, 4},   // rsi
+        {&perf_regs_x86_64, EVENT_ARCH_X86_64, 5, 5},   // rdi
+        {&perf_regs_x86_64, EVENT_ARCH_X86_64, 6, 6},   // rbp
+        {&perf_regs_x86_64, EVENT_ARCH_X86_64, 7, 7},   // rsp
+        {&perf_regs_x86_64, EVENT_ARCH_X86_64, 8, 16},  // rip
+        {&perf_regs_x86_64, EVENT_ARCH_X86_64, 16, 8},  // r8
+        {&perf_regs_x86_64, EVENT_ARCH_X86_64, 23, 15}, // r15
+        {&perf_regs_aarch64, EVENT_ARCH_AARCH64, 0, 0},
+        {&perf_regs_aarch64, EVENT_ARCH_AARCH64, 29, 29}, // frame pointer
+        {&perf_regs_aarch64, EVENT_ARCH_AARCH64, 30, 30}, // link register
+        {&perf_regs_aarch64, EVENT_ARCH_AARCH64, 31, 31}, // sp
+        {&perf_regs_aarch64, EVENT_ARCH_AARCH64, 32, 32}, // pc
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct record r;
+        struct event e;
+        struct event_regs regs = {0};
+        struct perf_layout copies = layout_with_copies(rows[i].table);
+        const struct perf_event_header *record = put_copy(&r, rows[i].table,
+                                                          PERF_SAMPLE_REGS_ABI_64, 0, 0);
+        assert_int_equal(perf_record_parse(&copies, record, &regs, &e), PERF_OK);
+        assert_ptr_equal(e.sample.stack.regs, &regs);
+        assert_int_equal(regs.arch, rows[i].arch);
+        assert_true(rows[i].table->mask >> rows[i].kernel & 1);
+        assert_true(regs.valid >> rows[i].dwarf & 1);
+        assert_int_equal(regs.at[rows[i].dwarf], 0x1000 + rows[i].kernel);
+    }
+}
+
+static void test_tables_of_registers_are_sound(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        uint64_t seen = 0;
+        for (unsigned k = 0; k < tables[i]->n; k++) {
+            assert_true(tables[i]->dwarf[k] < EVENT_REGS_MAX);
+            seen |= UINT64_C(1) << tables[i]->dwarf[k];
+        }
+        assert_int_equal(seen, tables[i]->valid);
+        assert_int_equal(__builtin_popcountll(tables[i]->mask), tables[i]->n);
+        assert_int_equal(__builtin_popcountll(tables[i]->valid), tables[i]->n);
+    }
+}
+
+static void test_copies(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint64_t abi;
+        uint64_t room;
+        uint64_t n;
+        bool regs;
+        size_t copied;
+        bool cut;
+    } rows[] = {
+        {"as much as there is room for", PERF_SAMPLE_REGS_ABI_64, 8192, 8192, true, 8192, true},
+        {"to the end of the memory", PERF_SAMPLE_REGS_ABI_64, 8192, 4096, true, 4096, false},
+        {"any number of bytes", PERF_SAMPLE_REGS_ABI_64, 8192, 4091, true, 4091, false},
+        {"nothing could be read", PERF_SAMPLE_REGS_ABI_64, 8192, 0, true, 0, false},
+        {"less room than was asked for", PERF_SAMPLE_REGS_ABI_64, 61000, 61000, true, 61000, true},
+        {"a stack pointer that leads nowhere", PERF_SAMPLE_REGS_ABI_64, 0, 0, true, 0, false},
+        {"a program of 32 bits", PERF_SAMPLE_REGS_ABI_32, 8192, 8192, false, 0, false},
+        {"a thread on its way out", PERF_SAMPLE_REGS_ABI_NONE, 0, 0, false, 0, false},
+    };
+    for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) {
+        struct record r;
+        struct event e;
+        struct event_regs regs = {0};
+        const struct perf_regs *table = tables[i % 2];
+        struct perf_layout copies = layout_with_copies(table);
+        const struct perf_event_header *record = put_copy(&r, table, rows[i / 2].abi,
+                                                          rows[i / 2].room, rows[i / 2].n);
+        assert_int_equal(perf_record_parse(&copies, record, &regs, &e), PERF_OK);
+        const struct event_stack *stack = &e.sample.stack;
+        assert_int_equal(stack->n_user, 1); // the chain stays
+        if ((stack->regs != NULL) != rows[i / 2].regs || stack->copy.n != rows[i / 2].copied ||
+            stack->copy_cut != rows[i / 2].cut) {
+            fail_msg("%s: %zu bytes", rows[i / 2].name, stack->copy.n);
+        }
+        for (size_t k = 0; k < stack->copy.n; k++) {
+            assert_int_equal(stack->copy.data[k], (uint8_t)(k / 8));
+        }
+    }
+}
+
+static void test_copies_that_do_not_fit_are_bad(void **state)
+{
+    (void)state;
+    static const uint64_t lies[] = {65, 72, 4096, INT64_MAX, UINT64_MAX - 7, UINT64_MAX};
+    struct record r;
+    struct event e;
+    struct event_regs regs = {0};
+    struct perf_layout copies = layout_with_copies(tables[0]);
+    size_t room_at = sizeof(struct perf_event_header) + 40 + 32 + 17 * 8;
+    for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
+        const struct perf_event_header *record = put_copy(&r, tables[0], PERF_SAMPLE_REGS_ABI_64,
+                                                          64, lies[i]);
+        assert_int_equal(perf_record_parse(&copies, record, &regs, &e), PERF_E_BAD);
+        put_copy(&r, tables[0], PERF_SAMPLE_REGS_ABI_64, 64, 64);
+        memcpy(r.bytes + room_at, &lies[i], sizeof lies[i]);
+        assert_int_equal(perf_record_parse(&copies, seal(&r), &regs, &e), PERF_E_BAD);
+    }
+    const struct perf_event_header *record = put_copy(&r, tables[0], 3, 0, 0);
+    assert_int_equal(perf_record_parse(&copies, record, &regs, &e), PERF_E_BAD);
+}
+
+// Behind the bytes of a tracepoint, whatever their length, too.
+static void test_registers_stand_behind_raw_bytes(void **state)
+{
+    (void)state;
+    struct record r;
+    struct perf_sample sample;
+    struct perf_layout both = wakeup;
+    both.regs = tables[1];
+    for (uint32_t n_raw = 12; n_raw <= 13; n_raw++) {
+        put_wakeup(&r, n_raw);
+        put(&r, "", n_raw - 12);
+        put_u64(&r, PERF_SAMPLE_REGS_ABI_64);
+        for (uint64_t i = 0; i < 33; i++) {
+            put_u64(&r, 0x2000 + i);
+        }
+        put_u64(&r, 0);
+        struct event_regs regs = {0};
+        struct event_stack stack;
+        const struct perf_event_header *record = seal(&r);
+        assert_true(perf_sample_parse(&both, record, &sample));
+        perf_sample_stack(&both, record, &sample, &regs, &stack);
+        assert_int_equal(stack.regs->at[32], 0x2020);
     }
 }
 
@@ -290,7 +470,7 @@ static void test_mappings(void **state)
     struct record r;
     struct event e;
     put_mmap2(&r, PERF_RECORD_MISC_USER, PROT_READ | PROT_EXEC, "/lib/libc.so.6");
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_OK);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_OK);
     assert_int_equal(e.kind, EVENT_IMAGE_MAPPED);
     assert_int_equal(e.pid, 11);
     assert_int_equal(e.tid, 12);
@@ -305,15 +485,15 @@ static void test_mappings(void **state)
     assert_true(slice_equal(e.image_mapped.path, slice_of_text("/lib/libc.so.6")));
 
     put_mmap2(&r, PERF_RECORD_MISC_MMAP_BUILD_ID, PROT_EXEC, "/lib/libc.so.6");
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_OK);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_OK);
     assert_int_equal(e.image_mapped.build_id.n, 5);
     assert_memory_equal(e.image_mapped.build_id.at, "\1\2\3\4\5\0\0", 7);
     assert_int_equal(e.image_mapped.inode, 0);
 
     put_mmap2(&r, 0, PROT_READ, "/lib/libc.so.6");
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_E_IGNORED);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_E_IGNORED);
     put_mmap2(&r, PERF_RECORD_MISC_MMAP_DATA, PROT_EXEC, "/lib/libc.so.6");
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_E_IGNORED);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_E_IGNORED);
 }
 
 static void test_old_mappings(void **state)
@@ -328,7 +508,7 @@ static void test_old_mappings(void **state)
     put_u64(&r, 0x3000);
     put_u64(&r, 0x1000);
     put_text(&r, "/bin/sh");
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_OK);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_OK);
     assert_int_equal(e.image_mapped.file_off, 0x1000);
     assert_true(slice_equal(e.image_mapped.path, slice_of_text("/bin/sh")));
 }
@@ -340,16 +520,16 @@ static void test_mappings_that_make_no_sense(void **state)
     struct event e;
     put_mmap2(&r, 0, PROT_EXEC, "/x");
     memset(r.bytes + 24, 0, 8); // no bytes long
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_E_BAD);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_E_BAD);
     put_mmap2(&r, 0, PROT_EXEC, "/x");
     memset(r.bytes + 16, 0xff, 16); // around the end of memory
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_E_BAD);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_E_BAD);
     put_mmap2(&r, PERF_RECORD_MISC_MMAP_BUILD_ID, PROT_EXEC, "/x");
     r.bytes[40] = 21; // a build-id longer than its field
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_E_BAD);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_E_BAD);
     put_mmap2(&r, 0, PROT_EXEC, "/xxxxxx");
     r.bytes[r.n - 1] = 'x'; // a name without an end, before a trailer that has zeros
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_E_BAD);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_E_BAD);
 }
 
 static void test_kinds_of_images(void **state)
@@ -395,7 +575,7 @@ static void test_names_and_execs(void **state)
         put_u32(&r, 11);
         put_u32(&r, 12);
         put_text(&r, "worker 1");
-        assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_OK);
+        assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_OK);
         assert_int_equal(e.kind, exec ? EVENT_EXEC : EVENT_THREAD_NAMED);
         assert_int_equal(e.pid, 11);
         assert_int_equal(e.tid, 12);
@@ -420,20 +600,20 @@ static void test_births_and_deaths(void **state)
     struct record r;
     struct event e;
     put_task(&r, PERF_RECORD_FORK, 21, 21);
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_OK);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_OK);
     assert_int_equal(e.kind, EVENT_THREAD_STARTED);
     assert_int_equal(e.pid, 21);
     assert_int_equal(e.tid, 23);
     assert_int_equal(e.thread_started.parent_tid, 24);
     put_task(&r, PERF_RECORD_FORK, 23, 21);
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_OK);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_OK);
     assert_int_equal(e.kind, EVENT_PROCESS_FORKED);
     assert_int_equal(e.pid, 23);
     assert_int_equal(e.process_forked.parent_pid, 21);
     assert_int_equal(e.process_forked.parent_tid, 24);
     assert_false(e.process_forked.recorded);
     put_task(&r, PERF_RECORD_EXIT, 21, 1);
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_OK);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_OK);
     assert_int_equal(e.kind, EVENT_THREAD_EXITED);
     assert_int_equal(e.pid, 21);
     assert_int_equal(e.tid, 23);
@@ -447,14 +627,14 @@ static void test_what_the_recorder_says_of_itself(void **state)
     start(&r, PERF_RECORD_LOST, 0);
     put_u64(&r, 75);
     put_u64(&r, 1234);
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_OK);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_OK);
     assert_int_equal(e.kind, EVENT_LOST);
     assert_int_equal(e.lost.n, 1234);
     assert_false(e.lost.samples);
     assert_int_equal(e.pid, 0);
     start(&r, PERF_RECORD_LOST_SAMPLES, 0);
     put_u64(&r, 55);
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_OK);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_OK);
     assert_int_equal(e.lost.n, 55);
     assert_true(e.lost.samples);
     for (uint32_t type = PERF_RECORD_THROTTLE; type <= PERF_RECORD_UNTHROTTLE; type++) {
@@ -462,7 +642,7 @@ static void test_what_the_recorder_says_of_itself(void **state)
         put_u64(&r, 7300);
         put_u64(&r, 75);
         put_u64(&r, 75);
-        assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_OK);
+        assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_OK);
         assert_int_equal(e.kind, EVENT_THROTTLED);
         assert_int_equal(e.throttled.ended, type == PERF_RECORD_UNTHROTTLE);
     }
@@ -488,7 +668,7 @@ static void test_switches(void **state)
             if (wide) {
                 put_u64(&r, 1);
             }
-            assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_OK);
+            assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_OK);
             assert_int_equal(e.kind, rows[i].kind);
             assert_int_equal(e.tid, 72);
             if (e.kind == EVENT_SWITCH_OUT) {
@@ -506,24 +686,29 @@ static void test_records_cut_short_are_bad(void **state)
     (void)state;
     struct record whole;
     struct event e;
-    for (int which = 0; which < 3; which++) {
+    struct event_regs regs = {0};
+    struct perf_layout copies = layout_with_copies(tables[0]);
+    for (int which = 0; which < 4; which++) {
         if (which == 0) {
             put_mmap2(&whole, 0, PROT_EXEC, "/lib/libc.so.6");
         } else if (which == 1) {
             put_task(&whole, PERF_RECORD_FORK, 21, 21);
+        } else if (which == 2) {
+            put_copy(&whole, tables[0], PERF_SAMPLE_REGS_ABI_64, 256, 256);
         } else {
             start_sample(&whole, PERF_RECORD_MISC_USER, 1);
             put_u64(&whole, 2);
             put_u64(&whole, U);
             put_u64(&whole, 1);
         }
-        size_t size = which == 2 ? whole.n : finish(&whole)->size;
+        size_t size = which >= 2 ? whole.n : finish(&whole)->size;
+        const struct perf_layout *as = which == 2 ? &copies : &layout;
         for (size_t n = sizeof(struct perf_event_header); n < size; n += 8) {
             uint8_t *copy = aligned_alloc(8, n);
             memcpy(copy, whole.bytes, n);
             struct perf_event_header *header = (void *)copy;
             header->size = (uint16_t)n;
-            assert_int_equal(perf_record_parse(&layout, header, &e), PERF_E_BAD);
+            assert_int_equal(perf_record_parse(as, header, &regs, &e), PERF_E_BAD);
             free(copy);
         }
     }
@@ -536,7 +721,7 @@ static void test_an_unknown_type_is_ignored(void **state)
     struct event e;
     start(&r, 9999, 0);
     put_u64(&r, 1);
-    assert_int_equal(perf_record_parse(&layout, finish(&r), &e), PERF_E_IGNORED);
+    assert_int_equal(perf_record_parse(&layout, finish(&r), NULL, &e), PERF_E_IGNORED);
 }
 
 static void test_layouts_by_id(void **state)
@@ -568,6 +753,11 @@ int main(void)
         cmocka_unit_test(test_a_chain_beyond_our_limit_is_cut),
         cmocka_unit_test(test_a_chain_longer_than_its_record_is_bad),
         cmocka_unit_test(test_parts_of_a_sample),
+        cmocka_unit_test(test_registers_have_the_numbers_of_dwarf),
+        cmocka_unit_test(test_tables_of_registers_are_sound),
+        cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_copies_that_do_not_fit_are_bad),
+        cmocka_unit_test(test_registers_stand_behind_raw_bytes),
         cmocka_unit_test(test_mappings),
         cmocka_unit_test(test_old_mappings),
         cmocka_unit_test(test_mappings_that_make_no_sense),

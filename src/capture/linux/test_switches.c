@@ -134,6 +134,73 @@ static void test_a_stack_deeper_than_ours_is_cut(void **state)
     switches_fini(&switches);
 }
 
+// Registers and a copy, of bytes that are their own number modulo 256, from memory that is gone
+// afterwards.
+static void hold_copy(struct switches *switches, uint32_t tid, uint64_t sp, size_t n)
+{
+    uint8_t *bytes = malloc(n + 1);
+    for (size_t i = 0; i < n; i++) {
+        bytes[i] = (uint8_t)i;
+    }
+    struct event_regs regs = {.arch = EVENT_ARCH_X86_64, .valid = 1 << 7, .at = {[7] = sp}};
+    struct event_stack stack = {
+        .user = &sp, .n_user = 1, .regs = &regs, .copy = {bytes, n}, .copy_cut = n > 100};
+    switches_hold(switches, 0, tid, &stack);
+    regs.at[7] = 0;
+    free(bytes);
+}
+
+static void assert_copy(struct switches *switches, uint32_t tid, uint64_t sp, size_t n)
+{
+    struct event event = complete(switches, 0, tid, EVENT_SWITCH_OUT);
+    const struct event_stack *stack = &event.switch_out.stack;
+    assert_true(event.switch_out.has_stack);
+    assert_non_null(stack->regs);
+    assert_int_equal(stack->regs->at[7], sp);
+    assert_int_equal(stack->copy.n, n);
+    assert_int_equal(stack->copy_cut, n > 100);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(stack->copy.data[i], (uint8_t)i);
+    }
+}
+
+static void test_copies_are_kept(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {8192, 0, 1, 65000, 8192};
+    struct switches switches;
+    switches_init(&switches, RINGS);
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        hold_copy(&switches, TID, 0x7000 + i, sizes[i]);
+        assert_copy(&switches, TID, 0x7000 + i, sizes[i]);
+    }
+    hold(&switches, 0, TID, 98); // one without leaves nothing of the one before
+    struct event event = complete(&switches, 0, TID, EVENT_SWITCH_OUT);
+    assert_null(event.switch_out.stack.regs);
+    assert_int_equal(event.switch_out.stack.copy.n, 0);
+    switches_fini(&switches);
+}
+
+static void test_of_two_the_longer_copy_is_kept(void **state)
+{
+    (void)state;
+    struct switches switches;
+    switches_init(&switches, RINGS);
+    for (int longer_first = 0; longer_first <= 1; longer_first++) {
+        hold_copy(&switches, TID, 1, longer_first ? 16384 : 8192);
+        hold_copy(&switches, TID, 2, longer_first ? 8192 : 16384);
+        assert_copy(&switches, TID, longer_first ? 1 : 2, 16384);
+    }
+    hold_copy(&switches, TID, 1, 16384); // another thread's is another matter
+    hold_copy(&switches, OTHER, 2, 8192);
+    assert_copy(&switches, OTHER, 2, 8192);
+    hold_copy(&switches, TID, 1, 16384); // and so is one that is not waited for any more
+    complete(&switches, 0, TID, EVENT_SWITCH_IN);
+    hold_copy(&switches, TID, 2, 8192);
+    assert_copy(&switches, TID, 2, 8192);
+    switches_fini(&switches);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +209,8 @@ int main(void)
         cmocka_unit_test(test_the_latest_stack_counts),
         cmocka_unit_test(test_records_that_are_no_events),
         cmocka_unit_test(test_a_stack_deeper_than_ours_is_cut),
+        cmocka_unit_test(test_copies_are_kept),
+        cmocka_unit_test(test_of_two_the_longer_copy_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

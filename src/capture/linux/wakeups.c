@@ -7,12 +7,16 @@
 void wakeups_init(struct wakeups *wakeups, uint32_t n_rings, const struct waking_format *format,
                   const struct tids *tids, const struct perf_layouts *layouts)
 {
-    *wakeups = (struct wakeups){.format = *format, .tids = tids, .layouts = layouts};
+    *wakeups = (struct wakeups){
+        .format = *format, .tids = tids, .layouts = layouts, .n_rings = n_rings};
     wakeups->by_ring = NEW_ARRAY(struct wakeups_ring, n_rings);
 }
 
 void wakeups_fini(struct wakeups *wakeups)
 {
+    for (uint32_t i = 0; i < wakeups->n_rings; i++) {
+        held_stack_fini(&wakeups->by_ring[i].held);
+    }
     free(wakeups->by_ring);
     foreign_fini(&wakeups->foreign);
     *wakeups = (struct wakeups){0};
@@ -76,7 +80,7 @@ static bool find_ahead(struct wakeups *wakeups, const struct waking_sample *samp
         other.stamp.time_ns - sample->stamp.time_ns > WAKEUPS_PAIR_NS) {
         return false;
     }
-    perf_sample_stack(layout, ahead, &other.parts, ret);
+    perf_sample_stack(layout, ahead, &other.parts, NULL, ret);
     return true;
 }
 
@@ -100,7 +104,7 @@ static enum perf_outcome hold(struct wakeups_ring *state, const struct waking_sa
     state->held.held = false;
     if (ours && !used) {
         struct event_stack stack;
-        perf_sample_stack(sample->layout, sample->record, &sample->parts, &stack);
+        perf_sample_stack(sample->layout, sample->record, &sample->parts, NULL, &stack);
         held_stack_set(&state->held, sample->stamp.tid, sample->waking.wakee_tid, &stack);
     }
     return PERF_E_IGNORED;

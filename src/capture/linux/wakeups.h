@@ -35,6 +35,7 @@ struct wakeups {
     const struct tids *tids;            // borrowed
     const struct perf_layouts *layouts; // borrowed
     struct wakeups_ring *by_ring;
+    uint32_t n_rings;
     struct foreign foreign;
     struct foreign_thread named; // whose name the latest event points to
 };

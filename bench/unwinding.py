@@ -1,0 +1,80 @@
+"""What whole stacks cost: the target's slow-down, and everything from recording to a printed answer.
+
+perf copies stacks to a file and unwinds them afterwards (`perf record --call-graph dwarf`); stax
+unwinds while it records. So what is compared is the CPU time of all processes, up to the twenty
+hottest functions on the terminal.
+"""
+
+import os
+import pathlib
+import random
+import resource
+import statistics
+import subprocess
+import tempfile
+
+from common import HZ, Server, call, say
+from large import make_large
+
+WORK = "def f(n):\n    return n if n < 2 else f(n - 1) + f(n - 2)\nfor _ in range(4): f(24)\n"
+
+
+def children_cpu_s():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def spent_s(*commands, env=None):
+    """CPU seconds of these commands and of all that they start."""
+    before = children_cpu_s()
+    for command in commands:
+        subprocess.run(command, env=env, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+    return children_cpu_s() - before
+
+
+def settled(server):
+    """Names and inlined functions that samples need have been found: what is measured is all of it."""
+    connection = server.connect()
+    while call(connection, "RunControl.diagnostics")["result"]["run"].get("names_pending", 0):
+        pass
+
+
+def with_stax(build, command):
+    server = Server(build)
+    spent = spent_s([server.stax, "record", "-F", str(HZ), "--", *command],
+                    [server.stax, "top", "-n", "20"], env=server.env)
+    settled(server)
+    spent += spent_s([server.stax, "top", "-n", "20"], env=server.env) + server.cpu_s()
+    server.close()
+    return spent
+
+
+def with_perf(folder, command):
+    data = f"{folder}/perf.data"
+    return spent_s(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(HZ), "--call-graph", "dwarf", "-o",
+                    data, "--", *command],
+                   ["sh", "-c", f"perf report --stdio -i {data} 2>&1 | head -60"])
+
+
+def whole_cost(build, name, command, rounds, bound):
+    spent = {"bare": [], "perf": [], "stax": []}
+    with tempfile.TemporaryDirectory() as folder:
+        run = {"bare": lambda: spent_s(command),
+               "perf": lambda: with_perf(folder, command),
+               "stax": lambda: with_stax(build, command)}
+        for number in range(rounds):
+            say(f"record to top-20 of {name}: round {number + 1} of {rounds}")
+            for who in random.sample(list(run), 3):
+                spent[who].append(run[who]())
+    bare, perf, stax = (statistics.median(spent[who]) for who in ("bare", "perf", "stax"))
+    return (f"record to a printed top-20 with whole stacks, {name}: CPU beyond the program's {bare:.1f} s, {bound}",
+            f"{stax - bare:.2f} s", f"perf record + report: {perf - bare:.2f} s",
+            f"{(stax - bare) / (perf - bare):.3f} ×")
+
+
+def measure_unwinding(build, rounds):
+    large = make_large(pathlib.Path(build) / "bench_large.p")
+    return [whole_cost(build, "python3", ["/usr/bin/python3", "-c", WORK], rounds, "bound: perf's"),
+            whole_cost(build, f"a C++ program of {os.path.getsize(large) >> 20} MB with inlines",
+                       [str(large), "2000"], max(1, rounds // 3), "bound: a tenth of perf's")]
