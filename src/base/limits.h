@@ -36,6 +36,11 @@ enum {
     LIMIT_JIT_FILE_BYTES = 0x7fffffff,    // of a jitdump or a perf map that are read
     LIMIT_ANON_EPOCHS = 1 << 12,          // of a process: see run/jit_code.h
     LIMIT_INLINE_DEPTH = 64,              // functions inlined into each other at one address
+    LIMIT_INLINE_DIES = 1 << 26,          // entries of one unit of DWARF that are walked over
+    LIMIT_INLINE_SPANS = 1 << 23,         // address ranges of one unit, and units of one file
+    LIMIT_INLINE_BYTES = 1 << 30,         // what is known of inlined functions, over all images
+    LIMIT_INLINE_OPEN_BYTES = 1 << 29,    // of files that are kept open for more such questions
+    LIMIT_DWARF_BYTES = 0x7fffffff,       // of one file with its alternate, uncompressed
     LIMIT_DEEP_THREADS = 256,   // threads of which longer stacks are copied than of others
     LIMIT_REASONED_STACKS = 64, // of one thread: stacks of waits whose reason was looked up
 };
@@ -61,4 +66,19 @@ enum {
     LIMIT_HISTORY_BYTES = 0x7fffffff, // memory of all stopped runs; as above
     LIMIT_FREQUENCY_HZ = 100000,      // the kernel's own timer goes no faster than this
     LIMIT_TIME_LIMIT_S = 86400 * 365,
+};
+
+// What debuginfod servers, and those who name them, control. Times: image/debuginfod_servers.h.
+enum {
+    LIMIT_DEBUGINFOD_SERVERS = 16,
+    LIMIT_DEBUGINFOD_URL_BYTES = 1024,
+    LIMIT_DEBUGINFOD_URLS_BYTES = 64 << 10, // of a list of them
+    LIMIT_DEBUGINFOD_TRANSFERS = 2,         // at the same time
+    LIMIT_DEBUGINFOD_REDIRECTS = 5,
+    LIMIT_DEBUGINFOD_FILE_BYTES = 0x7fffffff, // as LIMIT_SYMBOL_FILE_BYTES
+    LIMIT_DEBUGINFOD_CACHE_MIB = 5 << 10,     // on disk; the file used longest ago goes first
+    LIMIT_DEBUGINFOD_TEMP_MIB = 1 << 10,      // likewise, when there is no place for a cache
+    LIMIT_DEBUGINFOD_CACHE_FILES = 1 << 14,
+    LIMIT_DEBUGINFOD_SPARE_DISK_MIB = 256, // always left free for others
+    LIMIT_DEBUGINFOD_FAILURES = 16,        // that are remembered with their reasons
 };

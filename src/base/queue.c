@@ -1,8 +1,11 @@
 #include "base/queue.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 void queue_init(struct queue *queue)
 {
@@ -65,6 +68,28 @@ void *queue_pop(struct queue *queue)
         pthread_cond_wait(&queue->filled, &queue->lock);
     }
     void *message = take_first(queue);
+    pthread_mutex_unlock(&queue->lock);
+    return message;
+}
+
+void *queue_pop_until(struct queue *queue, uint64_t until_ns, bool *ret_closed)
+{
+    struct timespec until = {
+        .tv_sec = (time_t)(until_ns / NS_PER_S),
+        .tv_nsec = (long)(until_ns % NS_PER_S),
+    };
+    pthread_mutex_lock(&queue->lock);
+    bool in_time = true;
+    while (queue->n == 0 && !queue->closed && in_time) {
+        if (until_ns == UINT64_MAX) {
+            pthread_cond_wait(&queue->filled, &queue->lock);
+        } else {
+            in_time = pthread_cond_clockwait(&queue->filled, &queue->lock, CLOCK_MONOTONIC,
+                                             &until) != ETIMEDOUT;
+        }
+    }
+    void *message = take_first(queue);
+    *ret_closed = message == NULL && queue->closed;
     pthread_mutex_unlock(&queue->lock);
     return message;
 }

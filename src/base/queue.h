@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct queue {
     pthread_mutex_t lock;
@@ -31,6 +32,10 @@ void *queue_try_pop(struct queue *queue);
 
 // Waits for a message. NULL once the queue is closed and empty.
 void *queue_pop(struct queue *queue);
+
+// Waits for a message until that moment (CLOCK_MONOTONIC; UINT64_MAX: for ever). NULL when none has
+// come, or the queue is closed and empty: `*ret_closed` says so.
+void *queue_pop_until(struct queue *queue, uint64_t until_ns, bool *ret_closed);
 
 // Ends the waiting of queue_pop(). Messages that are in it can still be taken out.
 void queue_close(struct queue *queue);

@@ -84,6 +84,11 @@ struct cmd {
         .doc = "only waits for: idle lock sem ipc ioR ioW ready sleep conn other",                 \
         .kind = OPTION_CHOICE, .at = offsetof(type, reason), .choices = waits_reason_words         \
     }
+#define OPTION_NO_INLINE(type)                                                                     \
+    {                                                                                              \
+        .name = "no-inline", .doc = "count inlined functions as those that they are part of",      \
+        .at = offsetof(type, no_inline)                                                            \
+    }
 #define OPTION_TID(type)                                                                           \
     {                                                                                              \
         .name = "tid", .value = "TID", .doc = "only this thread", .kind = OPTION_INTEGER,          \

@@ -44,6 +44,107 @@ static void put_server(struct text *to, const json_t *server)
     text_add(to, " in the queue\n");
 }
 
+// ", 3 found", or nothing for none.
+static void put_some(struct text *to, uint64_t n, const char *what)
+{
+    if (n > 0) {
+        CLEANUP(text_fini) struct text number = {0};
+        format_count(&number, n);
+        text_addf(to, ", %s %s", text_get(&number), what);
+    }
+}
+
+static void put_untrusted(struct text *to, const char *text)
+{
+    text_add_escaped(to, text, strlen(text));
+}
+
+static void put_debuginfod_server(struct text *to, const json_t *server)
+{
+    text_add(to, "  ");
+    put_untrusted(to, result_text(server, "url"));
+    text_addf(to, ": %s", result_text(server, "state"));
+    if (result_u64(server, "rests_ns") > 0) {
+        text_add(to, ", left alone for ");
+        format_duration(to, result_u64(server, "rests_ns"));
+    }
+    text_add(to, ", asked ");
+    format_things(to, result_u64(server, "asked"), "time", "times");
+    put_some(to, result_u64(server, "found"), "found");
+    put_some(to, result_u64(server, "missing"), "missing");
+    put_some(to, result_u64(server, "failed"), "failed");
+    text_add(to, ", ");
+    format_bytes(to, result_u64(server, "bytes"));
+    text_add(to, "\n");
+}
+
+static void put_debuginfod_transfer(struct text *to, const json_t *transfer)
+{
+    text_addf(to, "  fetching %s from ", result_text(transfer, "build_id"));
+    put_untrusted(to, result_text(transfer, "url"));
+    text_add(to, ": ");
+    format_bytes(to, result_u64(transfer, "bytes"));
+    if (result_u64(transfer, "total_bytes") > 0) {
+        text_add(to, " of ");
+        format_bytes(to, result_u64(transfer, "total_bytes"));
+    }
+    text_add(to, " in ");
+    format_duration(to, result_u64(transfer, "elapsed_ns"));
+    text_add(to, "\n");
+}
+
+static void put_debuginfod_failure(struct text *to, const json_t *failure)
+{
+    const char *url = result_text(failure, "url");
+    text_addf(to, "  failed: %s", result_text(failure, "build_id"));
+    text_add(to, url[0] != 0 ? ": " : "");
+    put_untrusted(to, url);
+    text_add(to, url[0] != 0 ? " " : ": ");
+    put_untrusted(to, result_text(failure, "reason"));
+    text_add(to, "\n");
+}
+
+// Nothing when it is off and there is nothing to say.
+static void put_debuginfod(struct text *to, const json_t *report)
+{
+    const char *note = result_text(report, "note");
+    bool on = json_is_true(json_object_get(report, "on"));
+    if (!on && note[0] == 0) {
+        return;
+    }
+    text_add(to, "debug files from servers\n");
+    size_t i;
+    json_t *item;
+    json_array_foreach(json_object_get(report, "servers"), i, item)
+    {
+        put_debuginfod_server(to, item);
+    }
+    if (on) {
+        text_add(to, "  ");
+        format_things(to, result_u64(report, "fetched"), "file", "files");
+        text_add(to, " fetched");
+        put_some(to, result_u64(report, "cached"), "from the cache");
+        put_some(to, result_u64(report, "missing"), "that no server has");
+        put_some(to, result_u64(report, "deferred"), "to be asked for again later");
+        text_add(to, "; cache: ");
+        put_untrusted(to, result_text(report, "cache"));
+        text_add(to, "\n");
+    }
+    json_array_foreach(json_object_get(report, "transfers"), i, item)
+    {
+        put_debuginfod_transfer(to, item);
+    }
+    json_array_foreach(json_object_get(report, "failures"), i, item)
+    {
+        put_debuginfod_failure(to, item);
+    }
+    if (note[0] != 0) {
+        text_add(to, "  note: ");
+        put_untrusted(to, note);
+        text_add(to, "\n");
+    }
+}
+
 static void put_capture(struct text *to, const json_t *capture)
 {
     const char *note = result_text(capture, "note");
@@ -111,7 +212,8 @@ static void put_images(struct text *to, const json_t *images)
         table_add_count(&table, result_u64(image, "symbols"));
         table_add_name(&table, result_text(image, "state"));
         table_add_name(&table, result_text(image, "path"));
-        table_add_name(&table, result_text(image, "note"));
+        const char *note = result_text(image, "note");
+        table_add_name(&table, note[0] != 0 ? note : result_text(image, "inline_note"));
     }
     if (i > 0) {
         text_add(to, "names\n");
@@ -175,6 +277,7 @@ static void print_diagnosis(const json_t *answer)
     CLEANUP(text_fini) struct text text = {0};
     const json_t *run = json_object_get(answer, "run");
     put_server(&text, json_object_get(answer, "server"));
+    put_debuginfod(&text, json_object_get(answer, "debuginfod"));
     if (run == NULL) {
         text_add(&text, "no run yet; start one with: stax record -- COMMAND\n");
     } else {

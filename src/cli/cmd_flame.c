@@ -17,6 +17,7 @@ struct flame_options {
     double threshold_pct;
     const char *reason; // NULL: any
     bool off_cpu;
+    bool no_inline;
     bool json;
 };
 
@@ -42,6 +43,7 @@ static const struct option options[] = {
      .max = 100},
     OPTION_OFF_CPU(struct flame_options),
     OPTION_REASON(struct flame_options),
+    OPTION_NO_INLINE(struct flame_options),
     OPTION_TID(struct flame_options),
     OPTION_RUN(struct flame_options),
     OPTION_JSON(struct flame_options),
@@ -87,6 +89,7 @@ static void put_name(const struct flame_tree *tree, const struct flame_tree_node
         return;
     }
     text_add_escaped(to, name, strlen(name));
+    text_add(to, node->inlined ? " (inlined)" : "");
     if (node->binary != tree->nodes.at[place->caller].binary && binary[0] != 0 &&
         strncmp(name, binary, strlen(binary)) != 0) {
         text_add(to, "  (");
@@ -224,6 +227,7 @@ static int flame_run(const void *values, const struct operands *operands)
         .method = "Profiler.flamegraph",
         .run = o.run,
         .tid = o.tid,
+        .no_inline = o.no_inline,
         .params = json_pack("{s:I s:f s:s s:s*}", "max_depth", (json_int_t)depth, "min_share",
                             o.threshold_pct / 100, "mode", o.off_cpu ? "off_cpu" : "on_cpu",
                             "reason", waits_reason_of_word(o.reason)),
@@ -237,11 +241,13 @@ static int flame_run(const void *values, const struct operands *operands)
 const struct cmd cmd_flame = {
     .name = "flame",
     .synopsis =
-        "[-d DEPTH] [--threshold-pct P] [--off-cpu] [--reason R] [--tid TID] [--run ID] [--json]",
+        "[-d DEPTH] [--threshold-pct P] [--off-cpu] [--reason R] [--no-inline] [--tid TID]\n"
+        "                  [--run ID] [--json]",
     .summary = "the call tree, callers first, the heaviest on top",
     .details =
         "Each line: share of the whole, on-CPU time, function; callees stand below their\n"
-        "caller, further in. `+ 3 callees of 0.4%` says what a line leaves out. With\n"
+        "caller, further in. `+ 3 callees of 0.4%` says what a line leaves out. `(inlined)`: the\n"
+        "compiler has made it a part of the line above; --no-inline leaves it there. With\n"
         "--off-cpu: time spent waiting; the innermost function is the one that waits, with\n"
         "the reason in brackets, and of the kernel only that function is shown. --reason implies\n"
         "--off-cpu.",

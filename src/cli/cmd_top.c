@@ -14,6 +14,7 @@ struct top_options {
     const char *sort;
     const char *reason; // NULL: any
     bool off_cpu;
+    bool no_inline;
     bool json;
 };
 
@@ -38,6 +39,7 @@ static const struct option options[] = {
      .choices = sorts},
     OPTION_OFF_CPU(struct top_options),
     OPTION_REASON(struct top_options),
+    OPTION_NO_INLINE(struct top_options),
     OPTION_TID(struct top_options),
     OPTION_RUN(struct top_options),
     OPTION_JSON(struct top_options),
@@ -65,6 +67,15 @@ static const struct column off_cpu_columns[] = {
     {.title = "binary", .left = true},
 };
 
+static void add_function(struct table *table, const json_t *entry)
+{
+    const char *name = result_text(entry, "function_name");
+    struct text cell = {0};
+    text_add_escaped(&cell, name, strlen(name));
+    text_add(&cell, result_bool(entry, "inlined") ? " (inlined)" : "");
+    table_add(table, &cell);
+}
+
 static void add_off_cpu_entry(struct table *table, const json_t *entry, uint64_t total_ns,
                               bool by_self)
 {
@@ -79,7 +90,7 @@ static void add_off_cpu_entry(struct table *table, const json_t *entry, uint64_t
         table, result_u64(entry, by_self ? "self_off_cpu_intervals" : "total_off_cpu_intervals"));
     waits_put_reasons(&reasons, by_self ? &self : &total);
     table_add(table, &reasons);
-    table_add_name(table, result_text(entry, "function_name"));
+    add_function(table, entry);
     table_add_name(table, result_text(entry, "binary"));
 }
 
@@ -93,7 +104,7 @@ static void add_entry(struct table *table, const json_t *entry, uint64_t total_n
     table_add_ms(table, all_ns);
     table_add_percent(table, (double)all_ns, (double)total_ns);
     table_add_count(table, result_u64(entry, samples));
-    table_add_name(table, result_text(entry, "function_name"));
+    add_function(table, entry);
     table_add_name(table, result_text(entry, "binary"));
 }
 
@@ -164,6 +175,7 @@ static int top_run(const void *values, const struct operands *operands)
         .method = "Profiler.top",
         .run = o.run,
         .tid = o.tid,
+        .no_inline = o.no_inline,
         .params = json_pack("{s:I s:s s:s s:s*}", "limit", (json_int_t)o.limit, "sort", o.sort,
                             "mode", o.off_cpu ? "off_cpu" : "on_cpu", "reason",
                             waits_reason_of_word(o.reason)),
@@ -175,14 +187,15 @@ static int top_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_top = {
     .name = "top",
-    .synopsis =
-        "[-n N] [--sort self|total] [--off-cpu] [--reason R] [--tid TID] [--run ID] [--json]",
+    .synopsis = "[-n N] [--sort self|total] [--off-cpu] [--reason R] [--no-inline] [--tid TID]\n"
+                "                [--run ID] [--json]",
     .summary = "the hottest functions, or those that wait",
     .details =
         "self: the function is innermost. total: it is anywhere on the stack; recursion counts\n"
         "once. With --off-cpu the innermost function is the one that waits, most often one of\n"
-        "the kernel; --sort total shows who called it. --reason implies --off-cpu. Works while\n"
-        "the run is recording, and after.",
+        "the kernel; --sort total shows who called it. --reason implies --off-cpu. `(inlined)` is\n"
+        "what the compiler made a part of other functions; --no-inline counts it as these. Works\n"
+        "while the run is recording, and after.",
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,

@@ -11,7 +11,7 @@
 static const char *const column_names[] = {
     "parent",       "function",     "binary",         "address",         "on_cpu_ns",
     "samples",      "self_samples", "off_cpu_ns",     "self_off_cpu_ns", "off_cpu_intervals",
-    "cut_children", "cut_samples",  "cut_off_cpu_ns",
+    "cut_children", "cut_samples",  "cut_off_cpu_ns", "inlined",
 };
 
 static int check_columns(const json_t *columns, size_t *ret_n, struct err *reterr)
@@ -44,6 +44,7 @@ static struct flame_tree_node read_node(const json_t *columns, size_t row)
         .next_sibling = FLAME_NODE_NONE,
         .function = (uint32_t)MIN(cell(columns, "function", row), (uint64_t)FLAME_NODE_NONE),
         .binary = (uint32_t)MIN(cell(columns, "binary", row), (uint64_t)FLAME_NODE_NONE),
+        .inlined = json_is_true(json_array_get(json_object_get(columns, "inlined"), row)),
         .on_cpu_ns = cell(columns, "on_cpu_ns", row),
         .samples = cell(columns, "samples", row),
         .self_samples = cell(columns, "self_samples", row),
@@ -180,6 +181,7 @@ static void put_node_fields(struct json *j, const struct flame_tree *tree,
 {
     json_string_field(j, "function_name", flame_tree_string(tree, node->function));
     json_string_field(j, "binary", flame_tree_string(tree, node->binary));
+    json_bool_field(j, "inlined", node->inlined);
     json_string_field(j, "address", node->address);
     json_u64_field(j, "on_cpu_ns", node->on_cpu_ns);
     json_u64_field(j, "samples", node->samples);

@@ -22,6 +22,7 @@ struct flame_tree_node {
     uint32_t next_sibling; // in the order of the answer: heaviest first
     uint32_t function;     // index into strings
     uint32_t binary;
+    bool inlined;
     uint64_t on_cpu_ns;
     uint64_t samples;
     uint64_t self_samples;

@@ -125,6 +125,9 @@ static json_t *view_of(const struct view_question *q)
                             json_pack("{s:I s:I}", "start_ns", (json_int_t)q->since_ns, "end_ns",
                                       (json_int_t)INT64_MAX));
     }
+    if (q->no_inline) {
+        json_object_set_new(view, "inline", json_false());
+    }
     return view;
 }
 

@@ -27,6 +27,7 @@ struct view_question {
     bool has_since; // only from `since_ns` of the run on
     uint64_t since_ns;
     bool no_view;        // the method takes none
+    bool no_inline;      // stacks as they are in memory
     json_t *params;      // besides the view; taken over
     bool json;           // the answer is printed as it is
     const void *options; // of the command, for its functions

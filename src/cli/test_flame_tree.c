@@ -21,17 +21,20 @@ static json_t *make_answer(size_t n, const json_int_t *parents)
     json_t *function = json_array();
     json_t *on_cpu = json_array();
     json_t *address = json_array();
+    json_t *inlined = json_array();
     for (size_t i = 0; i < n; i++) {
         json_array_append_new(strings, json_stringn(&"abcdefgh"[i % 8], 1));
         json_array_append_new(parent, json_integer(parents[i]));
         json_array_append_new(function, json_integer((json_int_t)i));
         json_array_append_new(on_cpu, json_integer((json_int_t)i));
         json_array_append_new(address, json_string("0x1"));
+        json_array_append_new(inlined, json_boolean(i + 1 == n));
     }
     json_object_set_new(nodes, "parent", parent);
     json_object_set_new(nodes, "function", function);
     json_object_set_new(nodes, "on_cpu_ns", on_cpu);
     json_object_set_new(nodes, "address", address);
+    json_object_set_new(nodes, "inlined", inlined);
     for (size_t i = 0; i < ARRAY_LEN(zeros); i++) {
         json_t *column = json_array();
         for (size_t k = 0; k < n; k++) {

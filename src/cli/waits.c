@@ -126,6 +126,7 @@ void waits_put_stack(struct text *to, const json_t *stack, size_t max_user, bool
         const char *name = result_text(frame, "function_name");
         text_add(to, i > 0 ? " < " : "");
         text_add_escaped(to, name, strlen(name));
+        text_add(to, result_bool(frame, "inlined") ? " (inlined)" : "");
     }
 }
 

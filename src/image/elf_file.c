@@ -16,6 +16,7 @@ struct source {
     int fd; // -1: `bytes`
     struct slice bytes;
     uint64_t size;
+    bool may_be_object;
 };
 
 static bool source_read(const struct source *source, uint64_t off, void *to, size_t n)
@@ -110,10 +111,10 @@ static int check_before_libelf(const struct source *source, struct err *reterr)
         return err_set(reterr, ENOEXEC, "is not an ELF file");
     }
     uint64_t type = MEMBER(&header, header.raw, Ehdr, e_type);
-    if (type == ET_REL) {
+    if (type == ET_REL && !source->may_be_object) {
         return err_set(reterr, ENOEXEC, "is an object file that was never linked");
     }
-    if (type != ET_EXEC && type != ET_DYN) {
+    if (type != ET_EXEC && type != ET_DYN && type != ET_REL) {
         return err_set(reterr, ENOEXEC, "is neither a program nor a shared library");
     }
     return check_counts(source, &header, reterr);
@@ -144,7 +145,7 @@ static int finish_open(Elf *elf, uint64_t size, struct elf_file *ret, struct err
     return 0;
 }
 
-int elf_file_open(int fd, struct elf_file *ret, struct err *reterr)
+static int open_fd(int fd, bool may_be_object, struct elf_file *ret, struct err *reterr)
 {
     struct stat st;
     if (fstat(fd, &st) < 0) {
@@ -154,13 +155,23 @@ int elf_file_open(int fd, struct elf_file *ret, struct err *reterr)
     if (!S_ISREG(st.st_mode)) {
         return err_set(reterr, ENOEXEC, "is not a regular file");
     }
-    struct source source = {.fd = fd, .size = (uint64_t)st.st_size};
+    struct source source = {.fd = fd, .size = (uint64_t)st.st_size, .may_be_object = may_be_object};
     int r = check_before_libelf(&source, reterr);
     if (r < 0) {
         return r;
     }
     prepare_libelf();
     return finish_open(elf_begin(fd, ELF_C_READ, NULL), source.size, ret, reterr);
+}
+
+int elf_file_open(int fd, struct elf_file *ret, struct err *reterr)
+{
+    return open_fd(fd, false, ret, reterr);
+}
+
+int elf_file_open_alternate(int fd, struct elf_file *ret, struct err *reterr)
+{
+    return open_fd(fd, true, ret, reterr);
 }
 
 int elf_file_open_bytes(struct slice bytes, struct elf_file *ret, struct err *reterr)

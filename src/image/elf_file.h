@@ -24,7 +24,11 @@ struct elf_file {
 // its offset may move.
 int elf_file_open(int fd, struct elf_file *ret, struct err *reterr);
 
-// The same from memory, borrowed likewise. Decompressing a section writes to it (elf_compress).
+// The same for what dwz has put together: it says that it is an object file.
+int elf_file_open_alternate(int fd, struct elf_file *ret, struct err *reterr);
+
+// The same as elf_file_open() from memory, borrowed likewise. Decompressing a section writes to it
+// (elf_compress).
 int elf_file_open_bytes(struct slice bytes, struct elf_file *ret, struct err *reterr);
 
 void elf_file_close(struct elf_file *file); // accepts a zeroed one

@@ -5,6 +5,7 @@
 #include "image/image_debug.h"
 #include "image/image_file.h"
 #include "image/image_load.h"
+#include "image/inliner.h"
 
 #include <signal.h>
 
@@ -170,6 +171,7 @@ void library_init(struct library *library, void (*on_change)(void *context), voi
     init_waiting(library);
     worker_start(&library->symbols, library, load_symbols);
     worker_start(&library->rules, library, load_rules);
+    library->inliner = inliner_new();
 }
 
 static void image_free(struct image *image)
@@ -186,6 +188,7 @@ void library_fini(struct library *library)
 {
     worker_stop(&library->symbols);
     worker_stop(&library->rules);
+    inliner_free(library->inliner);
     for (uint32_t i = 0; i < library->n; i++) {
         image_free(library_at(library, i));
     }
@@ -491,4 +494,11 @@ bool library_await_cfi(struct library *library, uint32_t id, uint64_t until_ns)
     }
     pthread_mutex_unlock(&library->cfi_lock);
     return image_cfi_is_done(image);
+}
+
+// ---- Inlined functions -------------------------------------------------------------------------
+
+void library_want_inlines(struct library *library, struct inline_batch *batch)
+{
+    inliner_ask(library->inliner, batch);
 }

@@ -38,6 +38,7 @@
 #include "base/vec.h"
 #include "image/elf_symbols.h"
 #include "image/image_root.h"
+#include "image/inline_batch.h"
 #include "image/symtab.h"
 #include "image/wanted.h"
 #include "unwind/cfi.h"
@@ -119,6 +120,8 @@ struct library_worker {
     pthread_t thread;
 };
 
+struct inliner;
+
 struct library {
     pthread_mutex_t lock;          // of the table and of nothing else
     struct image *_Atomic *images; // LIMIT_LOADED_IMAGES slots
@@ -126,6 +129,7 @@ struct library {
     struct map by_identity;
     struct library_worker symbols;
     struct library_worker rules;
+    struct inliner *inliner;
     char *debug_path;                    // $STAX_DEBUG_PATH, or NULL
     VEC(struct symtab *) replaced;       // tables that somebody may still be reading
     VEC(struct image_root *) kept_roots; // LIMIT_KEPT_ROOTS of them; under the lock
@@ -174,6 +178,17 @@ void library_add_debug_file(struct library *library, uint32_t id, const char *pa
 // symbols are from. A descriptor; or a negative errno and why: -ENOENT there is none, -ESTALE it is
 // another one by now. Any thread.
 int image_debug_open(const struct image *image, struct err *reterr);
+
+// Whether a READY image has DWARF, as far as known by now.
+static inline bool image_has_dwarf(const struct image *image)
+{
+    const struct image_debug *debug = atomic_load_explicit(&image->debug, memory_order_acquire);
+    return image->has_dwarf || (debug != NULL && debug->path != NULL && debug->has_dwarf);
+}
+
+// Has the inlined functions at some addresses of a READY image looked up, by a worker of their own;
+// takes the batch over, see inline_batch.h. Any thread; returns at once.
+void library_want_inlines(struct library *library, struct inline_batch *batch);
 
 // Of a READY or FAILED image: why there are no symbols, or fewer than hoped; "" when all is well.
 // Lives as long as the library.

@@ -199,9 +199,10 @@ void total_make(struct total *ret, const struct calltree *tree, const struct fol
 struct image_report {
     image_id image;
     struct slice path;
-    struct slice build_id; // raw bytes
-    const char *state;     // "ready", "loading", "failed", "anonymous"
-    const char *note;      // "" when all is well
+    struct slice build_id;   // raw bytes
+    const char *state;       // "ready", "loading", "failed", "anonymous"
+    const char *note;        // "" when all is well
+    const char *inline_note; // likewise, of inlined functions
     uint64_t symbols;
     uint64_t leaf_samples;
     uint64_t unresolved_samples;

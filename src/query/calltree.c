@@ -9,12 +9,19 @@ static void reset(struct calltree *tree)
     vec_push(&tree->nodes, (struct calltree_node){.outermost = true});
     vec_push(&tree->of_stack, 0);
     tree->names_version = tree->names->version;
+    tree->inlined_version = tree->names->inlined.version;
 }
 
 void calltree_init(struct calltree *tree, struct names *names)
 {
     *tree = (struct calltree){.names = names};
     reset(tree);
+}
+
+void calltree_init_physical(struct calltree *tree, struct names *names)
+{
+    calltree_init(tree, names);
+    tree->physical = true;
 }
 
 void calltree_fini(struct calltree *tree)
@@ -82,6 +89,25 @@ static node_id callee(struct calltree *tree, node_id caller, function_id functio
     return id;
 }
 
+static node_id callees(struct calltree *tree, node_id caller, frame_id frame)
+{
+    node_id node = callee(tree, caller, names_of_frame(tree->names, frame));
+    if (!tree->physical) {
+        struct inlined_list inlined = names_inlined_at(tree->names, frame);
+        for (uint32_t i = 0; i < inlined.n; i++) {
+            node = callee(tree, node, inlined.at[i]);
+        }
+    }
+    return node;
+}
+
+static bool is_outdated(const struct calltree *tree)
+{
+    const struct names *names = tree->names;
+    return tree->names_version != names->version ||
+           (!tree->physical && tree->inlined_version != names->inlined.version);
+}
+
 bool calltree_refresh(struct calltree *tree)
 {
     const struct stacks *stacks = &tree->names->store->stacks;
@@ -89,15 +115,14 @@ bool calltree_refresh(struct calltree *tree)
     uint32_t n_stacks = atomic_load_explicit(&stacks->n_nodes, memory_order_acquire);
     uint32_t n_frames = atomic_load_explicit(&stacks->n_frames, memory_order_acquire);
     names_refresh(tree->names, n_frames);
-    bool renamed = tree->names_version != tree->names->version;
+    bool renamed = is_outdated(tree);
     if (renamed) {
         reset(tree);
     }
     vec_reserve(&tree->of_stack, n_stacks);
     for (stack_id stack = (stack_id)tree->of_stack.n; stack < n_stacks; stack++) {
         const struct stack_row *row = stacks_get(stacks, stack);
-        function_id function = names_of_frame(tree->names, row->frame);
-        vec_push(&tree->of_stack, callee(tree, tree->of_stack.at[row->caller], function));
+        vec_push(&tree->of_stack, callees(tree, tree->of_stack.at[row->caller], row->frame));
     }
     return renamed;
 }

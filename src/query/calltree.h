@@ -9,6 +9,9 @@
 //
 //     weights per stack ──sum──► self per node ──leaves to root──► total per node ──► top, flame
 //
+// A place with inlined functions is several nodes, the innermost of which is the stack's; unless
+// the tree is one of the physical stacks, as they are in memory.
+//
 // `outermost` says that no caller of the node is the same function: a function's total is the sum
 // over its outermost nodes, so that recursion counts once.
 //
@@ -28,7 +31,9 @@ struct calltree_node {
 
 struct calltree {
     struct names *names;
+    bool physical;
     uint64_t names_version;
+    uint64_t inlined_version;
     VEC(struct calltree_node) nodes;
     VEC(node_id) of_stack;     // by stack_id
     VEC(uint32_t) first_depth; // by function_id: of its node nearest to the root; 0: none yet
@@ -36,6 +41,7 @@ struct calltree {
 };
 
 void calltree_init(struct calltree *tree, struct names *names);
+void calltree_init_physical(struct calltree *tree, struct names *names);
 void calltree_fini(struct calltree *tree);
 
 // The function that `node` stands for; NULL for the root.

@@ -4,9 +4,15 @@
 
 enum { FAKE_IMAGES = 64 };
 
+// What stands in the place of the real worker.
+struct inliner {
+    struct queue asked;
+};
+
 void fake_library_init(struct library *library)
 {
-    *library = (struct library){0};
+    *library = (struct library){.inliner = NEW(struct inliner)};
+    queue_init(&library->inliner->asked);
     library->images = alloc_zeroed(FAKE_IMAGES, sizeof *library->images);
 }
 
@@ -17,6 +23,11 @@ void fake_library_fini(struct library *library)
         free(library->images[i]);
     }
     free((void *)library->images);
+    for (struct inline_batch *batch; (batch = fake_library_asked(library)) != NULL;) {
+        inline_batch_free(batch);
+    }
+    queue_fini(&library->inliner->asked);
+    free(library->inliner);
 }
 
 uint32_t fake_library_add(struct library *library, enum image_kind kind)
@@ -45,12 +56,27 @@ void fake_library_fail(struct library *library, uint32_t id, const char *note)
     library->generation++;
 }
 
+void fake_library_add_dwarf(struct library *library, uint32_t id)
+{
+    library->images[id]->has_dwarf = true;
+}
+
+struct inline_batch *fake_library_asked(struct library *library)
+{
+    return queue_try_pop(&library->inliner->asked);
+}
+
 // ---- What the real ones would be ---------------------------------------------------------------
 
 void library_want(struct library *library, uint32_t id)
 {
     int expected = IMAGE_NEW;
     atomic_compare_exchange_strong(&library->images[id]->state, &expected, IMAGE_QUEUED);
+}
+
+void library_want_inlines(struct library *library, struct inline_batch *batch)
+{
+    queue_push(&library->inliner->asked, batch);
 }
 
 struct image *library_at(const struct library *library, uint32_t id)

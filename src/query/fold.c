@@ -478,7 +478,7 @@ static void count_last_rows(struct fold *fold, const struct store *store, const 
                             uint64_t n)
 {
     // Names that have changed meanwhile are for the next fold_advance(): it starts over with them.
-    if (fold->view.exclude.n == 0 || fold->keep.names_version == names->version) {
+    if (keep_is_current(&fold->keep, &fold->view, names)) {
         make_room(fold, store, names);
         uint64_t left = UINT64_MAX;
         advance_intervals(fold, store, intervals_find(&store->intervals, n, fold->horizon_ns),

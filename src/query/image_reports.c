@@ -51,6 +51,8 @@ static void describe(struct image_report *report, const struct names *names,
     report->build_id = strings_get(&store->strings, row->build_id);
     report->state = "anonymous";
     report->note = "";
+    const char *inline_note = names->images.at[id].inline_note;
+    report->inline_note = inline_note == NULL ? "" : inline_note;
     if (id == 0) {
         report->path = slice_of_text("[unknown]");
         report->note = "nothing was mapped there";

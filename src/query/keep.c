@@ -31,6 +31,21 @@ static bool function_is_kept(struct keep *keep, const struct view *view, const s
     return *kept == FUNCTION_KEPT;
 }
 
+static bool frame_is_kept(struct keep *keep, const struct view *view, const struct names *names,
+                          frame_id frame)
+{
+    if (!function_is_kept(keep, view, names, names_of_frame(names, frame))) {
+        return false;
+    }
+    struct inlined_list inlined = names_inlined_at(names, frame);
+    for (uint32_t i = 0; i < inlined.n && !view->physical; i++) {
+        if (!function_is_kept(keep, view, names, inlined.at[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 // In the order of ids, so that a stack's caller has always been looked at.
 static void judge_stacks(struct keep *keep, const struct view *view, const struct store *store,
                          const struct names *names, uint32_t n_stacks)
@@ -45,7 +60,7 @@ static void judge_stacks(struct keep *keep, const struct view *view, const struc
             return; // newer than the names
         }
         bool kept = keep->stacks.at[row->caller] != 0 &&
-                    function_is_kept(keep, view, names, names_of_frame(names, row->frame));
+                    frame_is_kept(keep, view, names, row->frame);
         vec_push(&keep->stacks, kept);
     }
 }
@@ -69,6 +84,13 @@ static void judge_threads(struct keep *keep, const struct view *view, const stru
     }
 }
 
+bool keep_is_current(const struct keep *keep, const struct view *view, const struct names *names)
+{
+    return view->exclude.n == 0 ||
+           (keep->names_version == names->version &&
+            (view->physical || keep->inlined_version == names->inlined.version));
+}
+
 bool keep_refresh(struct keep *keep, const struct view *view, const struct store *store,
                   const struct names *names)
 {
@@ -79,9 +101,10 @@ bool keep_refresh(struct keep *keep, const struct view *view, const struct store
         keep_all_stacks(keep, n_stacks);
         return false;
     }
-    bool start_over = keep->names_version != names->version;
+    bool start_over = !keep_is_current(keep, view, names);
     if (start_over) {
         keep->names_version = names->version;
+        keep->inlined_version = names->inlined.version;
         vec_clear(&keep->stacks);
         vec_clear(&keep->functions);
     }

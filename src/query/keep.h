@@ -13,6 +13,7 @@ struct keep {
     VEC(uint8_t) stacks;    // by stack_id: 1 when no frame of it is excluded
     VEC(uint8_t) functions; // by function_id: 0 not looked at, 1 kept, 2 excluded
     uint64_t names_version; // that the excluded ones were found with
+    uint64_t inlined_version;
 };
 
 void keep_fini(struct keep *keep); // a zeroed one is empty, and ready
@@ -22,6 +23,9 @@ void keep_fini(struct keep *keep); // a zeroed one is empty, and ready
 // stacks beyond the frames that `names` covers: rows with such a stack have to wait.
 bool keep_refresh(struct keep *keep, const struct view *view, const struct store *store,
                   const struct names *names);
+
+// Whether it has judged with the names as they are now.
+bool keep_is_current(const struct keep *keep, const struct view *view, const struct names *names);
 
 // Whether rows with this stack can be counted already.
 static inline bool keep_knows_stack(const struct keep *keep, stack_id stack)

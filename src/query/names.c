@@ -10,6 +10,8 @@ struct place {
     const struct symbol *symbol; // NULL: not resolved
     uint64_t key;
     uint64_t addr;
+    bool in_file; // `file_addr` is where it is in the file's own addresses
+    uint64_t file_addr;
 };
 
 void names_init(struct names *names, const struct store *store, struct library *library)
@@ -19,8 +21,12 @@ void names_init(struct names *names, const struct store *store, struct library *
 
 void names_fini(struct names *names)
 {
+    inlined_fini(&names->inlined);
     for (size_t i = 0; i < names->functions.n; i++) {
         free(names->functions.at[i].name);
+    }
+    for (size_t i = 0; i < names->images.n; i++) {
+        free(names->images.at[i].inline_note);
     }
     for (size_t i = 0; i < names->modules.n; i++) {
         free(names->modules.at[i]);
@@ -28,6 +34,7 @@ void names_fini(struct names *names)
     vec_fini(&names->modules);
     vec_fini(&names->images);
     map_fini(&names->kernel_by_name);
+    map_fini(&names->inlined_by_name);
     map_fini(&names->by_symbol);
     vec_fini(&names->of_frame);
     vec_fini(&names->functions);
@@ -250,6 +257,62 @@ static function_id function_at(struct names *names, image_id image, const struct
     return twin;
 }
 
+// ---- Inlined functions --------------------------------------------------------------------------
+
+// A name as in the source says nothing of its language, but the compiler did.
+static char *inlined_name(const struct inline_function *inlined, enum symbol_lang *ret_lang)
+{
+    if (!inlined->is_linkage_name) {
+        *ret_lang = inlined->lang;
+        return alloc_text(inlined->name, strlen(inlined->name));
+    }
+    char *name = demangle(inlined->name, ret_lang);
+    if (inlined->lang != SYMBOL_UNKNOWN) {
+        *ret_lang = inlined->lang;
+    }
+    return name;
+}
+
+function_id names_inlined_function(struct names *names, image_id image,
+                                   const struct inline_function *inlined)
+{
+    enum symbol_lang lang = SYMBOL_UNKNOWN;
+    char *name = inlined_name(inlined, &lang);
+    function_id first = names->images.at[image].first_function;
+    uint64_t hash = hash_pair(hash_bytes(name, strlen(name)), image);
+    size_t cursor = 0;
+    uint32_t id;
+    while ((id = map_find_from(&names->inlined_by_name, hash, &cursor)) != MAP_NONE) {
+        const struct function *function = &names->functions.at[id];
+        if (id >= first && function->image == image && strcmp(function->name, name) == 0) {
+            free(name);
+            return id;
+        }
+    }
+    struct function function = {
+        .name = name,
+        .binary = binary_of(names, image, NULL),
+        .binary_path = path_of(names, store_image(names->store, image)),
+        .lang = lang,
+        .resolved = true,
+        .is_main = names->images.at[image].is_main,
+        .inlined = true,
+        .image = image,
+    };
+    vec_push(&names->functions, function);
+    id = (function_id)(names->functions.n - 1);
+    map_add(&names->inlined_by_name, hash, id);
+    return id;
+}
+
+void names_note_inlined(struct names *names, image_id image, const char *note)
+{
+    free(names->images.at[image].inline_note);
+    names->images.at[image].inline_note = alloc_text(note, strlen(note));
+}
+
+// ---- Frames -------------------------------------------------------------------------------------
+
 static struct place find_place(const struct symtab *symtab, const struct image_row *row,
                                uint64_t off)
 {
@@ -259,6 +322,8 @@ static struct place find_place(const struct symtab *symtab, const struct image_r
     if (symtab == NULL || !symtab_addr_of_off(symtab, off, &symbol_addr)) {
         return place;
     }
+    place.in_file = true;
+    place.file_addr = symbol_addr;
     place.key = symbol_addr;
     place.symbol = symtab_find(symtab, symbol_addr);
     if (place.symbol != NULL) {
@@ -276,6 +341,9 @@ static function_id resolve(struct names *names, frame_id frame)
     image->n_frames++;
     function_id function = function_at(names, row->image, &place);
     image->n_unresolved += !names->functions.at[function].resolved;
+    if (place.in_file) {
+        inlined_want(names, frame, row->image, place.file_addr);
+    }
     return function;
 }
 
@@ -362,6 +430,7 @@ bool names_refresh(struct names *names, uint32_t n_frames)
         function_id function = resolve(names, (frame_id)names->of_frame.n);
         vec_push(&names->of_frame, function);
     }
+    inlined_refresh(names);
     return changed;
 }
 
@@ -369,6 +438,18 @@ function_id names_of_frame(const struct names *names, frame_id frame)
 {
     ASSERT(frame < names->of_frame.n);
     return names->of_frame.at[frame];
+}
+
+struct inlined_list names_inlined_at(const struct names *names, frame_id frame)
+{
+    ASSERT(frame < names->of_frame.n);
+    return inlined_of_frame(&names->inlined, frame);
+}
+
+function_id names_innermost(const struct names *names, frame_id frame)
+{
+    struct inlined_list inlined = names_inlined_at(names, frame);
+    return inlined.n > 0 ? inlined.at[inlined.n - 1] : names_of_frame(names, frame);
 }
 
 const struct function *names_function(const struct names *names, function_id function)

@@ -7,25 +7,30 @@
 // has at that moment; when a table arrives later, the frames of that image are resolved again and
 // `version` rises, which tells everyone who stored a function id to start over.
 //
+// A frame stands in one such function. Functions that the compiler has inlined there are told by
+// DWARF, later still: see inlined.h. An inlined copy of a function and the function of its own are
+// two functions here.
+//
 // Belongs to the query thread.
 
 #include "base/map.h"
 #include "base/vec.h"
 #include "image/library.h"
+#include "query/inlined.h"
 #include "store/store.h"
-
-typedef uint32_t function_id;
 
 struct function {
     char *name;         // demangled; `binary+0xoffset` when not resolved. Untrusted bytes
     const char *binary; // last part of the path, `[kernel]`, `[vdso]`, a kernel module's `[name]`
     const char *binary_path; // both borrowed
-    uint64_t addr; // where it began when the image was first mapped: what annotate takes back
+    uint64_t addr; // where it began when the image was first mapped: what annotate takes back;
+                   // of an inlined one 0: its code is all over the place
     uint64_t key; // in its image: the symbol's address; of an unresolved place: what its name shows
     enum symbol_lang lang;
     bool resolved;
     bool is_main; // in the program itself, not in a library or the kernel
     bool is_kernel;
+    bool inlined; // into the function around it
     bool is_truncation; // no function: it stands for the callers that a stack lacks
     enum truncation truncation;
     image_id image;
@@ -37,9 +42,10 @@ struct names_image {
     function_id first_function;  // functions below were made with an earlier table: out of use
     uint64_t n_frames;
     uint64_t n_unresolved;
-    bool met;     // a frame lies in it
-    bool stale;   // a new table has come; its frames are about to be resolved again
-    bool is_main; // the program of some process
+    bool met;          // a frame lies in it
+    bool stale;        // a new table has come; its frames are about to be resolved again
+    bool is_main;      // the program of some process
+    char *inline_note; // why inlined functions are missing; NULL: all is well
 };
 
 struct names {
@@ -51,6 +57,8 @@ struct names {
     VEC(function_id) of_frame;      // by frame_id
     struct map by_symbol;           // (image, key) -> function
     struct map kernel_by_name;      // hash of the name of a kernel function -> function
+    struct map inlined_by_name;     // hash of the name of an inlined function, and its image
+    struct inlined inlined;
     VEC(struct names_image) images; // by image_id
     VEC(char *) modules;            // `[name]` of the kernel modules met
 };
@@ -63,9 +71,21 @@ void names_fini(struct names *names);
 // their names are valid until the next call.
 bool names_refresh(struct names *names, uint32_t n_frames);
 
-// Frames that names_refresh() has covered.
+// The function that the frame stands in. Frames that names_refresh() has covered.
 function_id names_of_frame(const struct names *names, frame_id frame);
+
+// What is inlined there, as far as known; perhaps nothing.
+struct inlined_list names_inlined_at(const struct names *names, frame_id frame);
+
+// The innermost of all of these.
+function_id names_innermost(const struct names *names, frame_id frame);
+
 const struct function *names_function(const struct names *names, function_id function);
+
+// For inlined.c: the function of that name in the image, new or known; and a note about the image.
+function_id names_inlined_function(struct names *names, image_id image,
+                                   const struct inline_function *inlined);
+void names_note_inlined(struct names *names, image_id image, const char *note);
 
 // Order for people: by name, then by binary; by address where both are the same.
 int function_compare(const struct function *a, const struct function *b);

@@ -397,6 +397,7 @@ const struct function *reasons_waker_function(struct reasons *reasons, stack_id 
     stack_id entry = STACK_ROOT; // what an interrupt interrupted has not woken anybody
     find_interrupt(reasons, stack, &entry);
     const struct function *best = NULL;
+    stack_id best_stack = STACK_ROOT;
     int best_rank = -1;
     struct step step;
     bool more = step_at(reasons, stack, &step);
@@ -404,9 +405,15 @@ const struct function *reasons_waker_function(struct reasons *reasons, stack_id 
         int rank = rank_of_waker(&step);
         if (rank > best_rank) {
             best = step.function;
+            best_stack = step.stack;
             best_rank = rank;
         }
         more = step_out(reasons, &step);
+    }
+    if (best != NULL && best->is_main) { // the caller may be inlined there
+        const struct names *names = reasons->names;
+        frame_id frame = stacks_get(&names->store->stacks, best_stack)->frame;
+        return names_function(names, names_innermost(names, frame));
     }
     return best != NULL || entry == STACK_ROOT ? best : step.function;
 }

@@ -8,6 +8,9 @@
 // is known to be ambiguous (a futex, a page that is waited for) sets what holds if no other one
 // decides. The table stands in reasons_table.c, and is printed into docs/waiting.md.
 //
+// Functions that are inlined somewhere don't count: a reason does not depend on whether there is
+// debug information.
+//
 // Names may come late: reasons are looked up when an answer is made, once per stack, and again when
 // names change. Suffixes that compilers add (`.constprop.0`, `.isra.0`) do not count.
 //

@@ -56,7 +56,8 @@ bool view_equal(const struct view *a, const struct view *b)
     bool same_tid = a->has_tid == b->has_tid && (!a->has_tid || a->tid == b->tid);
     bool same_time = a->has_time_range == b->has_time_range &&
                      (!a->has_time_range || (a->start_ns == b->start_ns && a->end_ns == b->end_ns));
-    return same_tid && same_time && same_exclude(a, b);
+    bool same_stacks = a->exclude.n == 0 || a->physical == b->physical;
+    return same_tid && same_time && same_stacks && same_exclude(a, b);
 }
 
 static uint64_t add_saturated(uint64_t a, uint64_t b)

@@ -20,6 +20,7 @@ struct view {
     uint64_t start_ns; // from the start of the run
     uint64_t end_ns;
     VEC(struct view_symbol) exclude;
+    bool physical; // stacks as they are in memory: without inlined functions
 };
 
 void view_fini(struct view *view);
@@ -27,7 +28,8 @@ void view_fini(struct view *view);
 // True for the whole run: such a fold is kept and shared.
 bool view_is_everything(const struct view *view);
 
-// The same choice, excluded symbols in the same order.
+// The same choice of rows, excluded symbols in the same order. Without such symbols it is the same
+// for physical stacks.
 bool view_equal(const struct view *a, const struct view *b);
 
 // `*to` is empty or not initialized; it gets its own texts.

@@ -35,6 +35,7 @@ enum { TID_MAX = INT32_MAX, RUN_ID_MAX = UINT32_MAX >> 1, MILLISECONDS_MAX = INT
 #define OBJECTS(name_, type_, doc_)                                                                \
     FIELD(name_, RPC_ARRAY, doc_, .element = RPC_OBJECT, .type = &type_)
 #define COUNTS(name_, doc_)            FIELD(name_, RPC_ARRAY, doc_, .element = RPC_INTEGER)
+#define FLAGS(name_, doc_)             FIELD(name_, RPC_ARRAY, doc_, .element = RPC_BOOL)
 #define TEXTS(name_, doc_)             FIELD(name_, RPC_ARRAY, doc_, .element = RPC_STRING)
 #define MAYBE(name_, kind_, doc_, ...) PARAM(name_, kind_, doc_, __VA_ARGS__)
 
@@ -76,6 +77,9 @@ FIELDS(view_fields) = {
     PARAM("time_range", RPC_OBJECT, "Only samples within it.", .type = &time_range),
     PARAM("exclude_symbols", RPC_ARRAY, "Leaves out samples with one of these on their stack.",
           .element = RPC_OBJECT, .type = &symbol, .max = LIMIT_EXCLUDED_SYMBOLS),
+    PARAM("inline", RPC_BOOL,
+          "With functions that the compiler has inlined as functions of their own; true when "
+          "absent. When false, stacks are as they are in memory."),
     END,
 };
 static const char *const modes[] = {"on_cpu", "off_cpu", NULL};
@@ -317,6 +321,7 @@ FIELDS(image_report_fields) = {
     TEXT("build_id", "Hexadecimal; empty when not known."),
     TEXT("state", "\"ready\", \"loading\", \"failed\", \"anonymous\"."),
     TEXT("note", "Why names are missing. Else empty."),
+    TEXT("inline_note", "Why inlined functions are missing, where there is DWARF. Else empty."),
     COUNT("symbols", "Names that it has."),
     COUNT("leaf_samples", "Samples whose innermost frame lies in it."),
     COUNT("unresolved_samples", "Those without a name."),
@@ -388,8 +393,78 @@ static const struct rpc_type run_report = {
     .fields = run_report_fields,
 };
 
+static const char *const debuginfod_states[] = {"new", "up", "down", "faulty", NULL};
+
+FIELDS(debuginfod_server_fields) = {
+    TEXT("url", "Without a name and a password."),
+    FIELD(
+        "state", RPC_STRING,
+        "\"new\": it has not answered yet. \"down\": it was silent, and is left alone for a while. "
+        "\"faulty\": likewise, after useless answers.",
+        .values = debuginfod_states),
+    COUNT("rests_ns", "How long it is still left alone."),
+    COUNT("asked", "Requests."),
+    COUNT("found", "Answered with the right file."),
+    COUNT("missing", "Answered that it does not have it."),
+    COUNT("failed", "Answered otherwise, or not."),
+    COUNT("bytes", "Received."),
+    END,
+};
+static const struct rpc_type debuginfod_server = {
+    "DebuginfodServer",
+    "A server of debug files.",
+    .fields = debuginfod_server_fields,
+};
+
+FIELDS(debuginfod_transfer_fields) = {
+    TEXT("build_id", "Hexadecimal."),
+    TEXT("url", "Of the server."),
+    COUNT("bytes", "Received so far."),
+    COUNT("total_bytes", "All of it; 0 when not known."),
+    COUNT("elapsed_ns", "Since it was asked for."),
+    END,
+};
+static const struct rpc_type debuginfod_transfer = {
+    "DebuginfodTransfer",
+    "A file that is being fetched.",
+    .fields = debuginfod_transfer_fields,
+};
+
+FIELDS(debuginfod_failure_fields) = {
+    TEXT("build_id", "Hexadecimal."),
+    TEXT("url", "Of the server; empty when the failure is our own (the disk)."),
+    TEXT("reason", "What went wrong."),
+    COUNT("at_unix_ns", "When, since 1970."),
+    END,
+};
+static const struct rpc_type debuginfod_failure = {
+    "DebuginfodFailure",
+    "A file that did not come.",
+    .fields = debuginfod_failure_fields,
+};
+
+FIELDS(debuginfod_report_fields) = {
+    FLAG("on", "Whether there are servers to ask: DEBUGINFOD_URLS, or /etc/debuginfod/*.urls."),
+    TEXT("note", "What went less well than it should. Else empty."),
+    TEXT("cache", "Where files are kept; empty when nowhere."),
+    COUNT("fetched", "Files from servers."),
+    COUNT("cached", "Files that were in the cache."),
+    COUNT("missing", "Files that no server has."),
+    COUNT("deferred", "Files that will be asked for again later, those among them."),
+    OBJECTS("servers", debuginfod_server, "In the order in which they are asked."),
+    OBJECTS("transfers", debuginfod_transfer, "What is being fetched now."),
+    OBJECTS("failures", debuginfod_failure, "The last ones, the newest first."),
+    END,
+};
+static const struct rpc_type debuginfod_report = {
+    "DebuginfodReport",
+    "Debug files of stripped binaries, from servers.",
+    .fields = debuginfod_report_fields,
+};
+
 FIELDS(diagnostics_fields) = {
     OBJECT("server", server_report, "The server itself."),
+    OBJECT("debuginfod", debuginfod_report, "Debug files from servers, for all runs."),
     MAYBE("run", RPC_OBJECT, "The run. Absent when there is none yet.", .type = &run_report),
     END,
 };
@@ -509,11 +584,12 @@ static const struct rpc_type top_params = {
 // The name of a function, wherever one is shown.
 #define FUNCTION_FIELDS                                                                            \
     TEXT("function_name", "Demangled; binary+0xoffset when it has no name. Untrusted text."),      \
-        TEXT("binary", "The file that it is in, without its folder; [kernel], [vdso].")
+        TEXT("binary", "The file that it is in, without its folder; [kernel], [vdso]."),           \
+        FLAG("inlined", "The compiler has inlined it there: a copy, beside the function itself.")
 
 FIELDS(top_entry_fields) = {
     FUNCTION_FIELDS,
-    TEXT("address", "Where it begins, as 0x…: names it exactly."),
+    TEXT("address", "Where it begins, as 0x…: names it exactly. 0x0 of an inlined one."),
     TEXT("language", "\"c\", \"c++\", \"rust\", …; empty when not known."),
     FLAG("is_main", "In the program itself, not in a library or the kernel."),
     COUNT("self_on_cpu_ns", "On-CPU time with it as the innermost function."),
@@ -566,7 +642,8 @@ FIELDS(flame_nodes_fields) = {
     COUNTS("parent", "Index of the caller's node, smaller than the node's own; of the root: 0."),
     COUNTS("function", "Index into strings: the function's name; \"\" for the root."),
     COUNTS("binary", "Index into strings."),
-    TEXTS("address", "Where the function begins, as 0x…."),
+    FLAGS("inlined", "The compiler has inlined it into its caller."),
+    TEXTS("address", "Where the function begins, as 0x…; 0x0 of an inlined one."),
     COUNTS("on_cpu_ns", "Time of the node and everything below it."),
     COUNTS("samples", "Samples of the node and everything below it."),
     COUNTS("self_samples", "Samples of the node itself."),
@@ -1026,6 +1103,10 @@ const struct rpc_type *const rpc_types[] = {
     &memory_report,
     &capture_report,
     &image_report,
+    &debuginfod_report,
+    &debuginfod_server,
+    &debuginfod_transfer,
+    &debuginfod_failure,
     &unexplained_wait,
     &truncation_report,
     &truncated_thread,

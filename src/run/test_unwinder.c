@@ -275,6 +275,19 @@ static void test_the_chain_goes_on(void **state)
     assert_truncated(w, &unwound, TRUNCATED_TOO_DEEP, 0);
 }
 
+// Code that uses the frame pointer for something else: the kernel has followed it to anywhere.
+static void test_no_code_in_the_chain(void **state)
+{
+    struct world *w = *state;
+    const uint64_t bare = rules_pc(BARE_ADDR, 0);
+    const uint64_t words[] = {0, in(RULES_MIDDLE), 0, bare};
+    const uint64_t chain[] = {in(RULES_LEAF), bare, bare + 1, 0x1234, in(RULES_START)};
+    const uint64_t wanted[] = {in(RULES_LEAF), in(RULES_MIDDLE), bare, bare + 1};
+    struct unwound unwound = walk_with_chain(w, in(RULES_LEAF), words, 4, chain, 5);
+    assert_addrs(&unwound, wanted, 4);
+    assert_truncated(w, &unwound, TRUNCATED_NO_UNWIND_INFO, BARE_ADDR);
+}
+
 static void test_the_chain_is_no_help(void **state)
 {
     struct world *w = *state;
@@ -457,6 +470,7 @@ int main(void)
         TEST(test_too_deep),
         TEST(test_without_registers_or_a_copy),
         TEST(test_the_chain_goes_on),
+        TEST(test_no_code_in_the_chain),
         TEST(test_the_chain_is_no_help),
         TEST(test_recursion_in_the_chain),
         TEST(test_a_joined_stack_has_its_limit),

@@ -12,13 +12,16 @@ static void kept_fini(struct kept_view *kept)
     timeline_free(TAKE(kept->timeline));
 }
 
-struct analysis *analysis_new(struct run *run)
+struct analysis *analysis_new(struct run *run, void (*on_inlined)(void *context), void *context)
 {
     struct analysis *analysis = NEW(struct analysis);
     struct view all = {0};
     analysis->run = run;
     names_init(&analysis->names, run->store, run->library);
-    calltree_init(&analysis->tree, &analysis->names);
+    analysis->names.inlined.on_answer = on_inlined;
+    analysis->names.inlined.context = context;
+    calltree_init(&analysis->trees[0], &analysis->names);
+    analysis->tree = &analysis->trees[0];
     reasons_init(&analysis->reasons, &analysis->names);
     fold_init(&analysis->everything.fold, &all);
     return analysis;
@@ -37,7 +40,8 @@ void analysis_free(struct analysis *analysis)
     }
     kept_fini(&analysis->everything);
     reasons_fini(&analysis->reasons);
-    calltree_fini(&analysis->tree);
+    calltree_fini(&analysis->trees[0]);
+    calltree_fini(&analysis->trees[1]);
     names_fini(&analysis->names);
     free(analysis);
 }
@@ -115,11 +119,21 @@ void analysis_want(struct kept_view *kept, enum question_kind kind)
     }
 }
 
-bool analysis_advance(struct analysis *analysis, struct kept_view *kept, uint64_t max_rows)
+static void choose_tree(struct analysis *analysis, bool physical)
+{
+    analysis->tree = &analysis->trees[physical];
+    if (analysis->tree->names == NULL) {
+        calltree_init_physical(analysis->tree, &analysis->names);
+    }
+}
+
+bool analysis_advance(struct analysis *analysis, struct kept_view *kept, bool physical,
+                      uint64_t max_rows)
 {
     const struct store *store = analysis->run->store;
     const struct names *names = &analysis->names;
-    calltree_refresh(&analysis->tree);
+    choose_tree(analysis, physical);
+    calltree_refresh(analysis->tree);
     bool caught_up = fold_advance(&kept->fold, store, names, max_rows);
     if (kept->wakers != NULL) {
         caught_up = wakers_advance(kept->wakers, store, &analysis->reasons, max_rows) && caught_up;
@@ -133,7 +147,7 @@ bool analysis_advance(struct analysis *analysis, struct kept_view *kept, uint64_
     }
     fold_settle(&kept->fold, store, names);
     // Stacks that came with the last rows. When names came too, what a view excludes is another.
-    return !calltree_refresh(&analysis->tree);
+    return !calltree_refresh(analysis->tree);
 }
 
 // Whether the answer changes by time alone: stays off the CPU that are not over grow.
@@ -154,6 +168,7 @@ static bool grows_by_itself(const struct question *question)
     case QUESTION_REPORT:
     case QUESTION_SYMBOL:
     case QUESTION_FORGET:
+    case QUESTION_WAKE:
         return false;
     }
     ASSERT(false);
@@ -167,6 +182,7 @@ uint64_t analysis_revision(const struct analysis *analysis, const struct questio
     const struct fold *fold = &question->kept->fold;
     uint64_t revision = fold->n_samples + 1;
     revision = hash_pair(revision, analysis->names.version);
+    revision = hash_pair(revision, analysis->names.inlined.version);
     revision = hash_pair(revision, fold->intervals_cursor);
     revision = hash_pair(revision, atomic_load(&store->threads.n));
     if (question->kind == QUESTION_WAKERS || question->kind == QUESTION_THREADS) {
@@ -194,4 +210,9 @@ bool analysis_names_are_settled(const struct analysis *analysis)
         }
     }
     return true;
+}
+
+bool analysis_inlined_are_settled(const struct analysis *analysis)
+{
+    return analysis->names.inlined.n_under_way == 0;
 }

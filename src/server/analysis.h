@@ -3,7 +3,7 @@
 // What the query thread keeps about one run: its names, its call tree, the reasons for its waits,
 // and what was counted of it, by view.
 //
-//     names ─► tree, reasons          one of each: they do not depend on the view
+//     names ─► trees, reasons         they do not depend on the view
 //     view  ─► fold                   always
 //           ─► wakers, timeline       from the first question for them on
 //
@@ -29,14 +29,17 @@ struct kept_view {
 struct analysis {
     struct run *run;
     struct names names;
-    struct calltree tree;
+    struct calltree trees[2]; // with inlined functions, and (from the first question on) without
+    struct calltree *tree;    // the one that analysis_advance() was for
     struct reasons reasons;
     struct kept_view everything;
     struct kept_view *kept[ANALYSIS_VIEWS];
     uint64_t uses;
 };
 
-struct analysis *analysis_new(struct run *run);
+// `on_inlined` is called on another thread when analysis_inlined_are_settled() may have become
+// true; not after analysis_free().
+struct analysis *analysis_new(struct run *run, void (*on_inlined)(void *context), void *context);
 void analysis_free(struct analysis *analysis); // and not the run
 
 // What is kept of a view, borrowed until analysis_release(). NULL when all are in use. `*view` is
@@ -47,9 +50,11 @@ void analysis_release(struct analysis *analysis, struct kept_view *kept);
 // From now on, what a question of this kind stands on is counted too.
 void analysis_want(struct kept_view *kept, enum question_kind kind);
 
-// Brings names and tree up to date and counts up to `max_rows` of each kind of row. True when it
-// has caught up: answers can be made at once, and stand on the same moment.
-bool analysis_advance(struct analysis *analysis, struct kept_view *kept, uint64_t max_rows);
+// Brings names and the tree (of physical stacks or not) up to date and counts up to `max_rows` of
+// each kind of row. True when it has caught up: answers can be made at once, and stand on the same
+// moment.
+bool analysis_advance(struct analysis *analysis, struct kept_view *kept, bool physical,
+                      uint64_t max_rows);
 
 // A number that moves whenever the answer to this question may have changed: with what was counted,
 // and for what grows by itself (a wait that goes on) with the time of the newest event.
@@ -57,3 +62,6 @@ uint64_t analysis_revision(const struct analysis *analysis, const struct questio
 
 // No image that samples fell into is still being loaded.
 bool analysis_names_are_settled(const struct analysis *analysis);
+
+// No functions are being looked up that may be inlined where samples fell, as of the last advance.
+bool analysis_inlined_are_settled(const struct analysis *analysis);

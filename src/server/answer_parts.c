@@ -60,7 +60,7 @@ struct total put_view_fields(struct json *j, struct analysis *analysis,
 {
     const struct store *store = analysis->run->store;
     struct total total = {0};
-    total_make(&total, &analysis->tree, &kept->fold, store, &analysis->reasons);
+    total_make(&total, analysis->tree, &kept->fold, store, &analysis->reasons);
     json_u64_field(j, "total_on_cpu_ns", total.total_on_cpu_ns);
     put_health(j, &total.health);
     return total;
@@ -95,31 +95,31 @@ void put_function(struct json *j, const char *name_key, const char *binary_key,
 // Rows that are read at this moment may have stacks that are newer than the names.
 static bool is_named(const struct analysis *analysis, stack_id stack)
 {
-    return stack < analysis->tree.of_stack.n;
+    return stack < analysis->tree->of_stack.n;
 }
 
+static void put_frame(struct json *j, const struct function *function)
+{
+    json_object_begin(j);
+    put_function(j, "function_name", "binary", function);
+    json_bool_field(j, "inlined", function->inlined);
+    json_object_end(j);
+}
+
+// The tree has a node per function of the stack, and that is what there is to list.
 uint32_t put_stack(struct json *j, const struct analysis *analysis, stack_id stack,
                    uint32_t max_frames)
 {
-    const struct stacks *stacks = &analysis->run->store->stacks;
-    uint32_t n = 0;
-    stack = is_named(analysis, stack) ? stack : STACK_ROOT;
+    const struct calltree *tree = analysis->tree;
+    node_id node = is_named(analysis, stack) ? tree->of_stack.at[stack] : 0;
     json_key(j, "stack");
     json_array_begin(j);
-    for (; stack != STACK_ROOT && n < max_frames && !answer_is_full(j); n++) {
-        const struct stack_row *row = stacks_get(stacks, stack);
-        function_id function = names_of_frame(&analysis->names, row->frame);
-        json_object_begin(j);
-        put_function(j, "function_name", "binary", names_function(&analysis->names, function));
-        json_object_end(j);
-        stack = row->caller;
+    for (uint32_t n = 0; node != 0 && n < max_frames && !answer_is_full(j); n++) {
+        put_frame(j, calltree_function(tree, node));
+        node = tree->nodes.at[node].caller;
     }
     json_array_end(j);
-    uint32_t n_cut = 0;
-    for (; stack != STACK_ROOT; stack = stacks_get(stacks, stack)->caller) {
-        n_cut++;
-    }
-    return n_cut;
+    return tree->nodes.at[node].depth;
 }
 
 const struct function *telling_function(struct analysis *analysis, stack_id stack)

@@ -9,6 +9,7 @@ static void put_top_entry(struct json *j, const struct top_entry *entry)
     const struct function *function = entry->function;
     json_object_begin(j);
     put_function(j, "function_name", "binary", function);
+    json_bool_field(j, "inlined", function->inlined);
     json_hex_field(j, "address", function->addr);
     json_string_field(j, "language", symbol_lang_name(function->lang));
     json_bool_field(j, "is_main", function->is_main);
@@ -27,7 +28,7 @@ void answer_top(struct text *to, struct analysis *analysis, const struct questio
 {
     const struct store *store = analysis->run->store;
     struct top top = {0};
-    top_make(&top, &analysis->tree, &question->kept->fold, store, &analysis->reasons,
+    top_make(&top, analysis->tree, &question->kept->fold, store, &analysis->reasons,
              &question->params.top);
     struct json j;
     json_init(&j, to);
@@ -72,6 +73,7 @@ enum flame_column {
     FLAME_PARENT,
     FLAME_FUNCTION,
     FLAME_BINARY,
+    FLAME_INLINED,
     FLAME_ADDRESS,
     FLAME_ON_CPU,
     FLAME_SAMPLES,
@@ -98,6 +100,9 @@ static void put_flame_cell(struct json *j, struct string_table *strings,
         break;
     case FLAME_BINARY:
         json_u64(j, string_of(strings, function ? function->binary : ""));
+        break;
+    case FLAME_INLINED:
+        json_bool(j, function != NULL && function->inlined);
         break;
     case FLAME_ADDRESS:
         json_hex(j, function != NULL ? function->addr : 0);
@@ -140,6 +145,7 @@ static void put_flame_nodes(struct json *j, const struct flame *flame, struct st
         [FLAME_PARENT] = "parent",
         [FLAME_FUNCTION] = "function",
         [FLAME_BINARY] = "binary",
+        [FLAME_INLINED] = "inlined",
         [FLAME_ADDRESS] = "address",
         [FLAME_ON_CPU] = "on_cpu_ns",
         [FLAME_SAMPLES] = "samples",
@@ -206,7 +212,7 @@ void answer_flame(struct text *to, struct analysis *analysis, const struct quest
 {
     const struct store *store = analysis->run->store;
     struct flame flame = {0};
-    flame_make(&flame, &analysis->tree, &question->kept->fold, store, &analysis->reasons,
+    flame_make(&flame, analysis->tree, &question->kept->fold, store, &analysis->reasons,
                &question->params.flame);
     struct string_table strings = {0};
     struct json j;
@@ -254,7 +260,7 @@ void answer_threads(struct text *to, struct analysis *analysis, const struct que
 {
     const struct store *store = analysis->run->store;
     struct threads_answer threads = {0};
-    threads_make(&threads, &analysis->tree, &question->kept->fold, store, &analysis->reasons,
+    threads_make(&threads, analysis->tree, &question->kept->fold, store, &analysis->reasons,
                  question->params.limit);
     struct json j;
     json_init(&j, to);

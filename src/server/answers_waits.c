@@ -192,7 +192,7 @@ void answer_timeline(struct text *to, struct analysis *analysis, const struct qu
     json_object_begin(&j);
     // As of the moment that the buckets end at, which is a hair before that of the fold.
     struct total total = {0};
-    total_make(&total, &analysis->tree, &question->kept->fold, store, &analysis->reasons);
+    total_make(&total, analysis->tree, &question->kept->fold, store, &analysis->reasons);
     total.health.start_ns = timeline.start_ns;
     total.health.end_ns = timeline.end_ns;
     json_u64_field(&j, "total_on_cpu_ns", timeline.total.on_cpu_ns);

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "rpc/document.h"
 #include "rpc/json.h"
+#include "server/fetches.h"
 #include "server/server.h"
 #include "server/summary.h"
 
@@ -63,6 +64,7 @@ static void read_view(const json_t *params, struct view *ret)
     ret->has_time_range = range != NULL;
     ret->start_ns = param_u64(range, "start_ns", 0);
     ret->end_ns = param_u64(range, "end_ns", 0);
+    ret->physical = json_is_false(json_object_get(view, "inline"));
     size_t i;
     const json_t *symbol;
     json_array_foreach(json_object_get(view, "exclude_symbols"), i, symbol)
@@ -197,6 +199,7 @@ static void handle_diagnostics(const struct call *call)
     json_init(&j, &question->result);
     json_object_begin(&j);
     put_server_report(&j, call->server);
+    fetches_put(&j, &call->server->debuginfod);
     if (run == NULL) {
         json_object_end(&j);
         answer(call, &question->result);

@@ -78,6 +78,16 @@ static void start_replay(struct server *server, const struct options *options)
     registry_start(&server->registry, params, 0, 0);
 }
 
+// Debug files from servers, if there are any in the environment.
+static void start_fetching(struct server *server)
+{
+    struct debuginfod_settings settings;
+    debuginfod_settings_init(&settings);
+    debuginfod_settings_read(&settings, "/etc/debuginfod");
+    debuginfod_init(&server->debuginfod, &settings, debuginfod_client_of(&server->library));
+    debuginfod_settings_fini(&settings);
+}
+
 static void say_ready(int fd)
 {
     if (fd >= 0) {
@@ -124,7 +134,8 @@ static int serve(const struct options *options, const char *socket_path)
         free(s);
         return 1;
     }
-    library_init(&s->library, NULL, NULL);
+    library_init(&s->library, server_on_symbols, s);
+    start_fetching(s);
     registry_init(&s->registry, s);
     questions_init(&s->questions, s);
     inspector_init(&s->inspector, &s->loop, server_on_looked, s);
@@ -144,7 +155,9 @@ static int serve(const struct options *options, const char *socket_path)
     inspector_fini(&s->inspector);
     questions_fini(&s->questions);
     registry_fini(&s->registry);
+    debuginfod_stop(&s->debuginfod);
     library_fini(&s->library);
+    debuginfod_fini(&s->debuginfod); // whom the library wakes
     loop_fini(&s->loop); // closes the connections, which drop their waiters and subscriptions
     subscriptions_fini(&s->subscriptions);
     waiters_fini(&s->waiters);

@@ -1,5 +1,6 @@
 #include "server/questions.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "query/now.h"
@@ -15,6 +16,9 @@
 
 // One slice of a heavy question: about a millisecond of counting.
 enum { SLICE_ROWS = 256 << 10 };
+
+// How long an answer may wait for inlined functions. While a run goes on, the next answer is near.
+enum { INLINED_MS = 100, INLINED_OF_STOPPED_MS = 1000 };
 
 struct question *question_new(enum question_kind kind, struct run *run)
 {
@@ -61,7 +65,15 @@ struct query_thread {
     struct questions *questions;
     VEC(struct analysis *) analyses;
     VEC(struct question *) open; // in turn
+    bool closing;                // nobody waits for anything any more
 };
+
+// On the thread of the worker that has looked up inlined functions.
+static void on_inlined(void *context)
+{
+    struct questions *questions = context;
+    queue_push(&questions->asked, question_new(QUESTION_WAKE, NULL));
+}
 
 static struct analysis *analysis_of(struct query_thread *t, struct run *run)
 {
@@ -70,7 +82,7 @@ static struct analysis *analysis_of(struct query_thread *t, struct run *run)
             return t->analyses.at[i];
         }
     }
-    struct analysis *analysis = analysis_new(run);
+    struct analysis *analysis = analysis_new(run, on_inlined, t->questions);
     vec_push(&t->analyses, analysis);
     return analysis;
 }
@@ -239,6 +251,7 @@ static void put_answer(struct analysis *analysis, struct question *question)
         question->look = look_for(analysis, question->symbol, question->ended);
         break;
     case QUESTION_FORGET:
+    case QUESTION_WAKE:
         ASSERT(false);
     }
 }
@@ -257,6 +270,46 @@ static void answer(struct query_thread *t, struct analysis *analysis, struct que
     }
 }
 
+static bool shows_functions(enum question_kind kind)
+{
+    switch (kind) {
+    case QUESTION_TOP:
+    case QUESTION_FLAME:
+    case QUESTION_INTERVALS:
+    case QUESTION_WAKERS:
+    case QUESTION_NOW:
+    case QUESTION_SYMBOL:
+        return true;
+    case QUESTION_THREADS:
+    case QUESTION_TOTAL:
+    case QUESTION_TIMELINE:
+    case QUESTION_REPORT:
+    case QUESTION_FORGET:
+    case QUESTION_WAKE:
+        return false;
+    }
+    ASSERT(false);
+    return false;
+}
+
+// True: inlined functions that it should show are about to be found.
+static bool waits_for_inlined(const struct query_thread *t, const struct analysis *analysis,
+                              struct question *question)
+{
+    question->waiting = false;
+    if (question->physical || !shows_functions(question->kind) || t->closing ||
+        analysis_inlined_are_settled(analysis)) {
+        return false;
+    }
+    uint64_t now_ns = clock_now_ns();
+    if (question->waits_until_ns == 0) {
+        uint64_t ms = run_is_active(question->run) ? INLINED_MS : INLINED_OF_STOPPED_MS;
+        question->waits_until_ns = now_ns + ms * NS_PER_MS;
+    }
+    question->waiting = now_ns < question->waits_until_ns;
+    return question->waiting;
+}
+
 // Works on a question for a slice. True: it is answered.
 static bool work_on(struct query_thread *t, struct question *question)
 {
@@ -265,6 +318,7 @@ static bool work_on(struct query_thread *t, struct question *question)
         if (refuse_unknown_thread(t, question) || pick_looks(t, question)) {
             return true;
         }
+        question->physical = question->view.physical;
         question->kept = analysis_borrow(analysis, &question->view);
         if (question->kept == NULL) {
             return false; // all are in use: others go first
@@ -272,10 +326,12 @@ static bool work_on(struct query_thread *t, struct question *question)
         analysis_want(question->kept, question->kind);
     }
     // Before looking: what ends meanwhile is seen by the next question.
-    question->ended = !run_is_active(question->run) && analysis_names_are_settled(analysis);
-    if (!analysis_advance(analysis, question->kept, SLICE_ROWS)) {
+    bool ended = !run_is_active(question->run) && analysis_names_are_settled(analysis);
+    if (!analysis_advance(analysis, question->kept, question->physical, SLICE_ROWS) ||
+        waits_for_inlined(t, analysis, question)) {
         return false;
     }
+    question->ended = ended && (question->physical || analysis_inlined_are_settled(analysis));
     question->revision = analysis_revision(analysis, question);
     question->unchanged = question->revision == question->seen_revision && !question->ended;
     if (!question->unchanged && !search_intervals(analysis, question)) {
@@ -306,22 +362,59 @@ static void forget_run(struct query_thread *t, struct run *run)
     run_free(run);
 }
 
+static void wake_all(struct query_thread *t)
+{
+    for (size_t i = 0; i < t->open.n; i++) {
+        t->open.at[i]->waiting = false;
+    }
+}
+
 static void take_in(struct query_thread *t, struct question *question)
 {
     if (question->kind == QUESTION_FORGET) {
         forget_run(t, question->run);
+        question_free(question);
+    } else if (question->kind == QUESTION_WAKE) {
+        wake_all(t);
         question_free(question);
     } else {
         vec_push(&t->open, question);
     }
 }
 
+// What was asked meanwhile. Waits for it when there is nothing else to do: for ever, or as long as
+// those wait that are open. NULL: nothing, or closed.
+static struct question *next_asked(struct query_thread *t)
+{
+    struct queue *asked = &t->questions->asked;
+    uint64_t until_ns = UINT64_MAX;
+    for (size_t i = 0; i < t->open.n; i++) {
+        if (!t->open.at[i]->waiting) {
+            return queue_try_pop(asked);
+        }
+        until_ns = MIN(until_ns, t->open.at[i]->waits_until_ns);
+    }
+    return queue_pop_until(asked, until_ns, &t->closing);
+}
+
+// The first one that can be worked on.
+static struct question *take_next(struct query_thread *t)
+{
+    for (size_t i = 0; i < t->open.n; i++) {
+        struct question *question = t->open.at[i];
+        if (!question->waiting) {
+            vec_remove_at(&t->open, i);
+            return question;
+        }
+    }
+    return NULL;
+}
+
 static void *query_thread(void *context)
 {
     struct query_thread t = {.questions = context};
-    struct queue *asked = &t.questions->asked;
     for (;;) {
-        struct question *question = t.open.n > 0 ? queue_try_pop(asked) : queue_pop(asked);
+        struct question *question = next_asked(&t);
         if (question != NULL) {
             take_in(&t, question);
             continue; // first see what there is; then work on it in turn
@@ -329,9 +422,10 @@ static void *query_thread(void *context)
         if (t.open.n == 0) {
             break; // closed
         }
-        struct question *next = t.open.at[0];
-        vec_remove_at(&t.open, 0);
-        if (!work_on(&t, next)) {
+        struct question *next = take_next(&t);
+        if (next == NULL) {
+            wake_all(&t); // the time of one is up
+        } else if (!work_on(&t, next)) {
             vec_push(&t.open, next);
         }
     }
@@ -364,6 +458,9 @@ void questions_fini(struct questions *questions)
     pthread_join(questions->thread, NULL);
     for (struct question *q; (q = queue_try_pop(&questions->answered)) != NULL;) {
         question_free(q);
+    }
+    for (struct question *q; (q = queue_try_pop(&questions->asked)) != NULL;) {
+        question_free(q); // woke nobody any more
     }
     queue_fini(&questions->asked);
     queue_fini(&questions->answered);

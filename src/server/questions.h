@@ -10,6 +10,10 @@
 //
 //     loop ──questions_ask()──► [ asked ] ──► query thread ──► [ answered ] ──loop_wake()──► loop
 //
+// Inlined functions are looked up by a thread of the library's. A question that shows functions
+// waits for those a little while, then it is answered with what there is; those who ask again get
+// the rest.
+//
 // A question about what threads wait for *now* comes twice: first this thread picks whom to look
 // at, then the inspector looks (inspector.h), then the answer is made here.
 //
@@ -38,6 +42,7 @@ enum question_kind {
     QUESTION_REPORT, // diagnostics; `prefix` is what the loop thread has to say
     QUESTION_SYMBOL,
     QUESTION_FORGET, // no answer: the run is freed
+    QUESTION_WAKE,   // no question: those that wait for inlined functions go on
 };
 
 enum symbol_look { SYMBOL_NOT_YET, SYMBOL_SEEN, SYMBOL_NEVER };
@@ -91,6 +96,9 @@ struct question {
     enum symbol_look look;
 
     // Work in progress: belongs to the query thread.
+    bool physical;           // of its view
+    bool waiting;            // for inlined functions that are being looked up
+    uint64_t waits_until_ns; // no longer than that; 0: has not begun to
     struct kept_view *kept;
     struct interval_search *search; // intervals
 };

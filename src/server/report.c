@@ -18,7 +18,7 @@ static void put_hex_text(struct json *j, const char *key, struct slice bytes)
 static void put_images(struct json *j, const struct analysis *analysis)
 {
     struct image_reports reports = {0};
-    image_reports_make(&reports, &analysis->tree, &analysis->everything.fold, analysis->run->store);
+    image_reports_make(&reports, analysis->tree, &analysis->everything.fold, analysis->run->store);
     json_key(j, "images");
     json_array_begin(j);
     for (size_t i = 0; i < reports.images.n; i++) {
@@ -28,6 +28,7 @@ static void put_images(struct json *j, const struct analysis *analysis)
         put_hex_text(j, "build_id", report->build_id);
         json_string_field(j, "state", report->state);
         json_string_field(j, "note", report->note);
+        json_string_field(j, "inline_note", report->inline_note);
         json_u64_field(j, "symbols", report->symbols);
         json_u64_field(j, "leaf_samples", report->leaf_samples);
         json_u64_field(j, "unresolved_samples", report->unresolved_samples);
@@ -54,7 +55,7 @@ static void put_capture(struct json *j, const struct run *run)
 static void put_unexplained_waits(struct json *j, struct analysis *analysis)
 {
     struct unexplained unexplained = {0};
-    unexplained_make(&unexplained, &analysis->tree, &analysis->everything.fold, &analysis->reasons,
+    unexplained_make(&unexplained, analysis->tree, &analysis->everything.fold, &analysis->reasons,
                      UNEXPLAINED_WAITS);
     json_key(j, "unexplained_waits");
     json_array_begin(j);
@@ -73,8 +74,8 @@ static void put_unexplained_waits(struct json *j, struct analysis *analysis)
 static void put_truncations(struct json *j, const struct analysis *analysis)
 {
     struct truncations truncations = {0};
-    truncations_make(&truncations, &analysis->tree, &analysis->everything.fold,
-                     analysis->run->store, TRUNCATIONS);
+    truncations_make(&truncations, analysis->tree, &analysis->everything.fold, analysis->run->store,
+                     TRUNCATIONS);
     json_key(j, "truncations");
     json_array_begin(j);
     for (size_t i = 0; i < truncations.places.n; i++) {

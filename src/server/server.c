@@ -25,6 +25,11 @@ void server_on_looked(void *context, struct question *question)
     question_free(question);
 }
 
+void server_on_symbols(void *context)
+{
+    debuginfod_wake(&((struct server *)context)->debuginfod);
+}
+
 static void deliver_answers(struct server *server)
 {
     for (struct question *q; (q = questions_take_answered(&server->questions)) != NULL;) {

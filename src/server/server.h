@@ -12,6 +12,7 @@
 // Everything here belongs to the loop thread. News from other threads (a run has changed, a
 // question is answered) arrive through loop_wake() and are looked for in server_on_wake().
 
+#include "image/debuginfod.h"
 #include "image/library.h"
 #include "server/connection.h"
 #include "server/inspector.h"
@@ -31,6 +32,7 @@ struct server {
     struct subscriptions subscriptions;
     struct loop loop;
     struct library library;
+    struct debuginfod debuginfod; // gives it better names
     struct registry registry;
     struct questions questions;
     struct inspector inspector;
@@ -39,6 +41,9 @@ struct server {
 
 // The loop's on_wake(): looks at the active run, delivers answers, tells those who wait.
 void server_on_wake(void *server);
+
+// The library's on_change(), on a thread of its own: there may be names to fetch.
+void server_on_symbols(void *server);
 
 // The inspector's on_looked(): asks the question again, with what was found.
 void server_on_looked(void *server, struct question *question);

@@ -326,7 +326,8 @@ class Server:
         self.socket = self.dir / "s.sock"
         self.stderr_path = self.dir / "server.stderr"
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("STAX_")}
-        self.env.update(STAX_SERVER_SOCKET=str(self.socket), LC_ALL="C.UTF-8", TERM="dumb")
+        self.env.update(STAX_SERVER_SOCKET=str(self.socket), LC_ALL="C.UTF-8", TERM="dumb",
+                        DEBUGINFOD_URLS="")  # no network, whatever this machine has set
         self.env.update(env or {})
         self.proc = None
         self.n_files = 0
