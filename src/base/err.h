@@ -14,7 +14,7 @@
 
 #include "base/base.h"
 
-enum { ERR_TEXT_BYTES = 240 };
+enum { ERR_TEXT_BYTES = 400 }; // two long paths and what is the matter with them
 
 struct err {
     char text[ERR_TEXT_BYTES]; // always terminated; cut when too long

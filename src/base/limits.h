@@ -27,9 +27,9 @@ enum {
     LIMIT_CFI_BYTES = 1 << 28,            // of one file's .eh_frame or .debug_frame, unpacked
     LIMIT_JIT_RULES = 1 << 16,            // of a process: functions that come with such rules,
     LIMIT_JIT_RULES_BYTES = 1 << 24,      // and bytes that say them
-    LIMIT_CFI_RULES = 1 << 18,            // of one file: different ones
+    LIMIT_CFI_RULES = 1 << 16,            // of one file: different ones
     LIMIT_CFI_CIES = 1 << 16,             // of one section: what functions have in common
-    LIMIT_CFI_EXPRESSIONS = 1 << 16,      // of one file: different ones that are not simple
+    LIMIT_CFI_EXPRESSIONS = 1 << 14,      // of one file: different ones that are not simple
     LIMIT_CFI_EXPRESSION_BYTES = 1 << 10, // of one of them
     LIMIT_EXPRESSION_STEPS = 1 << 13,     // operations in all expressions of one walk
     LIMIT_JIT_CODES = 1 << 22,            // functions that JITs made in a run

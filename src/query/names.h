@@ -30,7 +30,7 @@ struct function {
     bool resolved;
     bool is_main; // in the program itself, not in a library or the kernel
     bool is_kernel;
-    bool inlined; // into the function around it
+    bool inlined;       // into the function around it
     bool is_truncation; // no function: it stands for the callers that a stack lacks
     enum truncation truncation;
     image_id image;

@@ -16,6 +16,9 @@
 // r12-r15, the stack pointer and the return address; AArch64 x19-x30, the stack pointer, and the
 // return address (psABI names: callee-saved).
 //
+// Where functions overlap, an instruction belongs to the last one that starts at or before it, as
+// for a program's own unwinder, which searches by starts (cfi.c has a drawing).
+//
 // Pure: bytes in, table out; no files, no libdw (which is the oracle of its tests). Whatever the
 // bytes are, the table is bounded by their number, and by LIMIT_CFI_ROWS.
 

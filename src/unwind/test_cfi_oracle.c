@@ -519,7 +519,7 @@ static void test_debug_frame(void **state)
     }
     compare_starts(&file);
     assert_int_equal(file.facts.n_bad, 0);
-    assert_int_equal(file.facts.n_fdes, 4);
+    assert_true(file.facts.n_fdes >= 4); // a fuzzer's build adds some
     assert_int_equal(file.n_different, 0);
     file_close(&file);
 }

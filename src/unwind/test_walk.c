@@ -695,7 +695,11 @@ static void test_ends_of_frame_pointers(void **state)
         enum unwind_end end;
         bool cut;
     } ends[] = {
+<<<<<<< HEAD
+        {0, 0, UNWIND_NO_CFI, false}, // on top of the stack that says nothing
+=======
         {0, 0, UNWIND_NO_CFI, false}, // of the leaf that says nothing
+>>>>>>> h-targets
         {STACK_ADDR + 32, 0, UNWIND_COMPLETE, false},
         {STACK_ADDR + 32, 0x1234, UNWIND_NO_CFI, false}, // does not return to code
         {STACK_ADDR + 33, CODE(0x310), UNWIND_NO_CFI, false},
@@ -878,10 +882,24 @@ static void test_arm_signal(void **state)
 
 // ---- All of them -------------------------------------------------------------------------------
 
+<<<<<<< HEAD
+// ---- What the targets of the end-to-end tests have shown ----------------------------------------
+
+=======
+>>>>>>> h-targets
 // makecontext() pushes the address of a function as that of the return: no call stands before it.
 static void test_a_stack_made_by_hand(void **state)
 {
     (void)state;
+<<<<<<< HEAD
+    struct target t = target_x86();
+    frames_fde(&t.frames, CODE(0x100), 0x40, PROGRAM(0x0e, 16));
+    frames_fde(&t.frames, CODE(0x200), 0x40, PROGRAM(0x0e, 16));
+    set(&t, RA, CODE(0x110));
+    t.stack[1] = CODE(0x200);
+    t.stack[3] = CODE(0x110);                              // is not looked at
+    EXPECT(&t, UNWIND_COMPLETE, CODE(0x110), CODE(0x201)); // one less is that function
+=======
     struct target t = {0};
     frames_cie(&t.frames, "zR", 0x1b, USUAL);
     frames_fde(&t.frames, CODE_ADDR + 0x100, 0x40, PROGRAM(0x0e, 16));
@@ -895,12 +913,41 @@ static void test_a_stack_made_by_hand(void **state)
     assert_int_equal(result.n, 2);
     assert_int_equal(t.addrs[1], CODE_ADDR + 0x201); // one less is that function
     target_fini(&t);
+>>>>>>> h-targets
 }
 
 // longjmp() has the registers of its caller in a buffer anywhere, and its CFA there.
 static void test_a_cfa_that_is_not_on_the_stack(void **state)
 {
     (void)state;
+<<<<<<< HEAD
+    struct target t = target_x86();
+    // CFA: rdi. rsp is in r8, the return address in rdx, rbx in the buffer.
+    frames_fde(&t.frames, CODE(0x100), 0x40,
+               PROGRAM(0x0c, 5, 0, 0x09, RSP, 8, 0x09, RA, 1, OFFSET(RBX, 0)));
+    frames_fde(&t.frames, CODE(0x300), 0x40, PROGRAM(0x07, RA));
+    set(&t, RA, CODE(0x110));
+    set(&t, 5, 0x1000); // below the stack, and not copied
+    set(&t, 8, word_addr(4));
+    set(&t, 1, CODE(0x310));
+    EXPECT(&t, UNWIND_COMPLETE, CODE(0x110), CODE(0x310));
+}
+
+// On top of the stack it is a number like any other; of a caller it is the end.
+static void test_a_frame_pointer_of_zero(void **state)
+{
+    (void)state;
+    struct target t = target_x86();
+    set(&t, RA, CODE(0x510));
+    set(&t, RBP, 0);
+    EXPECT(&t, UNWIND_NO_CFI, CODE(0x510));
+    t = target_x86();
+    add_usual(&t);
+    set(&t, RA, CODE(0x110));
+    set(&t, RBP, 0);
+    t.stack[1] = CODE(0x510);
+    EXPECT(&t, UNWIND_COMPLETE, CODE(0x110), CODE(0x510));
+=======
     struct target t = {0};
     frames_cie(&t.frames, "zR", 0x1b, USUAL);
     // CFA: rdi. rsp is in r8, the return address in rdx, rbx in the buffer.
@@ -936,12 +983,19 @@ static void test_a_frame_pointer_of_zero(void **state)
     assert_int_equal(result.end, UNWIND_COMPLETE);
     assert_int_equal(result.n, 2);
     target_fini(&t);
+>>>>>>> h-targets
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_three_frames),
+<<<<<<< HEAD
+        cmocka_unit_test(test_a_stack_made_by_hand),
+        cmocka_unit_test(test_a_cfa_that_is_not_on_the_stack),
+        cmocka_unit_test(test_a_frame_pointer_of_zero),
+=======
+>>>>>>> h-targets
         cmocka_unit_test(test_saved_registers_are_restored),
         cmocka_unit_test(test_registers_that_change_places),
         cmocka_unit_test(test_a_return_address_behind_the_function),

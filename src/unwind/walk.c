@@ -154,9 +154,15 @@ static bool step_by_rule(struct walk *walk, const struct unwind_code *code)
     if (!find_cfa(walk, code, &cfa)) {
         return false;
     }
+<<<<<<< HEAD
+    // Nearly always; but longjmp() has its caller's registers in a buffer, and the CFA there.
+    bool cfa_is_sp = rule->saved[CFI_SLOT_SP].how == CFI_IS_CFA;
+    if (cfa_is_sp && !rule->signal_frame && !goes_outwards(walk, from_sp, cfa)) {
+=======
     // Usually it is the stack pointer; longjmp() has its CFA in a buffer anywhere.
     bool is_sp = rule->saved[CFI_SLOT_SP].how == CFI_IS_CFA;
     if (is_sp && !rule->signal_frame && !goes_outwards(walk, from_sp, cfa)) {
+>>>>>>> h-targets
         return fail(walk, UNWIND_BAD_CFI);
     }
     // All are found before any changes: one may be where another one was.

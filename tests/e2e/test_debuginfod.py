@@ -10,6 +10,7 @@ import pathlib
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -73,7 +74,7 @@ def many(tmp_path_factory):
 class DebugServer:
     """Answers for build-ids in one way: `answer(handler, build_id)`. Counts who asked for what."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, tls=None):
         self.asked = []
         self.over = threading.Event()
         outer = self
@@ -90,7 +91,9 @@ class DebugServer:
 
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.http.server_port}"
+        if tls:
+            self.http.socket = tls.wrap_socket(self.http.socket, server_side=True)
         self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.05})
         self.thread.start()
 
@@ -209,7 +212,8 @@ def test_a_real_debuginfod(fetching, server, target, one, tmp_path):
             assert got["fetched"] == got["servers"][0]["found"] == 1
             assert got["servers"][0]["bytes"] >= one.debug_file("hidden_work").stat().st_size
         top = first.top().check()
-        assert_share(top.self_samples("hidden_work"), top.samples, run.truth.share("hidden_work"), "hidden_work")
+        # With what is inlined into it, which the debug file tells, too.
+        assert_share(top.total_samples("hidden_work"), top.samples, run.truth.share("hidden_work"), "hidden_work")
         text = first.ok("diagnose").out
         assert f"{url}: up" in text and "1 file fetched" in text, text
         first.stop()
@@ -367,6 +371,26 @@ def test_a_refusing_server(fetching, target, one):
         names(rpc)
         until(rpc, "the failure", lambda: report(rpc)["servers"][0]["state"] == "down")
     assert "failed: " in server.ok("diagnose").out
+
+
+@pytest.mark.needs(needs_program("openssl"))
+def test_a_server_that_nobody_vouches_for(fetching, target, one, tmp_path):
+    """It has the files, and a certificate of its own making."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+                   check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with DebugServer(files_of(one), tls) as debug:
+        server = fetching(debug.url)
+        server.record([target("modules"), one.stripped, "100"])
+        with server.rpc() as rpc:
+            names(rpc)
+            until(rpc, "the failure", lambda: report(rpc)["servers"][0]["state"] == "down")
+            assert "certificate" in report(rpc)["failures"][0]["reason"]
+            assert "hidden_work" not in names(rpc)
+        assert not debug.asked
 
 
 def test_without_a_home_files_live_as_long_as_the_server(fetching, target, one, tmp_path):

@@ -23,7 +23,7 @@ def entry(top, name, inlined):
 
 @pytest.fixture
 def recorded(server, target):
-    run = server.record([target("inlined"), "800"], "-F", FAST)
+    run = server.record([target("inlining"), "800"], "-F", FAST)
     assert run.status == 0, run.result
     return run
 
@@ -35,18 +35,21 @@ def test_inlined_functions_have_their_time(server, recorded):
         key = "shared (inlined)" if name == "shared" and inlined else name
         found = entry(top, name, inlined)
         assert_share(found["total_samples"], top.samples, truth.share(key), key)
-        assert found["binary"] == "inlined" and found["is_main"] and found["language"] == "c"
+        assert found["binary"] == "inlining" and found["is_main"] and found["language"] == "c"
         assert (found["address"] == "0x0") == inlined
     assert_share(entry(top, "both", True)["total_samples"], top.samples, truth.share("hot", "warm"), "both")
-    assert_share(entry(top, "spin_chunk", True)["self_samples"], top.samples, 1, "spin_chunk")
+    chunk = entry(top, "spin_chunk", True)
+    assert chunk["total_samples"] == chunk["self_samples"] or chunk["self_samples"] > 0.9 * top.samples
+    assert chunk["total_samples"] > 0.9 * top.samples  # the rest is the loader's, and the kernel's
     flame = server.flame().check()
     assert flame.samples == top.samples
-    assert_share(flame.at("main", "rounds", "step", "both", "hot", "spin", "spin_chunk"), top.samples,
+    assert_share(flame.at("rounds", "step", "both", "hot", "spin", "spin_chunk"), top.samples,
                  truth.share("hot"), "hot, by its path")
     assert_share(flame.at("step", "shared"), top.samples, truth.share("shared", "shared (inlined)"), "shared")
-    assert len(flame._at(("step", "shared"))) == 2, "the function, and its inlined copy"
+    both = {row["inlined"] for row in flame._at(("step", "shared"))}
+    assert both == {True, False}, "the function, and its inlined copy"
     assert {row["inlined"] for row in flame._at(("step", "both", "hot"))} == {True}
-    assert {row["inlined"] for row in flame._at(("main", "rounds", "step"))} == {False}
+    assert {row["inlined"] for row in flame._at(("rounds", "step"))} == {False}
 
 
 def test_no_inline_is_the_physical_stack(server, recorded):
@@ -64,7 +67,7 @@ def test_no_inline_is_the_physical_stack(server, recorded):
         assert entry(physical, name, False)["total_samples"] == entry(top, name, False)["total_samples"], name
     flame = server.flame(view={"inline": False}).check()
     assert flame.samples == top.samples and not any(row["inlined"] for row in flame.rows)
-    assert flame.at("main", "rounds", "step") == step["total_samples"]
+    assert flame.at("step") == step["total_samples"]
 
 
 def test_text_marks_them(server, recorded):
@@ -90,7 +93,7 @@ def test_views_exclude_them(server, recorded):
 
 
 def test_a_symbol_to_wait_for_may_be_inlined(server, target):
-    with server.live([target("inlined"), "60000"], "-F", FAST) as live:
+    with server.live([target("inlining"), "60000"], "-F", FAST) as live:
         seen = server.stax("wait", "--until-symbol", "warm", "--timeout-ms", PATIENCE * 1000)
         assert seen.status == 0, seen
         live.end()
@@ -145,13 +148,13 @@ def large_program(tmp_path_factory):
     """Of C++ with templates and lambdas, as g++ and clang++ make them."""
     def make(compiler, *flags):
         out = tmp_path_factory.mktemp("cxx") / compiler
-        source = pathlib.Path(__file__).parents[1] / "targets/inlined_cxx.cc"
+        source = pathlib.Path(__file__).parents[1] / "targets/inlining_cxx.cc"
         subprocess.run([compiler, "-std=c++17", "-O2", "-g", *flags, "-o", out, source], check=True)
         return out
     return make
 
 
-@pytest.mark.parametrize("name", ["libc", "inlined", "g++", "g++ dwarf 4", "clang++"])
+@pytest.mark.parametrize("name", ["libc", "inlining", "g++", "g++ dwarf 4", "clang++"])
 def test_chains_are_those_of_llvm(name, target, large_program):
     if shutil.which("llvm-symbolizer") is None:
         pytest.skip("no llvm-symbolizer here (package llvm)")
@@ -159,8 +162,8 @@ def test_chains_are_those_of_llvm(name, target, large_program):
         path = debug_file_of_libc()
         if not path.exists():
             pytest.skip("no debug file of libc here (package libc6-dbg)")
-    elif name == "inlined":
-        path = target("inlined")
+    elif name == "inlining":
+        path = target("inlining")
     else:
         compiler, *dwarf = name.split(maxsplit=1)
         path = large_program(compiler, *(["-gdwarf-4"] if dwarf else []))

@@ -1,10 +1,10 @@
 // Known: the time of functions that the compiler has inlined, by order.
 //
-//     inlined [MS=1000]
+//     inlining [MS=1000]
 //
-// Stack: main -> rounds -> step, which has inlined `both`, which has inlined `hot` (4 parts of 10) and
-// `warm` (3 parts); and `shared` (2 parts), of which `step` also calls the function itself (1 part).
-// Each of them has inlined `spin` and that `spin_chunk`, where the time goes.
+// Stack: main -> rounds -> step, which has inlined `both`, which has inlined `hot` (4 parts of 10)
+// and `warm` (3 parts); and `shared` (2 parts), of which `step` also calls the function itself (1
+// part). Each of them has inlined `spin` and that `spin_chunk`, where the time goes.
 
 #include "truth.h"
 

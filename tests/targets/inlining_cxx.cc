@@ -1,4 +1,5 @@
-// Never run: code for comparing what is inlined where. Templates, lambdas, constructors, exceptions.
+// Never run: code for comparing what is inlined where. Templates, lambdas, constructors,
+// exceptions.
 
 #include <algorithm>
 #include <functional>
@@ -53,7 +54,8 @@ class store {
     {
         double sum = 0;
         for (const auto &each : by_name) {
-            sum += each.second->price * (each.second->parts.empty() ? 1 : each.second->parts.front());
+            sum += each.second->price *
+                   (each.second->parts.empty() ? 1 : each.second->parts.front());
         }
         return sum;
     }
@@ -71,9 +73,12 @@ int main(int argc, char **argv)
         store.add({argv[i], static_cast<double>(i), {i, i + 1}});
     }
     std::ostringstream out;
-    for (const auto &n : shop::mapped(store.names_like("a.*b[0-9]+"), [](auto &s) { return s.size(); })) {
+    for (const auto &n :
+         shop::mapped(store.names_like("a.*b[0-9]+"), [](auto &s) { return s.size(); })) {
         out << n << ' ' << store.total() << '\n';
     }
-    std::function<int(int)> twice = [&](int x) { return 2 * x + static_cast<int>(out.str().size()); };
+    std::function<int(int)> twice = [&](int x) {
+        return 2 * x + static_cast<int>(out.str().size());
+    };
     return twice(argc) == 0;
 }
