@@ -29,8 +29,10 @@ for i in range(28000):
 """
 SQL = """
 create table t(a integer, b text);
-with recursive n(i) as (select 1 union all select i + 1 from n where i < 1200000)
+with recursive n(i) as (select 1 union all select i + 1 from n where i < 800000)
 insert into t select (i * 7919) % 100003, hex(i * 31) from n;
+create index on_b on t(b);
+drop index on_b;
 create index on_b on t(b);
 select count(*), sum(length(x.b)) from t x join t y on x.a = y.a where x.b < '3';
 """
@@ -157,7 +159,7 @@ def test_as_many_whole_stacks_as_perf(server, name, tmp_path):
     ours, theirs = second_half.n_whole / second_half.n, perf.n_whole / perf.n
     print(f"{name}: whole stacks: stax {100 * stax.n_whole / stax.n:.1f} % of {stax.n}, {100 * ours:.1f} % of the second "
           f"half; perf {100 * theirs:.1f} % of {perf.n}")
-    # A recorder has to see that copies are too short before it takes longer ones: some samples, of sqlite's sorting.
+    # A recorder has to see that copies are too short before it takes longer ones: a few samples, where that comes late.
     assert ours >= theirs - 4 / second_half.n, (
         f"stax {ours:.3f}, perf {theirs:.3f} of stacks are whole; not ours:\n{in_short(second_half.short)}")
     # And what is not whole says so, from the first stack on.

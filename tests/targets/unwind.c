@@ -543,7 +543,7 @@ THROUGH(to_decoy, asm_decoy)
     {                                                                                              \
         const uint64_t start_ns = thread_cpu_ns();                                                 \
         do {                                                                                       \
-            x += function(SPIN_CHUNK);                                                             \
+            x += function(16 * SPIN_CHUNK);                                                        \
         } while (thread_cpu_ns() - start_ns < stack_budget_ns);                                    \
         return x;                                                                                  \
     }
