@@ -296,6 +296,38 @@ static void test_sizes_that_are_none(void **state)
     check_code(s, 0, MEMORY, 1, 0);
 }
 
+static void test_instructions_are_kept_up_to_a_limit(void **state)
+{
+    struct story *s = *state;
+    enum { PART = LIMIT_JIT_CODE_BYTES / 4 };
+    CLEANUP(freep) uint8_t *bytes = alloc_zeroed(1, PART);
+    for (uint8_t i = 1; i <= 6; i++) {
+        bytes[0] = i; // equal ones would be kept once
+        apply(s, i,
+              (struct event){.kind = EVENT_CODE_LOADED,
+                             .code_loaded = {.addr = MEMORY * (uint64_t)i,
+                                             .size_bytes = 1,
+                                             .name = slice_of_text("large"),
+                                             .code = {bytes, PART}}});
+        assert_int_equal(store_code(s->store, i - 1u)->code != 0, i <= 4);
+    }
+    assert_int_equal(store_account(s->store, ACCOUNT_JIT_BYTES_DROPPED), 2 * (uint64_t)PART);
+}
+
+// A JIT with too many names does not take those of files and threads away.
+static void test_names_are_kept_up_to_a_limit(void **state)
+{
+    struct story *s = *state;
+    struct strings *strings = &s->store->strings;
+    for (uint32_t i = 0; atomic_load(&strings->n) < LIMIT_JIT_STRINGS; i++) {
+        strings_add(strings, (struct slice){(const uint8_t *)&i, sizeof i});
+    }
+    load(s, 1, MEMORY, 16, 1, "one too many");
+    assert_int_equal(atomic_load(&s->store->codes.n), 0);
+    assert_int_equal(store_account(s->store, ACCOUNT_JIT_CODES_DROPPED), 1);
+    assert_int_not_equal(strings_add(strings, slice_of_text("/lib/of/somebody.so")), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +341,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_child_keeps_what_it_inherited, begin, end),
         cmocka_unit_test_setup_teardown(test_epochs_are_bounded, begin, end),
         cmocka_unit_test_setup_teardown(test_sizes_that_are_none, begin, end),
+        cmocka_unit_test_setup_teardown(test_instructions_are_kept_up_to_a_limit, begin, end),
+        cmocka_unit_test_setup_teardown(test_names_are_kept_up_to_a_limit, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -357,6 +358,24 @@ static void test_closing_does_not_wait(void **state)
     jit_reader_free(NULL);
 }
 
+static void test_sources_are_bounded(void **state)
+{
+    struct world *w = *state;
+    struct jit_reader *reader = jit_reader_new();
+    for (int i = 0; i < LIMIT_JIT_SOURCES; i++) {
+        struct jit_watch watch = dump_watch(w, 1);
+        jit_reader_watch(reader, &watch);
+    }
+    assert_string_equal(reader->note.text, "");
+    add_line(w, "1000 10 a\n");
+    struct jit_watch watch = map_watch(w);
+    jit_reader_watch(reader, &watch);
+    assert_non_null(strstr(reader->note.text, "more than"));
+    jit_reader_finish(reader, note, &w->seen);
+    assert_string_equal(text_get(&w->seen), "");
+    jit_reader_free(reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +391,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_an_exec_begins_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_closing_does_not_wait, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sources_are_bounded, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
