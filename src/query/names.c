@@ -139,6 +139,7 @@ static char *truncation_text(struct names *names, enum truncation truncation, im
         [TRUNCATED_LOST] = "%s returns to where no code is",
         [TRUNCATED_TOO_DEEP] = "more frames than are kept",
         [TRUNCATED_NOT_LOADED] = "unwinding information of %s was still being read",
+        [TRUNCATED_NOT_COPIED] = "too many waits to copy each one's stack",
     };
     uint32_t n_images = atomic_load_explicit(&names->store->images.n, memory_order_acquire);
     const char *binary = image < n_images ? binary_of(names, image, NULL) : "[unknown]";

@@ -119,6 +119,7 @@ FIELDS(truncated_fields) = {
     COUNT("lost", "A return address leads to where no code is."),
     COUNT("too_deep", "More frames than are kept."),
     COUNT("not_loaded", "The unwinding information was still being read."),
+    COUNT("not_copied", "There were too many stacks to copy each."),
     END,
 };
 static const struct rpc_type truncated = {

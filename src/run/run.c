@@ -122,9 +122,9 @@ static void flush_tap(struct session *s)
 
 // ---- The thread -------------------------------------------------------------------------------
 
-// How long the capture thread may look away: until the rings are half full of what busy threads
-// fill them with. A stream that is replayed waits for whatever it needs, so that it always gives
-// the same.
+// How long the capture thread may look away: until the rings are nearly full of what busy threads
+// fill them with. A stream that is replayed waits for whatever it needs, so that it always gives the
+// same.
 static uint64_t patience_ns(const struct session *s)
 {
     const struct capture *capture = s->capture;
@@ -133,7 +133,7 @@ static uint64_t patience_ns(const struct session *s)
     }
     uint64_t of_a_ring = capture->ring_bytes / MAX(capture->n_rings, 1U);
     uint64_t per_s = (uint64_t)capture->frequency_hz * SAMPLE_BYTES;
-    return MIN(of_a_ring / 2 * NS_PER_S / per_s, (uint64_t)NS_PER_S);
+    return MIN(of_a_ring / 4 * 3 * NS_PER_S / per_s, (uint64_t)NS_PER_S);
 }
 
 // The rings fill up while others have the CPU: where that is permitted, they have it less.

@@ -15,6 +15,7 @@ const char *truncation_name(enum truncation truncation)
         [TRUNCATED_LOST] = "lost",
         [TRUNCATED_TOO_DEEP] = "too_deep",
         [TRUNCATED_NOT_LOADED] = "not_loaded",
+        [TRUNCATED_NOT_COPIED] = "not_copied",
     };
     ASSERT(truncation < TRUNCATION_COUNT);
     return names[truncation];

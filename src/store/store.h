@@ -233,6 +233,7 @@ enum truncation {
     TRUNCATED_LOST, // led to memory that is no code
     TRUNCATED_TOO_DEEP,
     TRUNCATED_NOT_LOADED, // the unwinding information of that file was still being read
+    TRUNCATED_NOT_COPIED, // there were too many stacks to copy each
     TRUNCATION_COUNT
 };
 
