@@ -136,7 +136,9 @@ static void assert_none(struct outcome outcome, const char *reason)
     if (outcome.path != NULL) {
         fail_msg("%s was found", outcome.path);
     }
-    if (reason == NULL ? outcome.err.text[0] != 0 : strstr(outcome.err.text, reason) == NULL) {
+    if (reason == NULL) {
+        assert_string_equal(outcome.err.text, "");
+    } else if (strstr(outcome.err.text, reason) == NULL) {
         fail_msg("\"%s\" does not say \"%s\"", outcome.err.text, reason);
     }
 }

@@ -5,6 +5,7 @@
 //     RULES_LEAF, RULES_MIDDLE    the return address is in the second word of the stack
 //     RULES_START                 the outermost function
 //     RULES_INWARDS               its rule leads the wrong way
+//     RULES_FP                    keeps a frame pointer
 //     RULES_NONE                  code without a rule
 //
 // x86-64's registers, on any machine.
@@ -12,7 +13,7 @@
 #include "event/event.h"
 #include "unwind/test_frames.h"
 
-enum { RULES_LEAF, RULES_MIDDLE, RULES_START, RULES_INWARDS, RULES_NONE };
+enum { RULES_LEAF, RULES_MIDDLE, RULES_START, RULES_INWARDS, RULES_FP, RULES_NONE };
 enum { RULES_FUNCTION_BYTES = 0x100, RULES_IMAGE_BYTES = 0x1000 };
 
 static const uint64_t RULES_SP = 0x7fff0000;
@@ -33,6 +34,9 @@ static inline struct cfi_table *rules_table(void)
             frames_fde(&frames, addr, RULES_FUNCTION_BYTES, PROGRAM(0x07, 16)); // undefined
         } else if (function == RULES_INWARDS) {
             frames_fde(&frames, addr, RULES_FUNCTION_BYTES, PROGRAM(0x0e, 0)); // the CFA's offset
+        } else if (function == RULES_FP) {
+            frames_fde(&frames, addr, RULES_FUNCTION_BYTES,
+                       PROGRAM(0x0e, 16, OFFSET(6, 2), 0x0d, 6)); // the CFA is relative to rbp
         } else {
             frames_fde(&frames, addr, RULES_FUNCTION_BYTES, PROGRAM(0x0e, 16));
         }

@@ -315,12 +315,53 @@ static void test_the_chain_is_no_help(void **state)
 static void test_recursion_in_the_chain(void **state)
 {
     struct world *w = *state;
-    const uint64_t at = in(RULES_MIDDLE);
-    const uint64_t words[] = {0, at, 0, at};
+    const uint64_t at = in(RULES_FP);
+    const uint64_t words[] = {0, at, RULES_SP + 0x1000, at};
     const uint64_t chain[] = {in(RULES_LEAF), at, at, at, at, in(RULES_START)};
-    struct unwound unwound = walk_with_chain(w, in(RULES_LEAF), words, 4, chain, 6);
+    struct event_regs regs = rules_regs(in(RULES_LEAF));
+    regs.at[6] = RULES_SP + 16;
+    regs.valid |= UINT64_C(1) << 6;
+    struct event_stack stack = {
+        .regs = &regs, .copy = rules_copy(words, 4), .user = chain, .n_user = 6};
+    struct unwound unwound = unwinder_walk(w->unwinder, process_of(w), &stack);
     assert_addrs(&unwound, chain, 6);
     assert_false(unwound.is_truncated);
+}
+
+// Behind a function that keeps no frame pointer the chain goes on with a caller further out.
+static void test_a_chain_that_leaves_callers_out(void **state)
+{
+    struct world *w = *state;
+    const uint64_t short_copy[] = {0, in(RULES_MIDDLE)};
+    const uint64_t chain[] = {in(RULES_LEAF), in(RULES_MIDDLE), in(RULES_FP), in(RULES_START)};
+    struct unwound unwound = walk_with_chain(w, in(RULES_LEAF), short_copy, 2, chain, 4);
+    assert_addrs(&unwound, chain, 2);
+    assert_truncated(w, &unwound, TRUNCATED_UNREADABLE, PROGRAM_ADDR);
+    assert_int_equal(w->unwinder->counts.n_joined, 0);
+    const uint64_t words[] = {0, in(RULES_FP)};
+    const uint64_t later[] = {in(RULES_LEAF), in(RULES_FP), in(RULES_FP), in(RULES_MIDDLE),
+                              in(RULES_START)};
+    unwound = walk_with_chain(w, in(RULES_LEAF), words, 2, later, 5);
+    assert_addrs(&unwound, later, 4);
+    assert_true(unwound.is_truncated);
+    assert_int_equal(w->unwinder->counts.n_joined, 1);
+}
+
+// The same on AArch64, where compilers find everything by the stack pointer, and a frame pointer
+// shows in what is kept side by side.
+static void test_frame_pointers_of_aarch64(void **state)
+{
+    (void)state;
+    struct cfi_rule rule = {.cfa = {.how = CFI_IN_REGISTER, .reg = 31, .off = 32}};
+    rule.saved[CFI_SLOT_RA] = (struct cfi_place){.how = CFI_AT_CFA, .off = -24};
+    assert_false(unwinder_keeps_frame(UNWIND_AARCH64, &rule));
+    rule.saved[CFI_SLOT_FP] = (struct cfi_place){.how = CFI_AT_CFA, .off = -32};
+    assert_true(unwinder_keeps_frame(UNWIND_AARCH64, &rule));
+    assert_false(unwinder_keeps_frame(UNWIND_X86_64, &rule));
+    rule.saved[CFI_SLOT_FP].off = -8;
+    assert_false(unwinder_keeps_frame(UNWIND_AARCH64, &rule));
+    rule.cfa.reg = 29;
+    assert_true(unwinder_keeps_frame(UNWIND_AARCH64, &rule));
 }
 
 static void test_a_joined_stack_has_its_limit(void **state)
@@ -473,6 +514,8 @@ int main(void)
         TEST(test_no_code_in_the_chain),
         TEST(test_the_chain_is_no_help),
         TEST(test_recursion_in_the_chain),
+        TEST(test_a_chain_that_leaves_callers_out),
+        TEST(test_frame_pointers_of_aarch64),
         TEST(test_a_joined_stack_has_its_limit),
         TEST(test_another_library_at_the_same_place),
         TEST(test_rules_that_come_late),

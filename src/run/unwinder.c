@@ -1,5 +1,6 @@
 #include "run/unwinder.h"
 
+#include "base/arch.h"
 #include "base/clock.h"
 
 enum { LOOK_UP_MS = 2 }; // from waiting, to see whether that may go on
@@ -11,11 +12,7 @@ void unwinder_init(struct unwinder *unwinder, const struct store *store, struct 
     unwinder->store = store;
     unwinder->library = library;
     unwinder->patience_ns = UNWINDER_PATIENCE_MS * NS_PER_MS;
-#ifdef __aarch64__
-    unwinder->arch = UNWIND_AARCH64;
-#else
-    unwinder->arch = UNWIND_X86_64;
-#endif
+    unwinder->arch = ARCH_IS_AARCH64 ? UNWIND_AARCH64 : UNWIND_X86_64;
 }
 
 void unwinder_fini(struct unwinder *unwinder)
@@ -164,6 +161,11 @@ static enum unwind_arch arch_of(const struct event_regs *regs)
     return regs->arch == EVENT_ARCH_AARCH64 ? UNWIND_AARCH64 : UNWIND_X86_64;
 }
 
+static unsigned frame_pointer_of(enum unwind_arch arch)
+{
+    return arch == UNWIND_AARCH64 ? 29 : 6;
+}
+
 static unsigned stack_pointer_of(enum unwind_arch arch)
 {
     return arch == UNWIND_AARCH64 ? 31 : 7;
@@ -223,28 +225,50 @@ static bool is_outermost(struct unwinder *u, uint64_t addr)
     return code.rule != NULL && code.rule->saved[CFI_SLOT_RA].how == CFI_UNDEFINED;
 }
 
-// How many of the `n` addresses of a chain lie in code: where a register that was taken for a frame
-// pointer holds something else, the chain ends in nonsense.
-static uint32_t count_in_code(struct unwinder *u, const uint64_t *chain, uint32_t n)
+bool unwinder_keeps_frame(enum unwind_arch arch, const struct cfi_rule *rule)
 {
-    uint32_t n_in_code = 0;
-    while (n_in_code < n && find(u, chain[n_in_code] - 1).is_code) {
-        n_in_code++;
+    const struct cfi_place *fp = &rule->saved[CFI_SLOT_FP];
+    const struct cfi_place *ra = &rule->saved[CFI_SLOT_RA];
+    bool by_fp = (rule->cfa.how == CFI_IN_REGISTER || rule->cfa.how == CFI_AT_REGISTER) &&
+                 rule->cfa.reg == frame_pointer_of(arch);
+    return by_fp || (arch == UNWIND_AARCH64 && fp->how == CFI_AT_CFA && ra->how == CFI_AT_CFA &&
+                     ra->off == fp->off + 8);
+}
+
+// Whether the caller of the function at `addr` is the next one of a chain of frame pointers. Code
+// without rules is believed to keep them.
+static bool keeps_frame(struct unwinder *u, uint64_t addr)
+{
+    const struct cfi_rule *rule = find(u, addr).rule;
+    return rule == NULL || unwinder_keeps_frame(u->arch, rule);
+}
+
+// How many of the `n` addresses of a chain are callers of each other: where a register that was
+// taken for a frame pointer holds something else, the chain ends in nonsense; and where a function
+// leaves it alone, the chain leaves out that one's caller.
+static uint32_t count_callers(struct unwinder *u, const uint64_t *chain, uint32_t n)
+{
+    uint32_t n_callers = 0;
+    while (n_callers < n && find(u, chain[n_callers] - 1).is_code) {
+        n_callers++;
+        if (!keeps_frame(u, chain[n_callers - 1] - 1)) {
+            break;
+        }
     }
-    return n_in_code;
+    return n_callers;
 }
 
 // Puts the rest of the chain behind a walk that ended early.
 static void join(struct unwinder *u, const struct event_stack *stack, struct unwound *ret)
 {
     uint32_t at = find_in_chain(stack, u->addrs, ret->n);
-    if (at >= stack->n_user) {
+    if (at >= stack->n_user || !keeps_frame(u, u->addrs[ret->n - 1] - (ret->n > 1))) {
         return;
     }
     const uint64_t *rest = stack->user + at + 1;
     uint32_t n_rest = stack->n_user - at - 1;
     uint32_t n_fit = MIN(n_rest, (uint32_t)ARRAY_LEN(u->addrs) - ret->n);
-    uint32_t n_more = count_in_code(u, rest, n_fit);
+    uint32_t n_more = count_callers(u, rest, n_fit);
     if (n_more == 0) {
         return;
     }

@@ -14,9 +14,10 @@
 //
 // The chain alone is what there is without registers or without a copy. It leaves out callers where
 // code does not keep frame pointers, and nobody can tell; so it is never preferred to a walk, only
-// put behind one, as far as it stays in code. A walk that the chain continued is complete when the
-// chain's last address lies in an outermost function by its own rule (_start, clone). Where other
-// stacks of the run are copied, one that was not is truncated, unless its chain ends like that.
+// put behind one, as far as it stays in code and in functions that keep a frame pointer by their own
+// rules. A walk that the chain continued is complete when the chain's last address lies in an
+// outermost function by its own rule (_start, clone). Where other stacks of the run are copied, one
+// that was not is truncated, unless its chain ends like that.
 //
 // Rules are read by the library's worker. The first stack that needs those of a file waits for them
 // (not for long, and not often: the rings fill up meanwhile); later stacks use what is there. A
@@ -82,6 +83,9 @@ struct unwound {
 // `process` may be NULL when the event has no user part.
 struct unwound unwinder_walk(struct unwinder *unwinder, const struct process *process,
                              const struct event_stack *stack);
+
+// Whether a function keeps a frame pointer, by its rule: a chain of them then has its caller.
+bool unwinder_keeps_frame(enum unwind_arch arch, const struct cfi_rule *rule);
 
 // Code that the process has made, and how to unwind it: code_rules_add().
 bool unwinder_add_code(const struct unwinder *unwinder, struct process *process, uint64_t addr,

@@ -29,6 +29,10 @@ static const struct arch archs[] = {
                         .addr_bits = BIT(48) - 1},
 };
 
+// Behind a frame without a rule the stack pointer is where it is when that frame was as expected:
+// as one that uses no stack, or ends behind what its frame pointer points to.
+enum sp { SP_KNOWN, SP_LIKELY, SP_UNLIKELY };
+
 struct walk {
     const struct arch *arch;
     const uint8_t *slot_registers;
@@ -38,6 +42,8 @@ struct walk {
     struct unwind_regs regs; // of the frame that the walk has come to
     bool exact;              // its pc is the next instruction to run, not a return address
     bool by_fp;              // it was found by the frame pointer
+    enum sp sp;              // what its stack pointer is worth
+    bool from_signal;        // the kernel has called the frame before it, to handle a signal
     bool made_by_hand;       // nobody called what it returns to: see find_code()
     uint32_t n_fp;           // how many were
     uint32_t budget;         // for expressions
@@ -75,7 +81,7 @@ static bool run_expression(struct walk *walk, const struct unwind_code *code, in
                           &walk->end);
 }
 
-static bool find_cfa(struct walk *walk, const struct unwind_code *code, uint64_t *ret)
+static bool cfa_by_rule(struct walk *walk, const struct unwind_code *code, uint64_t *ret)
 {
     const struct cfi_rule *rule = code->rule;
     uint64_t off = (uint64_t)(int64_t)rule->cfa.off;
@@ -132,6 +138,51 @@ static bool find_saved(struct walk *walk, const struct unwind_code *code, struct
     return fail(walk, UNWIND_UNREADABLE);
 }
 
+// Whether that CFA leads to a return address that is one.
+static bool returns_to_code(struct walk *walk, const struct cfi_rule *rule, uint64_t cfa)
+{
+    uint64_t off = (uint64_t)(int64_t)rule->saved[CFI_SLOT_RA].off;
+    uint64_t ra;
+    return cfa > walk->regs.at[walk->arch->sp] && load(walk, cfa + off, &ra) &&
+           walk->find(walk->context, (ra & walk->arch->addr_bits) - 1).is_code;
+}
+
+// The CFA of a function that keeps its caller's frame pointer and return address side by side: its
+// own frame pointer is where they are. False: it does not, or its frame pointer is something else.
+static bool cfa_by_record(struct walk *walk, const struct cfi_rule *rule, uint64_t *ret)
+{
+    struct cfi_place fp = rule->saved[CFI_SLOT_FP];
+    struct cfi_place ra = rule->saved[CFI_SLOT_RA];
+    if (fp.how != CFI_AT_CFA || ra.how != CFI_AT_CFA || ra.off - 8 != fp.off ||
+        !regs_get(&walk->regs, walk->arch->fp, ret)) {
+        return false;
+    }
+    *ret -= (uint64_t)(int64_t)fp.off;
+    return returns_to_code(walk, rule, *ret);
+}
+
+static bool cfa_by_guess(struct walk *walk, const struct unwind_code *code, uint64_t *ret)
+{
+    return code->rule->saved[CFI_SLOT_RA].how == CFI_AT_CFA && cfa_by_rule(walk, code, ret) &&
+           returns_to_code(walk, code->rule, *ret);
+}
+
+// Where the stack pointer is not known for certain, what depends on it has to be confirmed by what
+// it leads to.
+static bool find_cfa(struct walk *walk, const struct unwind_code *code, uint64_t *ret)
+{
+    const struct cfi_rule *rule = code->rule;
+    bool by_sp = rule->cfa.how == CFI_IN_REGISTER && rule->cfa.reg == walk->arch->sp;
+    if (walk->sp == SP_KNOWN || !by_sp) {
+        return cfa_by_rule(walk, code, ret);
+    }
+    walk->end = UNWIND_NO_CFI;
+    bool found = walk->sp == SP_LIKELY
+                     ? cfa_by_guess(walk, code, ret) || cfa_by_record(walk, rule, ret)
+                     : cfa_by_record(walk, rule, ret) || cfa_by_guess(walk, code, ret);
+    return found || fail(walk, walk->end == UNWIND_TOO_SHORT ? UNWIND_TOO_SHORT : UNWIND_NO_CFI);
+}
+
 // A caller's frame is further out, so a walk comes to an end. Where a function has not used its
 // stack yet and nobody pushed a return address, the caller's stack pointer is its own.
 static bool goes_outwards(const struct walk *walk, uint64_t from_sp, uint64_t to_sp)
@@ -185,6 +236,7 @@ static bool step_by_rule(struct walk *walk, const struct unwind_code *code)
         return fail(walk, UNWIND_BAD_CFI);
     }
     walk->exact = rule->signal_frame;
+    walk->sp = SP_KNOWN;
     return true;
 }
 
@@ -203,7 +255,9 @@ static bool load_by_fp(struct walk *walk, uint64_t addr, uint64_t *ret)
     return fail(walk, walk->end == UNWIND_TOO_SHORT && near ? UNWIND_TOO_SHORT : UNWIND_NO_CFI);
 }
 
-// Both architectures have the caller's frame pointer and the return address where it points to.
+// Both architectures have the caller's frame pointer and the return address where it points to. On
+// x86-64 a call has pushed the latter, so the frame ends behind it. On AArch64 compilers put the
+// two at the other end of a frame, hand-written code mostly at that one.
 static bool step_by_fp(struct walk *walk)
 {
     const struct arch *arch = walk->arch;
@@ -227,9 +281,40 @@ static bool step_by_fp(struct walk *walk)
     regs->at[arch->pc] = ra;
     regs->at[arch->sp] = fp + 16;
     regs->at[arch->fp] = next_fp;
+    walk->sp = arch == &archs[UNWIND_AARCH64] ? SP_UNLIKELY : SP_KNOWN;
     walk->exact = false;
     walk->by_fp = true;
     walk->n_fp++;
+    return true;
+}
+
+// AArch64: a function that has not called anybody can return by x30, and on the stack pointer that
+// it was called with, if it has not moved it. So do the stubs of a procedure linkage table, for
+// which linkers write no rules there, and the kernel's vdso. Its caller has rules: in one that has
+// none, x30 may be left from a call that is over.
+static bool step_by_link(struct walk *walk)
+{
+    struct unwind_regs *regs = &walk->regs;
+    enum { X30 = 30 };
+    uint64_t link;
+    uint64_t fp;
+    uint64_t ra;
+    if (walk->arch != &archs[UNWIND_AARCH64] || !walk->exact || !regs_get(regs, X30, &link)) {
+        return false;
+    }
+    link &= walk->arch->addr_bits;
+    struct unwind_code caller = walk->find(walk->context, link - 1);
+    if (caller.rule == NULL && !(caller.is_code && caller.pending)) {
+        return false;
+    }
+    if (regs_get(regs, walk->arch->fp, &fp) && load(walk, fp + 8, &ra) &&
+        (ra & walk->arch->addr_bits) == link) {
+        return false; // it has a frame of its own by now
+    }
+    regs->at[walk->arch->pc] = link;
+    regs->valid &= walk->arch->kept & ~BIT(X30);
+    walk->sp = SP_LIKELY;
+    walk->exact = false;
     return true;
 }
 
@@ -268,7 +353,9 @@ static bool step_by_signal_frame(struct walk *walk)
         return false;
     }
     walk->regs = of_caller;
+    walk->sp = SP_KNOWN;
     walk->exact = true;
+    walk->from_signal = true;
     return true;
 }
 
@@ -277,6 +364,7 @@ static bool step_by_signal_frame(struct walk *walk)
 static bool step(struct walk *walk, const struct unwind_code *code)
 {
     walk->by_fp = false;
+    walk->from_signal = false;
     if (walk->made_by_hand) {
         return fail(walk, UNWIND_COMPLETE);
     }
@@ -286,8 +374,9 @@ static bool step(struct walk *walk, const struct unwind_code *code)
     if (code->rule == NULL && code->pending) {
         return fail(walk, UNWIND_PENDING);
     }
-    bool found = code->rule != NULL ? step_by_rule(walk, code)
-                                    : step_by_signal_frame(walk) || step_by_fp(walk);
+    bool found = code->rule != NULL
+                     ? step_by_rule(walk, code)
+                     : step_by_signal_frame(walk) || step_by_link(walk) || step_by_fp(walk);
     if (!found) {
         return false;
     }
@@ -351,6 +440,9 @@ struct unwind_result unwind_walk(enum unwind_arch arch, const struct unwind_regs
         if (!step(&walk, &code)) {
             result.end = walk.end;
             break;
+        }
+        if (walk.from_signal && result.n > 1) {
+            addrs[result.n - 1] = pc + 1; // nobody called what a handler returns to
         }
         pc = walk.regs.at[walk.arch->pc];
     }

@@ -820,17 +820,23 @@ int perf_set_add_wakeups(struct perf_set *set, struct err *reterr)
     return 0;
 }
 
-// Threads that inherited the event go along with it.
-void perf_set_take_stacks(struct perf_set *set, enum perf_meaning meaning, enum perf_stacks how)
+static void switch_stacks(struct perf_set *set, enum perf_meaning meaning, bool on)
 {
-    *(meaning == PERF_MEANS_WAKEUP ? &set->waker_stacks_how : &set->switch_stacks_how) = how;
     for (size_t i = 0; i < set->events.n; i++) {
         const struct perf_event_fd *event = &set->events.at[i];
-        if (event->extra && event->meaning == meaning) {
-            bool on = is_on(set, event);
+        if (event->extra && event->meaning == meaning && is_on(set, event) == on) {
             ioctl(event->fd, on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
         }
     }
+}
+
+// Threads that inherited the event go along with it, which takes milliseconds for a thousand of
+// them. So both of two twins are on for a moment, rather than none.
+void perf_set_take_stacks(struct perf_set *set, enum perf_meaning meaning, enum perf_stacks how)
+{
+    *(meaning == PERF_MEANS_WAKEUP ? &set->waker_stacks_how : &set->switch_stacks_how) = how;
+    switch_stacks(set, meaning, true);
+    switch_stacks(set, meaning, false);
 }
 
 // ---- The end -----------------------------------------------------------------------------------
