@@ -241,6 +241,42 @@ static void test_without_registers_or_a_copy(void **state)
     assert_int_equal(w->unwinder->counts.n_walks, 0);
 }
 
+// A chain without a copy, in a run whose other stacks have one.
+static struct unwound uncopied(struct world *w, const uint64_t *chain, uint32_t n, bool cut)
+{
+    struct event_stack stack = {.user = chain, .n_user = n, .chain_cut = cut};
+    return unwinder_walk(w->unwinder, process_of(w), &stack);
+}
+
+static void test_one_that_was_not_copied(void **state)
+{
+    struct world *w = *state;
+    const uint64_t words[] = {0, in(RULES_START)};
+    assert_false(walk(w, in(RULES_LEAF), words, 2).is_truncated); // the others are
+    const uint64_t whole[] = {in(RULES_FP), in(RULES_FP), in(RULES_START)};
+    struct unwound unwound = uncopied(w, whole, 3, false);
+    assert_addrs(&unwound, whole, 3);
+    assert_false(unwound.is_truncated);
+    unwound = uncopied(w, whole, 3, true);
+    assert_addrs(&unwound, whole, 3);
+    assert_truncated(w, &unwound, TRUNCATED_TOO_DEEP, 0);
+    unwound = uncopied(w, whole, 2, false);
+    assert_addrs(&unwound, whole, 2);
+    assert_truncated(w, &unwound, TRUNCATED_NOT_COPIED, 0);
+    // What keeps no frame pointer says nothing of its caller.
+    const uint64_t astray[] = {in(RULES_FP), in(RULES_MIDDLE), in(RULES_START)};
+    unwound = uncopied(w, astray, 3, false);
+    assert_addrs(&unwound, astray, 2);
+    assert_truncated(w, &unwound, TRUNCATED_NOT_COPIED, 0);
+    const uint64_t leaf[] = {in(RULES_LEAF), in(RULES_START)};
+    unwound = uncopied(w, leaf, 2, true);
+    assert_addrs(&unwound, leaf, 1);
+    assert_truncated(w, &unwound, TRUNCATED_NOT_COPIED, 0);
+    unwound = uncopied(w, leaf, 0, false);
+    assert_int_equal(unwound.n, 0);
+    assert_false(unwound.is_truncated);
+}
+
 // ---- Both --------------------------------------------------------------------------------------
 
 static void test_the_chain_goes_on(void **state)
@@ -510,6 +546,7 @@ int main(void)
         TEST(test_why_it_ends),
         TEST(test_too_deep),
         TEST(test_without_registers_or_a_copy),
+        TEST(test_one_that_was_not_copied),
         TEST(test_the_chain_goes_on),
         TEST(test_no_code_in_the_chain),
         TEST(test_the_chain_is_no_help),

@@ -297,22 +297,24 @@ static struct unwound take_chain(const struct event_stack *stack)
     };
 }
 
-// Of a run whose stacks are copied, one without a copy: there were too many of them. By itself the
-// chain may leave out callers, or lead nowhere; so it is whole only where its end shows that.
+// Of a run whose stacks are copied, one without a copy: there were too many of them. Of the chain
+// that is kept which the functions' own rules vouch for; it is whole when it comes to an end there.
 static struct unwound take_uncopied(struct unwinder *u, const struct process *process,
                                     const struct event_stack *stack)
 {
     struct unwound unwound = take_chain(stack);
-    if (unwound.n < 2 || unwound.is_truncated) {
-        unwound.why = unwound.is_truncated ? unwound.why : TRUNCATED_NOT_COPIED;
-        unwound.is_truncated = unwound.n > 0;
+    if (unwound.n == 0) {
         return unwound;
     }
     u->process = process;
-    unwound.n = 1 + count_in_code(u, stack->user + 1, unwound.n - 1);
-    bool is_whole = unwound.n == stack->n_user && is_outermost(u, stack->user[unwound.n - 1]);
+    uint32_t n_callers = keeps_frame(u, stack->user[0])
+                             ? count_callers(u, stack->user + 1, unwound.n - 1)
+                             : 0;
+    bool is_cut = unwound.is_truncated && n_callers + 1 == unwound.n;
+    bool is_whole = n_callers > 0 && !is_cut && is_outermost(u, stack->user[n_callers]);
+    unwound.n = n_callers + 1;
     unwound.is_truncated = !is_whole;
-    unwound.why = TRUNCATED_NOT_COPIED;
+    unwound.why = is_cut ? TRUNCATED_TOO_DEEP : TRUNCATED_NOT_COPIED;
     return unwound;
 }
 
