@@ -27,7 +27,7 @@ class Server:
         self.folder = tempfile.mkdtemp()
         os.chmod(self.folder, 0o777)
         self.path = os.path.join(self.folder, "s")
-        self.env = dict(os.environ, STAX_SERVER_SOCKET=self.path)
+        self.env = dict(os.environ, STAX_SERVER_SOCKET=self.path, DEBUGINFOD_URLS="")
         self.stax = str(build / "stax")
         ready, theirs = os.pipe()
         self.log = open(os.path.join(self.folder, "log"), "w+")

@@ -20,6 +20,7 @@ import tempfile
 import time
 
 from common import HZ, Server, call, median_ms, say
+from unwinding import measure_unwinding
 from waiting import measure_waiting
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -46,29 +47,32 @@ def calibrate(target, seconds):
     return str(max(1, int(200 * seconds / wall)))
 
 
-def perf_command(folder, command):
-    return ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(HZ), "-g",
+def perf_command(folder, command, how):
+    return ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(HZ), "--call-graph", how,
             "-o", f"{folder}/perf.data", "--", *command]
 
 
-def stax_command(server, command):
-    return [server.stax, "record", "-F", str(HZ), "--", *command]
+def stax_command(server, command, *how):
+    return [server.stax, "record", "-F", str(HZ), *how, "--", *command]
 
 
 def measure_slowdown(build, rounds):
     """Bare, perf and stax in turns, each round in another order, after one of each that does not
-    count: the server reads the kernel's symbols only once in its life."""
+    count: the server reads the kernel's symbols only once in its life. With stacks by frame
+    pointers, and with whole ones."""
     target = str(build / "bench_spin")
     command = [target, calibrate(target, 2)]
-    times = {"bare": [], "perf": [], "stax": []}
     server = Server(build)
     with tempfile.TemporaryDirectory() as folder:
         run = {"bare": lambda: spin(command),
-               "perf": lambda: spin(perf_command(folder, command)),
-               "stax": lambda: spin(stax_command(server, command), server.env)}
+               "perf fp": lambda: spin(perf_command(folder, command, "fp")),
+               "perf dwarf": lambda: spin(perf_command(folder, command, "dwarf")),
+               "stax fp": lambda: spin(stax_command(server, command, "--no-dwarf-unwind"), server.env),
+               "stax dwarf": lambda: spin(stax_command(server, command), server.env)}
+        times = {who: [] for who in run}
         for number in range(rounds + 1):
             say(f"slow-down: round {number} of {rounds}")
-            for who in random.sample(list(run), 3):
+            for who in random.sample(list(run), len(run)):
                 measured = run[who]()
                 if number > 0:
                     times[who].append(measured)
@@ -81,11 +85,14 @@ def measure_slowdown(build, rounds):
         return statistics.median(percents), statistics.stdev(percents) / len(percents) ** 0.5
 
     rows = []
-    for which, name in ((0, "wall time"), (1, "CPU time")):
-        (stax, stax_error), (perf, perf_error) = slower("stax", which), slower("perf", which)
-        error = (stax_error ** 2 + perf_error ** 2) ** 0.5
-        rows.append((f"slow-down of 2 busy threads at {HZ} Hz, {name}", f"{stax:+.2f} %",
-                     f"perf: {perf:+.2f} %", f"{stax - perf:+.2f} ± {error:.2f} points"))
+    for how, stacks in (("dwarf", "whole stacks"), ("fp", "frame pointers")):
+        for which, name in ((0, "wall time"), (1, "CPU time")):
+            stax, stax_error = slower(f"stax {how}", which)
+            perf, perf_error = slower(f"perf {how}", which)
+            error = (stax_error ** 2 + perf_error ** 2) ** 0.5
+            rows.append((f"slow-down of 2 busy threads at {HZ} Hz, {stacks}, {name}", f"{stax:+.2f} %",
+                         f"`perf record --call-graph {how}`: {perf:+.2f} %",
+                         f"{stax - perf:+.2f} ± {error:.2f} points"))
     return rows
 
 
@@ -106,10 +113,10 @@ def measure_recorder(build):
     server.close()
     with tempfile.TemporaryDirectory() as folder:
         cpu, began = children_cpu_s(), time.monotonic()
-        _, of_target = spin(perf_command(folder, command))
+        _, of_target = spin(perf_command(folder, command, "dwarf"))
         perf = 100 * (children_cpu_s() - cpu - of_target) / (time.monotonic() - began)
     return [(f"CPU of stax-server while recording 2 threads at {HZ} Hz for 10 s, bound: 1 %",
-             f"{stax:.2f} % of one CPU", f"`perf record`: {perf:.2f} %", f"{stax / perf:.2f} ×")]
+             f"{stax:.2f} % of one CPU", f"`perf record --call-graph dwarf`: {perf:.2f} %", f"{stax / perf:.2f} ×")]
 
 
 def first_named_answer(server, run):
@@ -219,6 +226,7 @@ def main():
     build = options.build.resolve()
     rows = measure_slowdown(build, options.rounds)
     rows += measure_recorder(build)
+    rows += measure_unwinding(build, max(3, options.rounds // 3))
     rows += measure_first_answer(build, options.rounds)
     rows += measure_command(build, 50)
     rows += measure_waiting(build, max(3, options.rounds // 3))

@@ -12,6 +12,7 @@ import resource
 import statistics
 import subprocess
 import tempfile
+import time
 
 from common import HZ, Server, call, say
 from large import make_large
@@ -33,19 +34,18 @@ def spent_s(*commands, env=None):
     return children_cpu_s() - before
 
 
-def settled(server):
-    """Names and inlined functions that samples need have been found: what is measured is all of it."""
-    connection = server.connect()
-    while call(connection, "RunControl.diagnostics")["result"]["run"].get("names_pending", 0):
-        pass
-
-
 def with_stax(build, command):
+    """Of a server that is started for it, and ended. Names may come after the first answer: asked
+    until nothing changes any more, so that all of the work is counted."""
     server = Server(build)
     spent = spent_s([server.stax, "record", "-F", str(HZ), "--", *command],
                     [server.stax, "top", "-n", "20"], env=server.env)
-    settled(server)
-    spent += spent_s([server.stax, "top", "-n", "20"], env=server.env) + server.cpu_s()
+    connection = server.connect()
+    answers = [None, None]
+    while answers[0] is None or answers[0] != answers[1]:
+        answers = [answers[1], call(connection, "Profiler.top", limit=10000)]
+        time.sleep(0.2)
+    spent += server.cpu_s()
     server.close()
     return spent
 

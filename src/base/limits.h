@@ -34,6 +34,10 @@ enum {
     LIMIT_EXPRESSION_STEPS = 1 << 13,     // operations in all expressions of one walk
     LIMIT_JIT_CODES = 1 << 22,            // functions that JITs made in a run
     LIMIT_JIT_FILE_BYTES = 0x7fffffff,    // of a jitdump or a perf map that are read
+    LIMIT_JIT_CODE_BYTES = 256 << 20,     // of the instructions of those functions; first ones win
+    LIMIT_JIT_STRINGS = 1 << 21,          // strings of a run beyond which code has none of its own
+    LIMIT_JIT_SOURCES = 256,              // jitdumps and perf maps that a run follows
+    LIMIT_JIT_QUEUE_BYTES = 64 << 20,     // read from them, and not yet taken by the recording
     LIMIT_ANON_EPOCHS = 1 << 12,          // of a process: see run/jit_code.h
     LIMIT_INLINE_DEPTH = 64,              // functions inlined into each other at one address
     LIMIT_INLINE_DIES = 1 << 26,          // entries of one unit of DWARF that are walked over

@@ -222,6 +222,55 @@ static void put_images(struct text *to, const json_t *images)
     }
 }
 
+static const struct column jit_columns[] = {
+    {.title = "functions"},
+    {.title = "bytes"},
+    {.title = "bad"},
+    {.title = "skipped"},
+    {.title = "pid"},
+    {.title = "file", .left = true, .flexible = true},
+    {.title = "note", .left = true},
+};
+
+// Files that are only looked for, and not there, say nothing.
+static bool is_worth_telling(const json_t *source)
+{
+    return result_u64(source, "bytes") > 0 || result_text(source, "note")[0] != 0;
+}
+
+static void put_jit(struct text *to, const json_t *sources, const char *note)
+{
+    CLEANUP(table_fini) struct table table;
+    table_init(&table, jit_columns, ARRAY_LEN(jit_columns));
+    bool any = false;
+    size_t i;
+    json_t *source;
+    json_array_foreach(sources, i, source)
+    {
+        if (!is_worth_telling(source)) {
+            continue;
+        }
+        any = true;
+        table_add_count(&table, result_u64(source, "codes"));
+        table_add_count(&table, result_u64(source, "bytes"));
+        table_add_count(&table, result_u64(source, "bad"));
+        table_add_count(&table, result_u64(source, "skipped"));
+        table_add_count(&table, result_u64(source, "pid"));
+        table_add_name(&table, result_text(source, "path"));
+        table_add_name(&table, result_text(source, "note"));
+    }
+    if (any) {
+        text_add(to, "code made by JITs\n");
+        table_put(&table, to, format_terminal_width(STDOUT_FILENO),
+                  format_has_colour(STDOUT_FILENO));
+    }
+    if (note[0] != 0) {
+        text_add(to, "  note: ");
+        text_add_escaped(to, note, strlen(note));
+        text_add(to, "\n");
+    }
+}
+
 // Stacks that lack callers: where they end, and in which threads.
 static void put_truncations(struct text *to, const json_t *places, const json_t *threads)
 {
@@ -290,6 +339,7 @@ static void print_diagnosis(const json_t *answer)
                         json_object_get(run, "truncated_threads"));
         put_unexplained(&text, json_object_get(run, "unexplained_waits"));
         put_images(&text, json_object_get(run, "images"));
+        put_jit(&text, json_object_get(run, "jit"), result_text(run, "jit_note"));
     }
     report_print(&text);
 }

@@ -21,8 +21,11 @@
 //                    ends            EVENT_THREAD_EXITED
 //     the recorder   missed facts    EVENT_LOST, EVENT_THROTTLED
 //
-// Order: a backend delivers events sorted by time. Borrowing: pointers inside of an event (stacks,
-// names, bytes) are valid only until the receiving function returns.
+// Order: a backend delivers events sorted by time. Code is the exception: a JIT says when it made a
+// function, but may say so much later. EVENT_CODE_LOADED and EVENT_CODE_MOVED therefore come when
+// they are known, with a time that may lie before or behind that of other events; among
+// themselves too. They are claims of the target, and no clock follows them. Borrowing: pointers
+// inside of an event (stacks, names, bytes) are valid only until the receiving function returns.
 
 #include "base/bytes.h"
 

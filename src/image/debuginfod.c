@@ -219,6 +219,9 @@ static void on_answer(struct debuginfod *d, struct debuginfod_job *job)
     struct err err;
     enum http_end end = judge(job, &err);
     uint64_t bytes = job->get->bytes;
+    if (end == HTTP_SILENT || end == HTTP_USELESS) { // the reason first, then the state
+        tell_failure(d, &job->need.id, shown_url(d, job->server), &err);
+    }
     pthread_mutex_lock(&d->lock);
     debuginfod_servers_end(&d->servers, job->server, end, bytes, clock_now_ns());
     pthread_mutex_unlock(&d->lock);
@@ -235,8 +238,6 @@ static void on_answer(struct debuginfod *d, struct debuginfod_job *job)
     if (end == HTTP_MISSING) {
         debuginfod_cache_set_absent(&d->cache, &job->need.id, d->settings.urls.at[job->server].url);
         job->missing |= 1u << job->server;
-    } else {
-        tell_failure(d, &job->need.id, shown_url(d, job->server), &err);
     }
     if (end != HTTP_SILENT) {
         job->answered |= 1u << job->server; // one that was silent rests, and is asked again

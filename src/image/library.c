@@ -482,10 +482,11 @@ void library_want_cfi(struct library *library, uint32_t id)
 
 bool library_await_cfi(struct library *library, uint32_t id, uint64_t until_ns)
 {
-    const struct image *image = library_at(library, id);
+    struct image *image = library_at(library, id);
     if (image_cfi_is_done(image)) {
         return true;
     }
+    atomic_store_explicit(&image->awaited, true, memory_order_relaxed);
     struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
                              .tv_nsec = (long)(until_ns % NS_PER_S)};
     pthread_mutex_lock(&library->cfi_lock);

@@ -91,6 +91,7 @@ struct image {
     _Atomic(struct symtab *) symtab;
     _Atomic(struct image_debug *) debug; // NULL: none, as far as known
     _Atomic int state;                   // enum image_state
+    _Atomic bool awaited;                // library_await_cfi(): somebody waits for it
     _Atomic uint64_t heat;               // samples whose innermost frame lies in it, as told
     _Atomic bool names_missing;          // READY, but with its dynamic symbols only
     _Atomic bool fetch_claimed;          // by library_next_missing()

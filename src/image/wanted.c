@@ -34,7 +34,9 @@ static size_t find_hottest(const struct wanted *wanted)
     uint64_t most = 0;
     for (size_t i = 0; i < wanted->jobs.n; i++) {
         const struct image *image = wanted->jobs.at[i].image;
-        uint64_t heat = atomic_load_explicit(&image->heat, memory_order_relaxed);
+        bool awaited = atomic_load_explicit(&image->awaited, memory_order_relaxed);
+        uint64_t heat = awaited ? UINT64_MAX
+                                : atomic_load_explicit(&image->heat, memory_order_relaxed);
         if (heat > most) {
             most = heat;
             hottest = i;

@@ -1,8 +1,8 @@
 #pragma once
 
-// What a worker of the library has still to do. The hottest image goes first, and of equally hot
-// ones the one that has waited longest: a program of a hundred libraries has names for the two that
-// matter after two files. Any thread puts in, one takes out.
+// What a worker of the library has still to do. An image that somebody waits for goes first, then
+// the hottest, and of equally hot ones the one that has waited longest: a program of a hundred
+// libraries has names for the two that matter after two files. Any thread puts in, one takes out.
 
 #include "base/vec.h"
 

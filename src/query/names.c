@@ -36,6 +36,10 @@ void names_fini(struct names *names)
     map_fini(&names->kernel_by_name);
     map_fini(&names->inlined_by_name);
     map_fini(&names->by_symbol);
+    jit_names_fini(&names->jit);
+    map_fini(&names->jit_by_name);
+    map_fini(&names->home_of_process);
+    vec_fini(&names->jit_frames);
     vec_fini(&names->of_frame);
     vec_fini(&names->functions);
 }
@@ -135,6 +139,7 @@ static char *truncation_text(struct names *names, enum truncation truncation, im
         [TRUNCATED_LOST] = "%s returns to where no code is",
         [TRUNCATED_TOO_DEEP] = "more frames than are kept",
         [TRUNCATED_NOT_LOADED] = "unwinding information of %s was still being read",
+        [TRUNCATED_NOT_COPIED] = "too many waits to copy each one's stack",
     };
     uint32_t n_images = atomic_load_explicit(&names->store->images.n, memory_order_acquire);
     const char *binary = image < n_images ? binary_of(names, image, NULL) : "[unknown]";
@@ -333,9 +338,79 @@ static struct place find_place(const struct symtab *symtab, const struct image_r
     return place;
 }
 
+// ---- Code of JITs ------------------------------------------------------------------------------
+
+static bool is_anonymous(const struct names *names, image_id image)
+{
+    return image != 0 && store_image(names->store, image)->kind == IMAGE_ROW_ANONYMOUS;
+}
+
+// The epochs of a process have an image each; for people they are one, the first one met.
+static image_id home_of(struct names *names, image_id image)
+{
+    process_id process = store_image(names->store, image)->process;
+    image_id home = map_find(&names->home_of_process, process);
+    if (home == MAP_NONE) {
+        map_set(&names->home_of_process, process, image);
+        return image;
+    }
+    return home;
+}
+
+static function_id make_jit_function(struct names *names, image_id image, string_id name)
+{
+    struct slice text = strings_get(&names->store->strings, name);
+    struct function function = {
+        .name = alloc_text((const char *)text.data, text.n),
+        .binary = "[jit]",
+        .binary_path = "[jit]",
+        .key = name,
+        .lang = SYMBOL_UNKNOWN,
+        .resolved = true,
+        .image = image,
+    };
+    vec_push(&names->functions, function);
+    return (function_id)(names->functions.n - 1);
+}
+
+// The function of that name in that process. Its address is that of its newest version.
+static function_id jit_function(struct names *names, image_id home, uint32_t code)
+{
+    const struct code_row *row = store_code(names->store, code);
+    uint64_t key = (uint64_t)row->process << 32 | row->name;
+    function_id id = map_find(&names->jit_by_name, key);
+    if (id == MAP_NONE) {
+        id = make_jit_function(names, home, row->name);
+        map_set(&names->jit_by_name, key, id);
+    }
+    struct function *function = &names->functions.at[id];
+    if (row->loaded_ns >= function->loaded_ns) {
+        function->loaded_ns = row->loaded_ns;
+        function->addr = row->addr;
+    }
+    return id;
+}
+
+static function_id resolve_anonymous(struct names *names, const struct frame_row *frame)
+{
+    const struct image_row *row = store_image(names->store, frame->image);
+    uint64_t until_ns = atomic_load_explicit(&row->until_ns, memory_order_acquire);
+    image_id home = home_of(names, frame->image);
+    meet_image(names, frame->image);
+    uint32_t code = jit_names_find(&names->jit, names->store, row->process, frame->off,
+                                   row->since_ns, until_ns);
+    if (code != CODE_NONE) {
+        return jit_function(names, home, code);
+    }
+    return function_at(names, home, &(struct place){.key = frame->off, .addr = frame->off});
+}
+
 static function_id resolve(struct names *names, frame_id frame)
 {
     const struct frame_row *row = stacks_get_frame(&names->store->stacks, frame);
+    if (is_anonymous(names, row->image)) {
+        return resolve_anonymous(names, row);
+    }
     struct names_image *image = meet_image(names, row->image);
     struct place place = find_place(image->symtab, store_image(names->store, row->image), row->off);
     image->n_frames++;
@@ -397,6 +472,29 @@ static bool notice_tables(struct names *names)
     return true;
 }
 
+// Code has become known: frames of its time and of later ones may have another name now.
+static bool notice_codes(struct names *names)
+{
+    if (!jit_names_refresh(&names->jit, names->store)) {
+        return false;
+    }
+    bool changed = false;
+    for (size_t i = 0; i < names->jit_frames.n; i++) {
+        frame_id frame = names->jit_frames.at[i];
+        const struct frame_row *row = stacks_get_frame(&names->store->stacks, frame);
+        const struct image_row *image = store_image(names->store, row->image);
+        if (!jit_names_is_touched(&names->jit, image->process, row->off,
+                                  atomic_load(&image->until_ns))) {
+            continue;
+        }
+        function_id function = resolve(names, frame);
+        changed |= function != names->of_frame.at[frame];
+        names->of_frame.at[frame] = function;
+    }
+    names->version += changed;
+    return changed;
+}
+
 static void set_main_image(struct names *names, image_id image)
 {
     vec_grow_zeroed(&names->images, (size_t)image + 1);
@@ -424,11 +522,15 @@ static void notice_main_images(struct names *names)
 bool names_refresh(struct names *names, uint32_t n_frames)
 {
     bool changed = notice_tables(names);
+    changed |= notice_codes(names);
     notice_main_images(names);
     vec_reserve(&names->of_frame, n_frames);
     while (names->of_frame.n < n_frames) {
-        function_id function = resolve(names, (frame_id)names->of_frame.n);
-        vec_push(&names->of_frame, function);
+        frame_id frame = (frame_id)names->of_frame.n;
+        if (is_anonymous(names, stacks_get_frame(&names->store->stacks, frame)->image)) {
+            vec_push(&names->jit_frames, frame);
+        }
+        vec_push(&names->of_frame, resolve(names, frame));
     }
     inlined_refresh(names);
     return changed;

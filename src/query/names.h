@@ -11,12 +11,17 @@
 // DWARF, later still: see inlined.h. An inlined copy of a function and the function of its own are
 // two functions here.
 //
+// In memory without a file a function is what a JIT calls one: all code of a process under one name
+// is one function, wherever it was put and however often it was made anew (query/jit_names.h). When
+// code becomes known, frames of its time are resolved again, too.
+//
 // Belongs to the query thread.
 
 #include "base/map.h"
 #include "base/vec.h"
 #include "image/library.h"
 #include "query/inlined.h"
+#include "query/jit_names.h"
 #include "store/store.h"
 
 struct function {
@@ -34,6 +39,7 @@ struct function {
     bool is_truncation; // no function: it stands for the callers that a stack lacks
     enum truncation truncation;
     image_id image;
+    uint64_t loaded_ns; // of a JIT's: its newest version so far
 };
 
 // How one image stands with respect to its symbols.
@@ -59,6 +65,10 @@ struct names {
     struct map kernel_by_name;      // hash of the name of a kernel function -> function
     struct map inlined_by_name;     // hash of the name of an inlined function, and its image
     struct inlined inlined;
+    struct jit_names jit;           // functions in memory without a file
+    struct map jit_by_name;         // (process, string of the name) -> function
+    struct map home_of_process;     // -> the image that stands for all of its epochs
+    VEC(frame_id) jit_frames;       // that lie in such memory
     VEC(struct names_image) images; // by image_id
     VEC(char *) modules;            // `[name]` of the kernel modules met
 };

@@ -119,6 +119,7 @@ FIELDS(truncated_fields) = {
     COUNT("lost", "A return address leads to where no code is."),
     COUNT("too_deep", "More frames than are kept."),
     COUNT("not_loaded", "The unwinding information was still being read."),
+    COUNT("not_copied", "There were too many stacks to copy each."),
     END,
 };
 static const struct rpc_type truncated = {
@@ -333,6 +334,25 @@ static const struct rpc_type image_report = {
     .fields = image_report_fields,
 };
 
+FIELDS(jit_report_fields) = {
+    COUNT("pid", "The process whose code it is about."),
+    TEXT("kind", "\"jitdump\" or \"perf_map\"."),
+    TEXT("path", "As the target sees it; where it is looked for while there is none."),
+    COUNT("codes", "Functions that it told of, and moves of them."),
+    COUNT("bytes", "How much of it has been read."),
+    COUNT("bad", "Records or lines that make no sense: left out."),
+    COUNT("skipped", "Records or lines that say nothing new or nothing of use."),
+    COUNT("backwards",
+          "Records whose time is before that of the record before: used all the same."),
+    TEXT("note", "Why it is not read, or not to its end. Else empty."),
+    END,
+};
+static const struct rpc_type jit_report = {
+    "JitReport",
+    "One file in which a JIT tells which functions it makes.",
+    .fields = jit_report_fields,
+};
+
 FIELDS(unexplained_wait_fields) = {
     TEXT("function_name", "The kernel function that waits."),
     COUNT("off_cpu_ns", "How long."),
@@ -385,6 +405,9 @@ FIELDS(run_report_fields) = {
     COUNT("frames", "Distinct places in code."),
     OBJECT("capture", capture_report, "How its events arrive."),
     OBJECTS("images", image_report, "By samples, most first."),
+    OBJECTS("jit", jit_report,
+            "Where the names of code come from that is made while programs run."),
+    TEXT("jit_note", "What went wrong with reading those. Else empty."),
     END,
 };
 static const struct rpc_type run_report = {
@@ -1107,6 +1130,7 @@ const struct rpc_type *const rpc_types[] = {
     &debuginfod_server,
     &debuginfod_transfer,
     &debuginfod_failure,
+    &jit_report,
     &unexplained_wait,
     &truncation_report,
     &truncated_thread,

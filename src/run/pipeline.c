@@ -16,6 +16,7 @@ struct pipeline *pipeline_new(struct store *store, struct library *library)
     stack_builder_init(&pipeline->stacks, store, library);
     waits_init(&pipeline->waits, store);
     processes_init(&pipeline->live, store, &pipeline->waits);
+    jit_code_init(&pipeline->jit, store, library, &pipeline->live.space_versions);
     return pipeline;
 }
 
@@ -24,6 +25,7 @@ void pipeline_free(struct pipeline *pipeline)
     if (pipeline == NULL) {
         return;
     }
+    jit_code_fini(&pipeline->jit);
     processes_fini(&pipeline->live);
     waits_fini(&pipeline->waits);
     heat_fini(&pipeline->heat);
@@ -38,8 +40,7 @@ static image_id add_image(struct pipeline *p, const struct image_identity *ident
                           enum image_row_kind kind, struct image_root *root, uint64_t load_bias)
 {
     uint32_t library = library_get(p->library, identity, root);
-    bool shared = kind != IMAGE_ROW_ANONYMOUS; // each process has its own memory without a file
-    image_id known = shared ? map_find(&p->image_by_library, library) : (image_id)MAP_NONE;
+    image_id known = map_find(&p->image_by_library, library);
     if (known != MAP_NONE) {
         return known;
     }
@@ -52,19 +53,18 @@ static image_id add_image(struct pipeline *p, const struct image_identity *ident
                                       .load_bias = load_bias,
                                       .build_id = strings_add(&p->store->strings, build_id),
                                   });
-    if (id != IMAGE_NONE && shared) {
+    if (id != IMAGE_NONE) {
         map_set(&p->image_by_library, library, id);
     }
     return id;
 }
 
-static image_id anonymous_image(struct pipeline *p, struct process *process)
+static struct image_root *root_of(struct process *process)
 {
-    if (process->anonymous_image == IMAGE_NONE) {
-        struct image_identity identity = {.kind = IMAGE_ANONYMOUS, .path = slice_of_text("[anon]")};
-        process->anonymous_image = add_image(p, &identity, IMAGE_ROW_ANONYMOUS, NULL, 0);
+    if (process->root == NULL) {
+        process->root = image_root_open(process->pid);
     }
-    return process->anonymous_image;
+    return process->root;
 }
 
 static image_id file_image(struct pipeline *p, struct process *process, const struct event *event)
@@ -80,12 +80,24 @@ static image_id file_image(struct pipeline *p, struct process *process, const st
     ASSERT(build_id->n <= BUILD_ID_MAX);
     identity.build_id.n = build_id->n;
     memcpy(identity.build_id.at, build_id->at, build_id->n);
-    if (process->root == NULL) {
-        process->root = image_root_open(process->pid);
-    }
     enum image_row_kind kind = identity.kind == IMAGE_VDSO ? IMAGE_ROW_VDSO : IMAGE_ROW_FILE;
-    return add_image(p, &identity, kind, process->root,
+    return add_image(p, &identity, kind, root_of(process),
                      event->image_mapped.start_addr - event->image_mapped.file_off);
+}
+
+// A JIT maps the file that it writes, so that it is found.
+static void on_jitdump(struct pipeline *p, struct process *process, const struct event *event)
+{
+    jit_code_source(&process->jit, p->last_ns);
+    if (p->jit_reader != NULL) {
+        jit_reader_watch(p->jit_reader, &(struct jit_watch){
+                                            .kind = JIT_SOURCE_JITDUMP,
+                                            .pid = process->pid,
+                                            .root = root_of(process),
+                                            .path = event->image_mapped.path,
+                                            .inode = event->image_mapped.inode,
+                                        });
+    }
 }
 
 static void on_image_mapped(struct pipeline *p, const struct event *event)
@@ -95,9 +107,13 @@ static void on_image_mapped(struct pipeline *p, const struct event *event)
         return;
     }
     bool anonymous = event->image_mapped.kind == EVENT_IMAGE_ANONYMOUS;
-    image_id image = anonymous ? anonymous_image(p, process) : file_image(p, process, event);
+    image_id image = anonymous ? jit_code_image(&p->jit, process->id, &process->jit, p->last_ns)
+                               : file_image(p, process, event);
     if (image == IMAGE_NONE) {
         return;
+    }
+    if (jit_reader_is_dump(event->image_mapped.path)) {
+        on_jitdump(p, process, event);
     }
     stack_builder_meet_image(&p->stacks, image);
     space_map(&process->space, &p->live.space_versions, event->image_mapped.start_addr,
@@ -107,6 +123,38 @@ static void on_image_mapped(struct pipeline *p, const struct event *event)
         process->wants_main_image = false;
         atomic_store(&store_process_mut(p->store, process->id)->main_image, image);
     }
+}
+
+// ---- Stacks -----------------------------------------------------------------------------------
+
+// A stack has been in memory without a file: the process may have a JIT that writes a perf map.
+static void on_anonymous_frame(struct pipeline *p, struct process *process)
+{
+    process->jit.met = true;
+    if (p->jit_reader != NULL) {
+        jit_reader_watch(p->jit_reader,
+                         &(struct jit_watch){
+                             .kind = JIT_SOURCE_PERF_MAP,
+                             .pid = process->pid,
+                             .root = root_of(process),
+                             .since_ns = MAX(p->store->started_ns, process->jit.exec_ns),
+                         });
+    }
+}
+
+// `process` may be NULL when there is no user part.
+static struct built_stack push_stack(struct pipeline *p, struct process *process, uint32_t tid,
+                                     const struct event_stack *stack)
+{
+    if (process == NULL) {
+        return stack_builder_push(&p->stacks, NULL, tid, stack);
+    }
+    jit_code_tick(&p->jit, process->id, &process->jit, &process->space, p->last_ns);
+    struct built_stack built = stack_builder_push(&p->stacks, process, tid, stack);
+    if (built.is_in_anonymous && !process->jit.met) {
+        on_anonymous_frame(p, process);
+    }
+    return built;
 }
 
 // ---- Samples ----------------------------------------------------------------------------------
@@ -124,15 +172,14 @@ static void count_stack(struct pipeline *p, const struct built_stack *built)
 
 static void on_sample(struct pipeline *p, const struct event *event)
 {
-    const struct process *process = processes_get(&p->live, event->pid, p->last_ns);
+    struct process *process = processes_get(&p->live, event->pid, p->last_ns);
     thread_id thread = processes_thread(&p->live, event->pid, event->tid, p->last_ns);
     if (process == NULL || thread == THREAD_NONE) {
         store_count(p->store, ACCOUNT_SAMPLES_DROPPED, 1);
         return;
     }
     p->began = true;
-    struct built_stack built = stack_builder_push(&p->stacks, process, event->tid,
-                                                  &event->sample.stack);
+    struct built_stack built = push_stack(p, process, event->tid, &event->sample.stack);
     count_stack(p, &built);
     uint64_t row = atomic_load_explicit(&p->store->samples.n, memory_order_relaxed);
     atomic_store_explicit(&store_thread_mut(p->store, thread)->last_stack, built.stack,
@@ -157,8 +204,8 @@ static void on_switch_out(struct pipeline *p, const struct event *event)
     }
     stack_id stack = STACK_ROOT;
     if (event->switch_out.has_stack) {
-        const struct process *process = processes_find(&p->live, event->pid);
-        stack = stack_builder_push(&p->stacks, process, event->tid, &event->switch_out.stack).stack;
+        struct process *process = processes_find(&p->live, event->pid);
+        stack = push_stack(p, process, event->tid, &event->switch_out.stack).stack;
     }
     waits_out(&p->waits, thread, event, stack, p->last_ns);
 }
@@ -219,8 +266,8 @@ static void put_waker_stack(struct pipeline *p, const struct event *event, struc
     bool has_any = stack.n_user + stack.n_kernel > 0 || stack.regs != NULL;
     if (event->wakeup.has_stack && has_any) {
         uint32_t pid = own ? store_thread(p->store, ret->waker)->pid : 0;
-        const struct process *process = own ? processes_find(&p->live, pid) : NULL;
-        ret->stack = stack_builder_push(&p->stacks, process, event->tid, &stack).stack;
+        struct process *process = own ? processes_find(&p->live, pid) : NULL;
+        ret->stack = push_stack(p, process, event->tid, &stack).stack;
         if (ret->waker != THREAD_INTERRUPT) {
             waker_stacks_put(&p->waker_stacks, ret->waker, ret->wakee, ret->stack);
         }
@@ -266,45 +313,23 @@ static void on_image_unmapped(struct pipeline *p, const struct event *event)
     }
 }
 
-// A JIT's function: its life is kept; frames in it become its own when JIT names are looked up.
 static void on_code_loaded(struct pipeline *p, const struct event *event)
 {
-    const struct process *process = processes_get(&p->live, event->pid, p->last_ns);
-    if (process == NULL) {
-        return;
+    struct process *process = processes_get(&p->live, event->pid, p->last_ns);
+    if (process != NULL &&
+        jit_code_loaded(&p->jit, process->id, &process->jit, event, p->last_ns)) {
+        unwinder_add_code(&p->stacks.unwinder, process, event->code_loaded.addr,
+                          event->code_loaded.size_bytes, event->code_loaded.eh_frame);
     }
-    struct strings *strings = &p->store->strings;
-    store_add_code(p->store, &(struct code_row){
-                                 .process = process->id,
-                                 .addr = event->code_loaded.addr,
-                                 .size_bytes = event->code_loaded.size_bytes,
-                                 .index = event->code_loaded.index,
-                                 .loaded_ns = p->last_ns,
-                                 .name = strings_add(strings, event->code_loaded.name),
-                                 .code = strings_add(strings, event->code_loaded.code),
-                             });
 }
 
-// The same function at another address: the old place ends, the new one begins.
+// Rules for unwinding it do not come with it: it is walked by its frame pointer from then on.
 static void on_code_moved(struct pipeline *p, const struct event *event)
 {
-    const struct process *process = processes_find(&p->live, event->pid);
-    for (uint32_t i = atomic_load(&p->store->codes.n); process != NULL && i-- > 0;) {
-        struct code_row *row = store_code_mut(p->store, i);
-        if (row->process == process->id && row->index == event->code_moved.index &&
-            row->addr == event->code_moved.from_addr && atomic_load(&row->ended_ns) == 0) {
-            atomic_store(&row->ended_ns, p->last_ns);
-            store_add_code(p->store, &(struct code_row){
-                                         .process = row->process,
-                                         .addr = event->code_moved.to_addr,
-                                         .size_bytes = event->code_moved.size_bytes,
-                                         .index = row->index,
-                                         .loaded_ns = p->last_ns,
-                                         .name = row->name,
-                                         .code = row->code,
-                                     });
-            return;
-        }
+    struct process *process = processes_find(&p->live, event->pid);
+    if (process != NULL && jit_code_moved(&p->jit, process->id, &process->jit, event, p->last_ns)) {
+        unwinder_add_code(&p->stacks.unwinder, process, event->code_moved.to_addr,
+                          event->code_moved.size_bytes, (struct slice){0});
     }
 }
 
@@ -372,6 +397,10 @@ static void on_thread_named(struct pipeline *p, const struct event *event)
 static void on_exec(struct pipeline *p, const struct event *event)
 {
     p->began = true;
+    struct process *process = processes_find(&p->live, event->pid);
+    if (process != NULL) {
+        jit_code_exec(&p->jit, &process->jit, p->last_ns);
+    }
     thread_id thread = processes_exec(&p->live, event->pid, event->exec.name, p->last_ns);
     if (thread != THREAD_NONE) {
         waits_runs(&p->waits, thread, event->time_ns, p->last_ns);
@@ -389,6 +418,9 @@ static void on_lost(struct pipeline *p, const struct event *event)
 
 static void keep_time(struct pipeline *p, const struct event *event)
 {
+    if (event->kind == EVENT_CODE_LOADED || event->kind == EVENT_CODE_MOVED) {
+        return; // claims of the target, known when they are
+    }
     if (event->time_ns < p->last_ns) {
         // What was there before the recording began may well carry an earlier time.
         if (event->time_ns >= p->store->started_ns) {

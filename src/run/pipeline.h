@@ -17,6 +17,7 @@
 #include "event/event.h"
 #include "image/library.h"
 #include "run/heat.h"
+#include "run/jit_reader.h"
 #include "run/processes.h"
 #include "run/stack_builder.h"
 #include "run/waker_stacks.h"
@@ -28,6 +29,8 @@ struct pipeline {
     struct processes_live live;
     struct waits waits;
     struct map image_by_library; // library id -> image_id, of files, the vdso and the kernel
+    struct jit_code jit;
+    struct jit_reader *jit_reader; // hears where JITs tell what they make; borrowed, NULL: nobody
     uint64_t last_ns;
     bool began; // an exec or a sample was seen: the launched program did start
     struct stack_builder stacks;

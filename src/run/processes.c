@@ -10,6 +10,7 @@ void processes_init(struct processes_live *live, struct store *store, struct wai
 static void process_free(struct process *process)
 {
     space_fini(&process->space);
+    jit_process_fini(&process->jit);
     code_rules_fini(&process->code_rules);
     image_root_unref(process->root);
     free(process);
@@ -109,10 +110,11 @@ static struct process *add(struct processes_live *live, uint32_t pid, uint32_t p
         space_clear(&process->space, &live->space_versions);
         code_rules_clear(&process->code_rules);
         image_root_unref(TAKE(process->root));
+        jit_process_fini(&process->jit);
     }
+    jit_process_init(&process->jit);
     process->pid = pid;
     process->id = id;
-    process->anonymous_image = IMAGE_NONE;
     process->wants_main_image = true;
     return process;
 }
@@ -235,7 +237,6 @@ thread_id processes_exec(struct processes_live *live, uint32_t pid, struct slice
     end_threads(live, process, thread, time_ns);
     space_clear(&process->space, &live->space_versions);
     code_rules_clear(&process->code_rules);
-    process->anonymous_image = IMAGE_NONE;
     process->wants_main_image = true;
     if (thread == THREAD_NONE) { // the first one of it, or another one takes over the tid
         thread = add_thread(live, pid, pid, 0, time_ns);

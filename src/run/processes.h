@@ -13,6 +13,7 @@
 #include "image/library.h"
 #include "image/space.h"
 #include "run/code_rules.h"
+#include "run/jit_code.h"
 #include "run/waits.h"
 #include "store/store.h"
 
@@ -22,7 +23,7 @@ struct process {
     struct space space;
     struct code_rules code_rules; // of code that it made; a forked child begins without
     struct image_root *root;      // to open its files with; NULL until the first one
-    image_id anonymous_image;     // its memory without a file; IMAGE_NONE until there is some
+    struct jit_process jit;       // its memory without a file, and what lies there
     bool wants_main_image;        // the next file that it maps is the program itself
     thread_id first_thread;       // of those that live; THREAD_NONE
 };

@@ -47,14 +47,15 @@ struct session {
     struct run *run;
     struct capture *capture;
     struct pipeline *pipeline;
-    int tap_fd; // -1: none
+    struct jit_reader *jit; // NULL in a replay: its file has what was read then
+    int tap_fd;             // -1: none
     struct text tap;
     uint64_t n_events; // in this drain
     int idle_drains;
     uint64_t began_ns;
 };
 
-static void take_event(void *context, const struct event *event)
+static void apply_event(void *context, const struct event *event)
 {
     struct session *s = context;
     s->n_events++;
@@ -62,6 +63,16 @@ static void take_event(void *context, const struct event *event)
         wire_put(&s->tap, event);
     }
     pipeline_apply(s->pipeline, event);
+}
+
+// The backend's events, with those of the JIT reader in between.
+static void take_event(void *context, const struct event *event)
+{
+    struct session *s = context;
+    if (s->jit != NULL) {
+        jit_reader_deliver(s->jit, event->time_ns, apply_event, s);
+    }
+    apply_event(s, event);
 }
 
 static void stop_with(struct run *run, enum run_stop_reason reason)
@@ -111,9 +122,9 @@ static void flush_tap(struct session *s)
 
 // ---- The thread -------------------------------------------------------------------------------
 
-// How long the capture thread may look away: until the rings are half full of what busy threads
-// fill them with. A stream that is replayed waits for whatever it needs, so that it always gives
-// the same.
+// How long the capture thread may look away: until the rings are nearly full of what busy threads
+// fill them with. A stream that is replayed waits for whatever it needs, so that it always gives the
+// same.
 static uint64_t patience_ns(const struct session *s)
 {
     const struct capture *capture = s->capture;
@@ -122,7 +133,7 @@ static uint64_t patience_ns(const struct session *s)
     }
     uint64_t of_a_ring = capture->ring_bytes / MAX(capture->n_rings, 1U);
     uint64_t per_s = (uint64_t)capture->frequency_hz * SAMPLE_BYTES;
-    return MIN(of_a_ring / 2 * NS_PER_S / per_s, (uint64_t)NS_PER_S);
+    return MIN(of_a_ring / 4 * 3 * NS_PER_S / per_s, (uint64_t)NS_PER_S);
 }
 
 // The rings fill up while others have the CPU: where that is permitted, they have it less.
@@ -154,6 +165,9 @@ static int arm(struct session *s, struct err *reterr)
     atomic_store(&run->vitals.rings, s->capture->n_rings);
     atomic_store(&run->vitals.ring_bytes, s->capture->ring_bytes);
     s->pipeline = pipeline_new(run->store, run->library);
+    if (run->params.replay_path == NULL) {
+        s->pipeline->jit_reader = s->jit = jit_reader_new();
+    }
     s->pipeline->stacks.unwinder.patience_ns = patience_ns(s);
     s->pipeline->stacks.unwinds = run->params.request.unwind &&
                                   run->abilities.at[CAPTURE_STACK_COPIES].available;
@@ -173,6 +187,18 @@ static void report_late_note(struct session *s)
     }
 }
 
+static void report_jit(struct session *s)
+{
+    struct run *run = s->run;
+    if (s->jit == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&run->jit_lock);
+    jit_reader_report(s->jit, &run->jit);
+    run->jit_note = s->jit->note;
+    pthread_mutex_unlock(&run->jit_lock);
+}
+
 static void report_unwinding(struct run_vitals *vitals, const struct unwinder_counts *counts)
 {
     atomic_store(&vitals->unwind_walks, counts->n_walks);
@@ -187,6 +213,7 @@ static void report_vitals(struct session *s)
 {
     struct run_vitals *vitals = &s->run->vitals;
     report_late_note(s);
+    report_jit(s);
     atomic_fetch_add(&vitals->drains, 1);
     atomic_store(&vitals->cpu_ns, clock_thread_cpu_ns());
     atomic_store(&vitals->unrecorded_cpu_ns, s->capture->unrecorded_cpu_ns);
@@ -210,8 +237,14 @@ static void deepen(struct session *s)
 static bool drain(struct session *s, bool final)
 {
     s->n_events = 0;
+    if (s->jit != NULL) {
+        jit_reader_collect(s->jit);
+    }
     int r = s->capture->backend->drain(s->capture, final, take_event, s);
     pipeline_advance(s->pipeline, s->capture->complete_ns);
+    if (s->jit != NULL) {
+        jit_reader_deliver(s->jit, s->capture->complete_ns, apply_event, s);
+    }
     deepen(s);
     pipeline_flush(s->pipeline);
     flush_tap(s);
@@ -278,6 +311,10 @@ static void record(struct session *s, bool more)
     if (atomic_load(&s->run->stop_reason) != RUN_STOP_RECORDER_ERROR) {
         drain(s, true);
     }
+    if (s->jit != NULL) {
+        jit_reader_finish(s->jit, apply_event, s);
+        flush_tap(s);
+    }
     uint64_t end_ns = s->run->params.replay_path != NULL ? 0 : clock_now_ns();
     pipeline_end(s->pipeline, end_ns);
     s->run->stopped_unix_ns = clock_unix_ns();
@@ -305,6 +342,7 @@ static void *capture_thread(void *context)
         atomic_store_explicit(&run->state, RUN_STOPPED, memory_order_release);
     }
     pipeline_free(s.pipeline);
+    jit_reader_free(s.jit);
     if (s.capture != NULL) {
         run->params.backend->close(s.capture);
     }
@@ -325,6 +363,7 @@ struct run *run_new(uint32_t id, struct run_params params, struct library *libra
     run->library = library;
     run->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     ASSERT(run->stop_fd >= 0);
+    ASSERT(pthread_mutex_init(&run->jit_lock, NULL) == 0);
     // Signals are the loop's business: its signalfd must be the one that gets them.
     sigset_t all;
     sigset_t before;
@@ -358,6 +397,8 @@ void run_free(struct run *run)
     run_request_stop(run);
     run_retire(run);
     store_free(run->store);
+    vec_fini(&run->jit.list);
+    pthread_mutex_destroy(&run->jit_lock);
     free(run->params.label);
     free(run->params.replay_path);
     free(run->params.tap_path);

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "capture/capture.h"
 #include "image/library.h"
+#include "run/jit_reader.h"
 #include "store/store.h"
 
 #include <pthread.h>
@@ -78,6 +79,9 @@ struct run {
     struct err error; // valid once RUN_FAILED, or RUN_STOPPED by a recorder error
     int error_number; // its positive errno
     struct run_vitals vitals;
+    pthread_mutex_t jit_lock; // of these two:
+    struct jit_reports jit;   // the files in which JITs told what they made
+    struct err jit_note;      // what went wrong with reading them
     pthread_t thread;
     int stop_fd; // an eventfd; readable: stop. -1 once retired, when there is no thread either
 };

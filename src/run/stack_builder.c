@@ -113,7 +113,9 @@ static stack_id push_frame(struct stack_builder *b, const struct process *proces
 {
     struct frame_row frame = resolve(b, process, addr, leaf);
     if (frame.image != 0) {
-        library_want(b->library, store_image(b->store, frame.image)->library);
+        const struct image_row *image = store_image(b->store, frame.image);
+        library_want(b->library, image->library);
+        b->met_anonymous |= image->kind == IMAGE_ROW_ANONYMOUS;
     }
     uint32_t n_frames = atomic_load_explicit(&b->store->stacks.n_frames, memory_order_relaxed);
     frame_id id = stacks_frame(&b->store->stacks, &frame);
@@ -204,9 +206,11 @@ struct built_stack stack_builder_push(struct stack_builder *builder, const struc
                                       uint32_t tid, const struct event_stack *stack)
 {
     struct unwound user = unwinder_walk(&builder->unwinder, process, stack);
+    builder->met_anonymous = false;
     uint32_t n_kernel = MIN(stack->n_kernel, (uint32_t)LIMIT_STACK_DEPTH);
     struct way way = {.stack = STACK_ROOT};
     if (user.n > 0) {
+        user.image = jit_process_home(&process->jit, builder->store, user.image);
         stack_id root = user.is_truncated ? find_marker(builder, &user) : STACK_ROOT;
         way = push_user(builder, process, tid, root, user.addrs, user.n);
     }
@@ -220,5 +224,6 @@ struct built_stack stack_builder_push(struct stack_builder *builder, const struc
         .stack = way.stack,
         .n_frames = user.n + n_kernel,
         .is_truncated = user.is_truncated,
+        .is_in_anonymous = builder->met_anonymous,
     };
 }

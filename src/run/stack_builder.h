@@ -25,6 +25,7 @@ struct stack_builder {
     image_id kernel_image;    // IMAGE_NONE until a kernel frame is seen
     image_id truncated_image; // until a stack lacks callers
     struct map markers;       // truncation_off() -> stack
+    bool met_anonymous;       // the stack at hand has a new frame in memory without a file
     bool unwinds;             // stacks come with copies: rules are worth reading early
     VEC(uint32_t) short_tids; // threads whose copies were too short, each once; the owner clears it
     struct edges edges;
@@ -43,6 +44,7 @@ struct built_stack {
     stack_id stack;    // STACK_ROOT when there is no frame
     uint32_t n_frames; // without the marker
     bool is_truncated;
+    bool is_in_anonymous; // in part, in a place that was not met before
 };
 
 // `process` may be NULL when there is no user part.

@@ -289,11 +289,31 @@ static struct unwound take_chain(const struct event_stack *stack)
     };
 }
 
+// Of a run whose stacks are copied, one without a copy: there were too many of them. By itself the
+// chain may leave out callers, or lead nowhere; so it is whole only where its end shows that.
+static struct unwound take_uncopied(struct unwinder *u, const struct process *process,
+                                    const struct event_stack *stack)
+{
+    struct unwound unwound = take_chain(stack);
+    if (unwound.n < 2 || unwound.is_truncated) {
+        unwound.why = unwound.is_truncated ? unwound.why : TRUNCATED_NOT_COPIED;
+        unwound.is_truncated = unwound.n > 0;
+        return unwound;
+    }
+    u->process = process;
+    unwound.n = 1 + count_in_code(u, stack->user + 1, unwound.n - 1);
+    bool is_whole = unwound.n == stack->n_user && is_outermost(u, stack->user[unwound.n - 1]);
+    unwound.is_truncated = !is_whole;
+    unwound.why = TRUNCATED_NOT_COPIED;
+    return unwound;
+}
+
 struct unwound unwinder_walk(struct unwinder *unwinder, const struct process *process,
                              const struct event_stack *stack)
 {
     if (process == NULL || !can_walk(stack)) {
-        return take_chain(stack);
+        bool others_are_copied = process != NULL && unwinder->counts.n_walks > 0;
+        return others_are_copied ? take_uncopied(unwinder, process, stack) : take_chain(stack);
     }
     unwinder->process = process;
     struct unwind_result result = walk(unwinder, stack);

@@ -71,6 +71,30 @@ static void put_unexplained_waits(struct json *j, struct analysis *analysis)
     unexplained_fini(&unexplained);
 }
 
+static void put_jit(struct json *j, struct run *run)
+{
+    pthread_mutex_lock(&run->jit_lock);
+    json_key(j, "jit");
+    json_array_begin(j);
+    for (size_t i = 0; i < run->jit.list.n; i++) {
+        const struct jit_report *report = &run->jit.list.at[i];
+        json_object_begin(j);
+        json_u64_field(j, "pid", report->pid);
+        json_string_field(j, "kind", jit_source_kind_name(report->kind));
+        json_string_field(j, "path", report->path);
+        json_u64_field(j, "codes", report->codes);
+        json_u64_field(j, "bytes", report->bytes);
+        json_u64_field(j, "bad", report->bad);
+        json_u64_field(j, "skipped", report->skipped);
+        json_u64_field(j, "backwards", report->backwards);
+        json_string_field(j, "note", report->note.text);
+        json_object_end(j);
+    }
+    json_array_end(j);
+    json_string_field(j, "jit_note", run->jit_note.text);
+    pthread_mutex_unlock(&run->jit_lock);
+}
+
 static void put_truncations(struct json *j, const struct analysis *analysis)
 {
     struct truncations truncations = {0};
@@ -138,6 +162,7 @@ void report_put(struct text *to, struct analysis *analysis)
     json_u64_field(&j, "frames", atomic_load(&store->stacks.n_frames));
     put_capture(&j, run);
     put_images(&j, analysis);
+    put_jit(&j, analysis->run);
     json_object_end(&j);
     json_object_end(&j);
 }

@@ -15,6 +15,7 @@ const char *truncation_name(enum truncation truncation)
         [TRUNCATED_LOST] = "lost",
         [TRUNCATED_TOO_DEEP] = "too_deep",
         [TRUNCATED_NOT_LOADED] = "not_loaded",
+        [TRUNCATED_NOT_COPIED] = "not_copied",
     };
     ASSERT(truncation < TRUNCATION_COUNT);
     return names[truncation];
@@ -36,6 +37,8 @@ const char *account_name(enum account account)
         [ACCOUNT_PLACES_UNMAPPED] = "places_unmapped",
         [ACCOUNT_SAMPLES_DROPPED] = "samples_dropped",
         [ACCOUNT_ROWS_DROPPED] = "rows_dropped",
+        [ACCOUNT_JIT_CODES_DROPPED] = "jit_codes_dropped",
+        [ACCOUNT_JIT_BYTES_DROPPED] = "jit_bytes_dropped",
         [ACCOUNT_SWITCHES_UNPAIRED] = "switches_unpaired",
     };
     ASSERT(account >= 0 && account < ACCOUNT_COUNT);
@@ -238,7 +241,7 @@ image_id store_add_image(struct store *store, const struct image_row *image)
 
 uint32_t store_add_code(struct store *store, const struct code_row *code)
 {
-    uint32_t id = next_id(&store->codes.n, LIMIT_CODES);
+    uint32_t id = next_id(&store->codes.n, LIMIT_JIT_CODES);
     if (id == CODE_NONE) {
         return CODE_NONE;
     }
@@ -275,6 +278,11 @@ struct thread_row *store_thread_mut(struct store *store, thread_id thread)
 struct process_row *store_process_mut(struct store *store, process_id process)
 {
     return column_put(&store->processes.rows, process);
+}
+
+struct image_row *store_image_mut(struct store *store, image_id image)
+{
+    return column_put(&store->images.rows, image);
 }
 
 struct code_row *store_code_mut(struct store *store, uint32_t code)

@@ -233,6 +233,7 @@ enum truncation {
     TRUNCATED_LOST, // led to memory that is no code
     TRUNCATED_TOO_DEEP,
     TRUNCATED_NOT_LOADED, // the unwinding information of that file was still being read
+    TRUNCATED_NOT_COPIED, // there were too many stacks to copy each
     TRUNCATION_COUNT
 };
 
@@ -256,6 +257,8 @@ struct image_row {
     // process). Code of a JIT may be another one at the same address later: see run/jit_code.h.
     process_id process;
     uint64_t since_ns;
+    _Atomic uint64_t until_ns; // its frames are older than this, as far as is known; it may only
+                               // become less
 };
 
 // Whether `library` knows its symbols: it is a binary, and not just memory or a word for something.
@@ -283,7 +286,7 @@ struct code_row {
     string_id code; // its bytes; 0 when not known
 };
 
-enum { CODE_NONE = UINT32_MAX, LIMIT_CODES = 1 << 22 };
+enum { CODE_NONE = UINT32_MAX };
 
 struct codes {
     struct column rows;
@@ -307,6 +310,8 @@ enum account {
     ACCOUNT_PLACES_UNMAPPED,   // distinct call sites where nothing was mapped
     ACCOUNT_SAMPLES_DROPPED,   // the run is full
     ACCOUNT_ROWS_DROPPED,      // the same for intervals, wakeups and counters
+    ACCOUNT_JIT_CODES_DROPPED, // functions of JITs beyond the limit: they have no name
+    ACCOUNT_JIT_BYTES_DROPPED, // instructions of such functions that were not kept
     ACCOUNT_SWITCHES_UNPAIRED, // a thread came back that had not left, or left twice: some were
                                // lost
     ACCOUNT_COUNT
@@ -384,6 +389,7 @@ const struct code_row *store_code(const struct store *store, uint32_t code);
 // For the writer to change those fields.
 struct thread_row *store_thread_mut(struct store *store, thread_id thread);
 struct process_row *store_process_mut(struct store *store, process_id process);
+struct image_row *store_image_mut(struct store *store, image_id image);
 struct code_row *store_code_mut(struct store *store, uint32_t code);
 
 // What the thread does at the end of the recording so far. False: it is on a CPU, or has ended.

@@ -202,18 +202,30 @@ def test_depth_of_200(server, target):
     run = server.record([target("deep"), "200"], "-F", FAST)
     assert_ended(run)
     top, flame = settled(server)
-    # The kernel walks so many user frames; kernel frames of the same sample count too.
+    line = [f"d{i:03d}" for i in range(200)]
+    assert_share(flame.at("main", *line), top.samples, 1, "the whole line below main")
+    for name in line:
+        assert_share(top.total_samples(name), top.samples, 1, name)
+    assert top.health["truncated_pct"] < 5
+
+
+def test_depth_of_200_by_frame_pointers(server, target):
+    """The kernel walks so many user frames; kernel frames of the same sample count too."""
+    run = server.record([target("deep"), "200"], "-F", FAST, "--no-dwarf-unwind")
+    assert_ended(run)
+    top, flame = settled(server)
     seen = min(200, sysctl("kernel.perf_event_max_stack"))
     inner = [f"d{i:03d}" for i in range(200 - seen, 200)]
-    assert_share(flame.at(*inner), top.samples, 1, f"the innermost {seen} of the line")
     for name in inner:
         assert_share(top.total_samples(name), top.samples, 1, name)
-    if seen < 200:
-        assert top.total_samples(f"d{200 - seen - 2:03d}") <= 0.02 * top.samples
-        assert top.health["truncated_pct"] > 95, "stacks without their outer end are counted as truncated"
-        assert top.health["truncated_samples"] > 0.95 * top.samples
-    else:
+    if seen == 200:
         assert_share(flame.at("main", *inner), top.samples, 1, "the whole line below main")
+        return
+    assert_share(flame.at("[truncated: more frames than are kept]", *inner), top.samples, 1,
+                 f"the innermost {seen} of the line")
+    assert top.total_samples(f"d{200 - seen - 2:03d}") <= 0.02 * top.samples
+    assert top.health["truncated_pct"] > 95, "stacks without their outer end are counted as truncated"
+    assert top.health["truncated"]["too_deep"] == top.health["truncated_samples"] > 0.95 * top.samples
 
 
 def test_recursion_counts_once(server, target):

@@ -11,22 +11,23 @@ import subprocess
 import pytest
 
 from stax import Truth, assert_share, needs_program, needs_root
-from unwinding import Expected, check_counts, check_unread, in_short, is_truncated, share_that_fits, stacks_of, whole_flame
+from unwinding import (
+    Expected, check_counts, check_unread, in_short, is_truncated, share_that_fits, stacks_of, whole_flame)
 from waiting import intervals_of, skip_unless
 
 HZ = 2000
 CPU_MS = 500
 WHOLE = 0.99
-# Four of a thousand samples of a program that does nothing but throw lie where libgcc changes its own frame into that
-# of the handler: neither perf nor gdb knows the way from there.
+# Four of a thousand samples of a program that does nothing but throw lie where libgcc changes its own frame into
+# that of the handler: perf does not know the way from there either.
 LESS_WHOLE = {"throw": 0.985}
 
 # Stacks that are longer than a first copy of them.
 DEEP = ["recursion", "bottomless", "big_12", "big_24", "big_48", "signal_near"]
 SHALLOW = [
-    "plain", "tail", "mutual", "alloca", "big_100", "untouched", "qsort", "bsearch", "once", "stub", "vdso", "plugin",
-    "signal", "raise", "signal_far", "coroutine", "longjmp", "thread", "clone", "fault", "aligned", "asm_cfi", "asm_fp",
-    "asm_bare", "asm_zero", "asm_decoy", "asm_leaf", "made_fp", "made_bare",
+    "plain", "tail", "mutual", "alloca", "big_100", "untouched", "qsort", "bsearch", "once", "stub", "vdso",
+    "plugin", "signal", "raise", "signal_far", "coroutine", "longjmp", "thread", "clone", "fault", "aligned",
+    "asm_cfi", "asm_fp", "asm_bare", "asm_zero", "asm_decoy", "asm_leaf", "made_fp", "made_bare",
 ]
 CXX = ["throw", "cleanup", "virtual"]
 # What a user without privileges records, too: a few of each sort.
@@ -60,7 +61,8 @@ def check(server, expected, start_ns=0):
     check_counts(flame, stacks)
     share, wrong = share_that_fits(expected, stacks)
     assert flame.samples > 200, "too few samples to say anything"
-    assert share >= LESS_WHOLE.get(expected.kind, WHOLE), f"{100 * share:.1f} % of {flame.samples} stacks are right, not:\n{in_short(wrong)}"
+    assert share >= LESS_WHOLE.get(expected.kind, WHOLE), (
+        f"{100 * share:.1f} % of {flame.samples} stacks are right, not:\n{in_short(wrong)}")
     health = flame.answer["health"]
     unread = health["truncated"]["not_loaded"]
     check_unread(stacks)

@@ -7,8 +7,8 @@ import re
 
 from stax import SANITIZED, Flame
 
-# The recorder waits a little for the rules of a file to be read, but does not stop for them: on a busy machine, and with
-# sanitizers, the first stacks lack callers, and say so. How many of a run's may.
+# The recorder waits a little for the rules of a file to be read, but does not stop for them: on a busy machine, and
+# with sanitizers, the first stacks lack callers, and say so. How many of a run's may.
 UNREAD = 0.5 if SANITIZED else 0.05
 
 

@@ -38,11 +38,14 @@
 
 enum { SETTLE_NS = 10 * NS_PER_MS }; // no thread takes that long to be born
 
-// Stacks of one kind, which may become too many.
+// Stacks of one kind, which may become too many: first to be copied, then to be taken at all.
 struct governed {
-    struct governor governor;
     enum perf_meaning meaning;
-    uint64_t price; // of those of this drain
+    enum perf_stacks how;
+    struct governor stacks;
+    struct governor copies;
+    uint64_t n;     // of those of this drain
+    uint64_t price; // of those that were copied
 };
 
 struct linux_capture {
@@ -303,6 +306,13 @@ static int add_threads(struct linux_capture *c, struct err *reterr)
     return r;
 }
 
+static void governed_init(struct governed *governed, enum perf_meaning meaning, uint64_t now_ns)
+{
+    *governed = (struct governed){.meaning = meaning, .how = PERF_STACKS_COPIED};
+    governor_init(&governed->stacks, now_ns);
+    governor_init(&governed->copies, now_ns);
+}
+
 static int arm(struct linux_capture *c, struct err *reterr)
 {
     const struct capture_request *request = &c->request;
@@ -311,10 +321,8 @@ static int arm(struct linux_capture *c, struct err *reterr)
     // Before the first event can write: no record is older than what we tell from /proc.
     c->base.started_ns = clock_now_ns();
     c->merge.round_ns = c->base.started_ns;
-    c->switch_stacks.meaning = PERF_MEANS_SWITCH_OUT;
-    c->waker_stacks.meaning = PERF_MEANS_WAKEUP;
-    governor_init(&c->switch_stacks.governor, c->base.started_ns);
-    governor_init(&c->waker_stacks.governor, c->base.started_ns);
+    governed_init(&c->switch_stacks, PERF_MEANS_SWITCH_OUT, c->base.started_ns);
+    governed_init(&c->waker_stacks, PERF_MEANS_WAKEUP, c->base.started_ns);
     add_wakeups(c);
     int r = add_threads(c, reterr);
     if (c->set.features.switch_stacks && !c->set.switch_stacks) {
@@ -527,7 +535,8 @@ static enum perf_outcome take_switch_stack(struct linux_capture *c,
         perf_sample_stack(layout, record, &sample, &c->regs, &stack);
         switches_hold(&c->switches, ring, stamp.tid, &stack);
     }
-    c->switch_stacks.price += governor_price(sample.copy.n);
+    c->switch_stacks.n++;
+    c->switch_stacks.price += sample.copy.n > 0 ? governor_price(sample.copy.n) : 0;
     return PERF_E_IGNORED; // the event is the switch
 }
 
@@ -565,7 +574,7 @@ static enum perf_outcome take_record(struct linux_capture *c, const struct perf_
     }
     bool is_sample = record->type == PERF_RECORD_SAMPLE;
     if (is_sample && layout->meaning == PERF_MEANS_WAKEUP) {
-        c->waker_stacks.price += layout->callchain ? governor_price(0) : 0;
+        c->waker_stacks.n += layout->callchain;
         return wakeups_take(&c->wakeups, layout, record, &c->set.rings[ring], ring, time_ns, event);
     }
     wakeups_interrupt(&c->wakeups, ring);
@@ -638,13 +647,18 @@ static bool is_crowded(const struct linux_capture *c)
     return c->set.copy_bytes > 0 && perf_merge_held_bytes(&c->merge) > c->set.ring_bytes / 4;
 }
 
-static void govern(struct linux_capture *c, struct governed *stacks, bool crowded, uint64_t now_ns)
+static void govern(struct linux_capture *c, struct governed *governed, bool crowded,
+                   uint64_t now_ns)
 {
-    bool was_on = stacks->governor.on;
-    bool on = governor_pay(&stacks->governor, stacks->price, crowded, now_ns);
-    stacks->price = 0;
-    if (on != was_on) {
-        perf_set_take_stacks(&c->set, stacks->meaning, on);
+    enum perf_stacks how = PERF_STACKS_NONE;
+    bool copied = governor_pay(&governed->copies, governed->price, crowded, now_ns);
+    if (governor_pay(&governed->stacks, governed->n, false, now_ns)) {
+        how = copied ? PERF_STACKS_COPIED : PERF_STACKS_PLAIN;
+    }
+    governed->n = governed->price = 0;
+    if (how != governed->how) {
+        governed->how = how;
+        perf_set_take_stacks(&c->set, governed->meaning, how);
     }
 }
 
@@ -661,8 +675,7 @@ static void deepen_due(struct linux_capture *c)
     struct err why = {0};
     for (struct deep_thread *thread; (thread = deep_take_due(&c->deep)) != NULL;) {
         uint64_t since_ns;
-        int r = perf_set_deepen(&c->set, thread->tid, thread->level + 1,
-                                c->switch_stacks.governor.on, &since_ns, &why);
+        int r = perf_set_deepen(&c->set, thread->tid, thread->level + 1, &since_ns, &why);
         if (r == PERF_SET_OK) {
             deep_step(thread, since_ns);
         } else if (r < 0) {

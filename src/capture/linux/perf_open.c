@@ -34,6 +34,7 @@ enum {
 enum {
     LAYOUT_CPU_TIME,
     LAYOUT_SWITCH_OUT,
+    LAYOUT_SWITCH_PLAIN, // without a copy, where the one above has one
     LAYOUT_WAKEUP,
     LAYOUT_WAKER_STACK,
     LAYOUT_DEEP, // CPU time and switch-out of level 1, of level 2 …
@@ -460,9 +461,12 @@ static void describe_thread_layouts(struct perf_set *set, uint32_t first, uint32
 {
     struct perf_layout layout = {.meaning = PERF_MEANS_SWITCH_OUT,
                                  .callchain = true,
-                                 .regs = set->copy_bytes > 0 ? perf_regs_of_host() : NULL,
                                  .level = level,
                                  .max_stack = set->features.max_stack};
+    if (level == 0) {
+        set->layouts.at[LAYOUT_SWITCH_PLAIN] = layout;
+    }
+    layout.regs = set->copy_bytes > 0 ? perf_regs_of_host() : NULL;
     set->layouts.at[first + LAYOUT_SWITCH_OUT] = layout;
     layout.meaning = PERF_MEANS_CPU_TIME;
     layout.weight_ns = NS_PER_S / set->options.frequency_hz;
@@ -498,7 +502,10 @@ static void choose_copies(struct perf_set *set)
 int perf_set_open(struct perf_set *set, const struct perf_features *features,
                   const struct perf_options *options, struct err *note, struct err *reterr)
 {
-    *set = (struct perf_set){.features = *features, .options = *options};
+    *set = (struct perf_set){.features = *features,
+                             .options = *options,
+                             .switch_stacks_how = PERF_STACKS_COPIED,
+                             .waker_stacks_how = PERF_STACKS_COPIED};
     set->extras_limit = raise_descriptor_limit();
     set->switch_stacks = features->switch_stacks;
     int r = find_cpus(&set->cpus, reterr);
@@ -577,10 +584,12 @@ static int add_event(struct perf_set *set, uint32_t layout, struct perf_event_at
     }
     map_set(&set->layouts.by_id, id, layout);
     enum perf_meaning meaning = set->layouts.at[layout].meaning;
+    bool copies = set->layouts.at[layout].regs != NULL;
     vec_push(&set->events, (struct perf_event_fd){.fd = take_fd(&fd),
                                                   .meaning = meaning,
                                                   .extra = meaning == PERF_MEANS_SWITCH_OUT ||
                                                            layout == LAYOUT_WAKER_STACK,
+                                                  .copies = copies,
                                                   .level = set->layouts.at[layout].level,
                                                   .tid = tid,
                                                   .id = id});
@@ -656,10 +665,23 @@ static int add_events(struct perf_set *set, uint32_t layout, struct perf_event_a
     return 0;
 }
 
+// Of stacks that may be copied there are two events, one of which is on; of others just one.
+static bool is_on(const struct perf_set *set, const struct perf_event_fd *event)
+{
+    enum perf_stacks how = event->meaning == PERF_MEANS_WAKEUP ? set->waker_stacks_how
+                                                               : set->switch_stacks_how;
+    bool has_twin = event->meaning == PERF_MEANS_SWITCH_OUT && set->copy_bytes > 0;
+    return has_twin ? how == (event->copies ? PERF_STACKS_COPIED : PERF_STACKS_PLAIN)
+                    : how != PERF_STACKS_NONE;
+}
+
 static void enable_since(struct perf_set *set, size_t first)
 {
     for (size_t i = first; i < set->events.n; i++) {
-        ioctl(set->events.at[i].fd, PERF_EVENT_IOC_ENABLE, 0);
+        const struct perf_event_fd *event = &set->events.at[i];
+        if (!event->extra || is_on(set, event)) {
+            ioctl(event->fd, PERF_EVENT_IOC_ENABLE, 0);
+        }
     }
 }
 
@@ -696,6 +718,12 @@ static void add_switch_stacks(struct perf_set *set, uint32_t tid)
     struct perf_event_attr attr = switch_out_attr(set, set->copy_bytes);
     inherit(set, &attr);
     int r = add_events(set, LAYOUT_SWITCH_OUT, attr, tid, &why);
+    if (r == PERF_SET_OK && set->copy_bytes > 0) {
+        attr = switch_out_attr(set, 0);
+        inherit(set, &attr);
+        attr.enable_on_exec = 0;
+        r = add_events(set, LAYOUT_SWITCH_PLAIN, attr, tid, &why);
+    }
     if (r == -EACCES || r == -EPERM) {
         err_set(&why, -r, "perf_event_open: %s", strerror(-r));
     }
@@ -744,8 +772,8 @@ static int add_deep(struct perf_set *set, uint32_t tid, uint32_t level, struct e
     return r;
 }
 
-int perf_set_deepen(struct perf_set *set, uint32_t tid, uint32_t level, bool stacks_on,
-                    uint64_t *ret_since_ns, struct err *reterr)
+int perf_set_deepen(struct perf_set *set, uint32_t tid, uint32_t level, uint64_t *ret_since_ns,
+                    struct err *reterr)
 {
     ASSERT(level >= 1 && level <= set->top_level);
     size_t first = set->events.n;
@@ -758,11 +786,7 @@ int perf_set_deepen(struct perf_set *set, uint32_t tid, uint32_t level, bool sta
                    ? err_set(reterr, -r, "perf_event_open: %s", strerror(-r))
                    : r;
     }
-    for (size_t i = first; i < set->events.n; i++) {
-        if (!set->events.at[i].extra || stacks_on) {
-            ioctl(set->events.at[i].fd, PERF_EVENT_IOC_ENABLE, 0);
-        }
-    }
+    enable_since(set, first);
     *ret_since_ns = clock_now_ns();
     of_level.from_level = 1;
     of_level.to_level = level;
@@ -797,12 +821,14 @@ int perf_set_add_wakeups(struct perf_set *set, struct err *reterr)
 }
 
 // Threads that inherited the event go along with it.
-void perf_set_take_stacks(struct perf_set *set, enum perf_meaning meaning, bool on)
+void perf_set_take_stacks(struct perf_set *set, enum perf_meaning meaning, enum perf_stacks how)
 {
-    unsigned long request = on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE;
+    *(meaning == PERF_MEANS_WAKEUP ? &set->waker_stacks_how : &set->switch_stacks_how) = how;
     for (size_t i = 0; i < set->events.n; i++) {
-        if (set->events.at[i].extra && set->events.at[i].meaning == meaning) {
-            ioctl(set->events.at[i].fd, request, 0);
+        const struct perf_event_fd *event = &set->events.at[i];
+        if (event->extra && event->meaning == meaning) {
+            bool on = is_on(set, event);
+            ioctl(event->fd, on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
         }
     }
 }

@@ -4,6 +4,7 @@
 //
 //     thread × CPU ─► event: samples by CPU time, switches, life, code ─┐ PERF_EVENT_IOC_SET_OUTPUT
 //     thread × CPU ─► event: the stack at a switch-out, where permitted ├──► ring of that CPU
+//     thread × CPU ─► the same without a copy: one of these two is on   │
 //     some threads × CPU ─► both again, with longer copies of the stack │
 //              CPU ─► event: every wakeup, where permitted              │
 //              CPU ─► event: the stack of some wakeups ─────────────────┘
@@ -63,6 +64,7 @@ struct perf_event_fd {
     int fd;
     enum perf_meaning meaning;
     bool extra;     // takes stacks that can be done without
+    bool copies;    // with registers and a copy
     uint32_t level; // of its layout
     uint32_t tid;   // 0: of a whole CPU
     uint64_t id;    // stands in its records, and in those of the threads that inherited it
@@ -74,6 +76,9 @@ struct perf_options {
     bool follow;  // child processes inherit, too
     bool copies;  // stacks come with registers and a copy: only with features.copies
 };
+
+// How stacks that can be done without are taken at the moment.
+enum perf_stacks { PERF_STACKS_NONE, PERF_STACKS_PLAIN, PERF_STACKS_COPIED };
 
 struct perf_set {
     struct perf_features features;
@@ -89,7 +94,9 @@ struct perf_set {
     uint64_t lost_before; // by events that are closed by now
     uint64_t closed_ns;   // when the latest were closed whose ids are still in `layouts`, or 0
     int extras_limit;     // an extra event gets no descriptor of this number or above
-    bool switch_stacks;   // are being recorded
+    enum perf_stacks switch_stacks_how;
+    enum perf_stacks waker_stacks_how;
+    bool switch_stacks;          // are being recorded
     struct err no_switch_stacks; // why not, when they could have been
 };
 
@@ -113,11 +120,10 @@ int perf_set_add_thread(struct perf_set *set, uint32_t tid, struct err *reterr);
 void perf_set_remove_thread(struct perf_set *set, uint32_t tid);
 
 // Also records this thread, not those that it starts, with copies of this level (1 to top_level),
-// and ends the recording with copies of lower levels above 0. `stacks_on`: those of switch-outs are
-// being taken now. All that happens from *ret_since_ns on is recorded. PERF_SET_OK, PERF_SET_E_GONE
-// or a negative errno; nothing has changed then.
-int perf_set_deepen(struct perf_set *set, uint32_t tid, uint32_t level, bool stacks_on,
-                    uint64_t *ret_since_ns, struct err *reterr);
+// and ends the recording with copies of lower levels above 0. All that happens from *ret_since_ns on
+// is recorded. PERF_SET_OK, PERF_SET_E_GONE or a negative errno; nothing has changed then.
+int perf_set_deepen(struct perf_set *set, uint32_t tid, uint32_t level, uint64_t *ret_since_ns,
+                    struct err *reterr);
 
 // Ends what perf_set_deepen() began.
 void perf_set_undeepen(struct perf_set *set, uint32_t tid);
@@ -126,8 +132,9 @@ void perf_set_undeepen(struct perf_set *set, uint32_t tid);
 // errno.
 int perf_set_add_wakeups(struct perf_set *set, struct err *reterr);
 
-// Takes stacks of this kind (PERF_MEANS_SWITCH_OUT, PERF_MEANS_WAKEUP), or none for now.
-void perf_set_take_stacks(struct perf_set *set, enum perf_meaning meaning, bool on);
+// Takes stacks of this kind (PERF_MEANS_SWITCH_OUT, PERF_MEANS_WAKEUP) in this way from now on.
+// What is not copied anyway is the same with PERF_STACKS_COPIED and PERF_STACKS_PLAIN.
+void perf_set_take_stacks(struct perf_set *set, enum perf_meaning meaning, enum perf_stacks how);
 
 // All records up to this time have been read: forgets the ids of events that were closed before.
 void perf_set_forget_closed(struct perf_set *set, uint64_t read_until_ns);
