@@ -235,9 +235,19 @@ static bool keeps_frame(struct unwinder *u, uint64_t addr)
     return rule == NULL || unwinder_keeps_frame(u->arch, rule);
 }
 
-// How many of the `n` addresses of a chain are callers of each other: where a register that was
-// taken for a frame pointer holds something else, the chain ends in nonsense; and where a function
-// leaves it alone, the chain leaves out that one's caller.
+// How many of the `n` addresses of a chain lie in code: where a register that was taken for a frame
+// pointer holds something else, the chain ends in nonsense.
+static uint32_t count_in_code(struct unwinder *u, const uint64_t *chain, uint32_t n)
+{
+    uint32_t n_in_code = 0;
+    while (n_in_code < n && find(u, chain[n_in_code] - 1).is_code) {
+        n_in_code++;
+    }
+    return n_in_code;
+}
+
+// How many of them are callers of each other: where a function leaves the frame pointer alone, the
+// chain leaves out that one's caller.
 static uint32_t count_callers(struct unwinder *u, const uint64_t *chain, uint32_t n)
 {
     uint32_t n_callers = 0;
@@ -302,7 +312,9 @@ static struct unwound take_uncopied(struct unwinder *u, const struct process *pr
     }
     u->process = process;
     unwound.n = 1 + count_in_code(u, stack->user + 1, unwound.n - 1);
-    bool is_whole = unwound.n == stack->n_user && is_outermost(u, stack->user[unwound.n - 1]);
+    bool is_whole = unwound.n == stack->n_user && keeps_frame(u, stack->user[0]) &&
+                    count_callers(u, stack->user + 1, unwound.n - 1) == unwound.n - 1 &&
+                    is_outermost(u, stack->user[unwound.n - 1]);
     unwound.is_truncated = !is_whole;
     unwound.why = TRUNCATED_NOT_COPIED;
     return unwound;
