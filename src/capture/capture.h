@@ -121,6 +121,10 @@ struct capture_backend {
     // on, if it can. May be asked as often as that happens. NULL where nothing is copied.
     void (*deepen)(struct capture *capture, uint32_t tid);
 
+    // Whether whoever drains may take its time: false when what has been recorded takes up half of
+    // the room for it. NULL: always.
+    bool (*has_room)(const struct capture *capture);
+
     // Stops recording; what is in the rings can still be drained.
     void (*stop)(struct capture *capture);
 

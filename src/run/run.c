@@ -20,7 +20,8 @@
 enum { PACE_YOUNG_MS = 10, PACE_MS = 100, PACE_IDLE_MS = 200, YOUNG_MS = 500, IDLE_DRAINS = 8 };
 
 enum {
-    SAMPLE_BYTES = 9 << 10, // a record with registers and a copy of the stack
+    PATIENCE_MS = 500, // for rules, in any second
+    REPLAY_PATIENCE_S = 60,
     CAPTURE_NICE = -10,
 };
 
@@ -122,18 +123,22 @@ static void flush_tap(struct session *s)
 
 // ---- The thread -------------------------------------------------------------------------------
 
-// How long the capture thread may look away: until the rings are nearly full of what busy threads
-// fill them with. A stream that is replayed waits for whatever it needs, so that it always gives the
-// same.
-static uint64_t patience_ns(const struct session *s)
+static bool has_room(void *context)
 {
-    const struct capture *capture = s->capture;
-    if (s->run->params.replay_path != NULL) {
-        return (uint64_t)60 * NS_PER_S;
-    }
-    uint64_t of_a_ring = capture->ring_bytes / MAX(capture->n_rings, 1U);
-    uint64_t per_s = (uint64_t)capture->frequency_hz * SAMPLE_BYTES;
-    return MIN(of_a_ring / 4 * 3 * NS_PER_S / per_s, (uint64_t)NS_PER_S);
+    const struct capture *capture = context;
+    return capture->backend->has_room == NULL || capture->backend->has_room(capture);
+}
+
+// Rules of binaries are waited for as long as the rings have room. A stream that is replayed waits
+// for whatever it needs, so that it always gives the same.
+static void set_patience(struct session *s)
+{
+    struct unwinder *unwinder = &s->pipeline->stacks.unwinder;
+    uint64_t seconds_ns = (uint64_t)REPLAY_PATIENCE_S * NS_PER_S;
+    bool replay = s->run->params.replay_path != NULL;
+    unwinder->patience_ns = replay ? seconds_ns : (uint64_t)PATIENCE_MS * NS_PER_MS;
+    unwinder->may_wait = has_room;
+    unwinder->context = s->capture;
 }
 
 // The rings fill up while others have the CPU: where that is permitted, they have it less.
@@ -168,7 +173,7 @@ static int arm(struct session *s, struct err *reterr)
     if (run->params.replay_path == NULL) {
         s->pipeline->jit_reader = s->jit = jit_reader_new();
     }
-    s->pipeline->stacks.unwinder.patience_ns = patience_ns(s);
+    set_patience(s);
     s->pipeline->stacks.unwinds = run->params.request.unwind &&
                                   run->abilities.at[CAPTURE_STACK_COPIES].available;
     s->began_ns = clock_now_ns();

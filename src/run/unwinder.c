@@ -3,6 +3,8 @@
 #include "base/arch.h"
 #include "base/clock.h"
 
+enum { LOOK_UP_MS = 2 }; // from waiting, to see whether that may go on
+
 _Static_assert((int)EVENT_REGS_MAX >= (int)UNWIND_REGS, "a place for every register");
 
 void unwinder_init(struct unwinder *unwinder, const struct store *store, struct library *library)
@@ -38,7 +40,13 @@ static void wait_for(struct unwinder *u, uint32_t library_id)
     }
     map_set(&u->waited_for, library_id, 1);
     uint64_t most_ns = MIN(u->patience_ns - u->waited_then_ns, u->patience_ns / 2 + 1);
-    library_await_cfi(u->library, library_id, now_ns + most_ns);
+    uint64_t until_ns = now_ns;
+    bool done = false;
+    while (!done && until_ns < now_ns + most_ns &&
+           (u->may_wait == NULL || u->may_wait(u->context))) {
+        until_ns = MIN(until_ns + (uint64_t)LOOK_UP_MS * NS_PER_MS, now_ns + most_ns);
+        done = library_await_cfi(u->library, library_id, until_ns);
+    }
     uint64_t waited_ns = clock_now_ns() - now_ns;
     u->waited_then_ns += waited_ns;
     u->counts.waited_ns += waited_ns;

@@ -55,15 +55,17 @@ struct unwinder {
     const struct process *process; // whose stack is being walked
     enum unwind_arch arch;         // of the last stack; of this machine before the first
     struct unwinder_counts counts;
-    struct map waited_for;   // library ids: no file is waited for twice
-    uint64_t patience_ns;    // how long to wait for rules in any second; half of it for one file
+    struct map waited_for; // library ids: no file is waited for twice
+    uint64_t patience_ns;  // how long to wait for rules in any second; half of it for one file
+    bool (*may_wait)(void *context); // false: not any longer; NULL: may
+    void *context;
     uint64_t second_ns;      // when the current second of waiting began
     uint64_t waited_then_ns; // in it
     uint64_t addrs[LIMIT_STACK_DEPTH];
     struct unwinder_slot slots[1 << UNWINDER_BITS];
 };
 
-// How long rules may be waited for when nobody says otherwise: the smallest rings hold that much.
+// How long rules may be waited for when nobody says otherwise.
 enum { UNWINDER_PATIENCE_MS = 50 };
 
 // Zeroed memory before. Both arguments are borrowed.

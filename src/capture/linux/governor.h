@@ -40,6 +40,8 @@ enum {
 };
 
 struct governor {
+    int64_t savings;   // the most that the account holds
+    int64_t burst;     // the same in a storm
     int64_t balance;   // stacks of price 1
     uint64_t at_ns;    // of the last income
     uint64_t since_ns; // when `on` last changed, or should have
@@ -47,7 +49,8 @@ struct governor {
     bool on; // stacks are being taken
 };
 
-void governor_init(struct governor *governor, uint64_t now_ns);
+// `savings`: GOVERNOR_SAVINGS, or less where less may be taken before somebody looks.
+void governor_init(struct governor *governor, int64_t savings, uint64_t now_ns);
 
 // What one stack costs that comes with so much memory.
 static inline uint64_t governor_price(uint64_t copy_bytes)

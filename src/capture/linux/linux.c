@@ -306,11 +306,16 @@ static int add_threads(struct linux_capture *c, struct err *reterr)
     return r;
 }
 
-static void governed_init(struct governed *governed, enum perf_meaning meaning, uint64_t now_ns)
+// Copies that are saved for fill half of the rings at most, before anybody has to look.
+static void governed_init(struct governed *governed, enum perf_meaning meaning,
+                          const struct perf_set *set, uint64_t now_ns)
 {
     *governed = (struct governed){.meaning = meaning, .how = PERF_STACKS_COPIED};
-    governor_init(&governed->stacks, now_ns);
-    governor_init(&governed->copies, now_ns);
+    governor_init(&governed->stacks, GOVERNOR_SAVINGS, now_ns);
+    uint64_t room = set->ring_bytes * set->cpus.list.n / 2;
+    uint64_t n_copies = room / MAX(set->copy_bytes, UINT32_C(1));
+    uint64_t savings = MIN(n_copies * governor_price(set->copy_bytes), (uint64_t)GOVERNOR_SAVINGS);
+    governor_init(&governed->copies, (int64_t)savings, now_ns);
 }
 
 static int arm(struct linux_capture *c, struct err *reterr)
@@ -321,8 +326,8 @@ static int arm(struct linux_capture *c, struct err *reterr)
     // Before the first event can write: no record is older than what we tell from /proc.
     c->base.started_ns = clock_now_ns();
     c->merge.round_ns = c->base.started_ns;
-    governed_init(&c->switch_stacks, PERF_MEANS_SWITCH_OUT, c->base.started_ns);
-    governed_init(&c->waker_stacks, PERF_MEANS_WAKEUP, c->base.started_ns);
+    governed_init(&c->switch_stacks, PERF_MEANS_SWITCH_OUT, &c->set, c->base.started_ns);
+    governed_init(&c->waker_stacks, PERF_MEANS_WAKEUP, &c->set, c->base.started_ns);
     add_wakeups(c);
     int r = add_threads(c, reterr);
     if (c->set.features.switch_stacks && !c->set.switch_stacks) {
@@ -518,6 +523,33 @@ static bool counts(const struct linux_capture *c, const struct perf_layout *layo
                : layout->level == 0;
 }
 
+static void govern(struct linux_capture *c, struct governed *governed, bool crowded,
+                   uint64_t now_ns)
+{
+    enum perf_stacks how = PERF_STACKS_NONE;
+    bool copied = governor_pay(&governed->copies, governed->price, crowded, now_ns);
+    if (governor_pay(&governed->stacks, governed->n, false, now_ns)) {
+        how = copied ? PERF_STACKS_COPIED : PERF_STACKS_PLAIN;
+    }
+    governed->n = governed->price = 0;
+    if (how != governed->how) {
+        governed->how = how;
+        perf_set_take_stacks(&c->set, governed->meaning, how);
+    }
+}
+
+// Not only after a drain: one that takes long would find the rings full.
+static void govern_at_once(struct linux_capture *c, struct governed *governed)
+{
+    bool broke = (governed->how == PERF_STACKS_COPIED &&
+                  (int64_t)governed->price > governed->copies.balance) ||
+                 (governed->how != PERF_STACKS_NONE &&
+                  (int64_t)governed->n > governed->stacks.balance);
+    if (broke) {
+        govern(c, governed, false, clock_now_ns());
+    }
+}
+
 static enum perf_outcome take_switch_stack(struct linux_capture *c,
                                            const struct perf_layout *layout,
                                            const struct perf_event_header *record, uint32_t ring)
@@ -537,6 +569,7 @@ static enum perf_outcome take_switch_stack(struct linux_capture *c,
     }
     c->switch_stacks.n++;
     c->switch_stacks.price += sample.copy.n > 0 ? governor_price(sample.copy.n) : 0;
+    govern_at_once(c, &c->switch_stacks);
     return PERF_E_IGNORED; // the event is the switch
 }
 
@@ -647,21 +680,6 @@ static bool is_crowded(const struct linux_capture *c)
     return c->set.copy_bytes > 0 && perf_merge_held_bytes(&c->merge) > c->set.ring_bytes / 4;
 }
 
-static void govern(struct linux_capture *c, struct governed *governed, bool crowded,
-                   uint64_t now_ns)
-{
-    enum perf_stacks how = PERF_STACKS_NONE;
-    bool copied = governor_pay(&governed->copies, governed->price, crowded, now_ns);
-    if (governor_pay(&governed->stacks, governed->n, false, now_ns)) {
-        how = copied ? PERF_STACKS_COPIED : PERF_STACKS_PLAIN;
-    }
-    governed->n = governed->price = 0;
-    if (how != governed->how) {
-        governed->how = how;
-        perf_set_take_stacks(&c->set, governed->meaning, how);
-    }
-}
-
 static void note_too_short(struct linux_capture *c, struct err *why)
 {
     err_prefix(why, "copies of stacks get no longer");
@@ -740,6 +758,17 @@ static int linux_drain(struct capture *capture, bool final, event_sink_fn sink, 
     return gone ? CAPTURE_E_ENDED : CAPTURE_OK;
 }
 
+static bool linux_has_room(const struct capture *capture)
+{
+    const struct perf_set *set = &CONTAINER_OF(capture, struct linux_capture, base)->set;
+    for (size_t i = 0; i < set->cpus.list.n; i++) {
+        if (perf_ring_used(&set->rings[i]) > set->ring_bytes / 2) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void linux_stop(struct capture *capture)
 {
     perf_set_disable(&linux_of(capture)->set);
@@ -751,6 +780,7 @@ const struct capture_backend capture_linux = {
     .open = linux_open,
     .drain = linux_drain,
     .deepen = linux_deepen,
+    .has_room = linux_has_room,
     .stop = linux_stop,
     .close = linux_close,
     .look = look_threads,

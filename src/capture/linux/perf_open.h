@@ -120,8 +120,8 @@ int perf_set_add_thread(struct perf_set *set, uint32_t tid, struct err *reterr);
 void perf_set_remove_thread(struct perf_set *set, uint32_t tid);
 
 // Also records this thread, not those that it starts, with copies of this level (1 to top_level),
-// and ends the recording with copies of lower levels above 0. All that happens from *ret_since_ns on
-// is recorded. PERF_SET_OK, PERF_SET_E_GONE or a negative errno; nothing has changed then.
+// and ends the recording with copies of lower levels above 0. All that happens from *ret_since_ns
+// on is recorded. PERF_SET_OK, PERF_SET_E_GONE or a negative errno; nothing has changed then.
 int perf_set_deepen(struct perf_set *set, uint32_t tid, uint32_t level, uint64_t *ret_since_ns,
                     struct err *reterr);
 

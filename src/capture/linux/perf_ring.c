@@ -129,6 +129,11 @@ void perf_ring_next(struct perf_ring *ring)
     }
 }
 
+uint64_t perf_ring_used(const struct perf_ring *ring)
+{
+    return __atomic_load_n(&ring->control->data_head, __ATOMIC_RELAXED) - ring->tail;
+}
+
 void perf_ring_release(struct perf_ring *ring)
 {
     if (ring->tail != ring->at) {

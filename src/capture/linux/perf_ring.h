@@ -57,5 +57,8 @@ const struct perf_event_header *perf_ring_peek_ahead(struct perf_ring *ring);
 // Done with the record that perf_ring_peek() returned.
 void perf_ring_next(struct perf_ring *ring);
 
+// Bytes that the kernel can't write to at this moment: read or not, they have not been released.
+uint64_t perf_ring_used(const struct perf_ring *ring);
+
 // Gives everything up to here back to the kernel.
 void perf_ring_release(struct perf_ring *ring);

@@ -38,7 +38,7 @@ static void test_few_are_all_taken(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rates); i++) {
         uint64_t now_ns = 1000;
         struct governor governor;
-        governor_init(&governor, now_ns);
+        governor_init(&governor, GOVERNOR_SAVINGS, now_ns);
         struct taken taken = run(&governor, &now_ns, rates[i], 20, 10);
         assert_int_equal(taken.pauses, 0);
         assert_true(governor.on);
@@ -52,7 +52,7 @@ static void test_a_storm_is_sampled(void **state)
     for (size_t i = 0; i < ARRAY_LEN(steps_ms); i++) {
         uint64_t now_ns = 1000;
         struct governor governor;
-        governor_init(&governor, now_ns);
+        governor_init(&governor, GOVERNOR_SAVINGS, now_ns);
         run(&governor, &now_ns, 400000, 1, steps_ms[i]); // what had been saved goes quickly
         struct taken taken = run(&governor, &now_ns, 400000, 60, steps_ms[i]);
         assert_true(taken.pauses >= 2);
@@ -65,7 +65,7 @@ static void test_calm_comes_back(void **state)
     (void)state;
     uint64_t now_ns = 1000;
     struct governor governor;
-    governor_init(&governor, now_ns);
+    governor_init(&governor, GOVERNOR_SAVINGS, now_ns);
     run(&governor, &now_ns, 400000, 5, 10);
     run(&governor, &now_ns, 500, 35, 10); // down to nothing first
     assert_false(governor.storm);
@@ -77,7 +77,7 @@ static void test_small_steps_add_up(void **state)
     (void)state;
     uint64_t now_ns = 1000;
     struct governor governor;
-    governor_init(&governor, now_ns);
+    governor_init(&governor, GOVERNOR_SAVINGS, now_ns);
     run(&governor, &now_ns, 400000, 2, 10);
     while (governor.on) {
         run(&governor, &now_ns, 400000, 1, 100);
@@ -98,7 +98,7 @@ static void test_a_crowd_pauses_at_once(void **state)
     enum { IN_RINGS = 240 };
     uint64_t now_ns = 1000;
     struct governor governor;
-    governor_init(&governor, now_ns);
+    governor_init(&governor, GOVERNOR_SAVINGS, now_ns);
     uint64_t n_bursts = 0;
     uint64_t paid = 0;
     while (now_ns < 60 * (uint64_t)NS_PER_S) {
