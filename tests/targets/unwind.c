@@ -164,11 +164,15 @@ APART long untouched(long x)
     return y;
 }
 
+// On x86-64 as if it had been called by code that does not align the stack.
 #if defined(__x86_64__)
-APART __attribute__((force_align_arg_pointer)) long aligned_2(long a, long b, long c, long d,
-                                                              long e, long f, long g, long h);
-APART __attribute__((force_align_arg_pointer)) long aligned_2(long a, long b, long c, long d,
-                                                              long e, long f, long g, long h)
+#define MOVES_STACK __attribute__((force_align_arg_pointer))
+#else
+#define MOVES_STACK
+#endif
+
+APART MOVES_STACK long aligned_2(long a, long b, long c, long d, long e, long f, long g, long h);
+APART MOVES_STACK long aligned_2(long a, long b, long c, long d, long e, long f, long g, long h)
 {
     _Alignas(64) long room[16] = {a, b, c, d, e, f, g, h};
     char *more = __builtin_alloca((size_t)(a % 9 + 1) * 24);
@@ -189,7 +193,6 @@ APART long aligned_1(long x)
     keep(room);
     return y + room[0];
 }
-#endif
 
 // ---- Through libraries ----
 
@@ -390,7 +393,6 @@ APART long signal_far(long x)
     return y;
 }
 
-#if defined(__x86_64__)
 void asm_faults(void);
 
 APART void handles_fault(int number);
@@ -412,7 +414,6 @@ APART long faults(long x)
     }
     return x;
 }
-#endif
 
 // ---- Jumps between stacks ----
 
@@ -512,7 +513,6 @@ static long in_clone(long x)
 
 // ---- Assembly, and code at run time ----
 
-#if defined(__x86_64__)
 typedef long (*through_fn)(long x, stack_fn next);
 
 long asm_saves(long x, stack_fn next);
@@ -520,6 +520,7 @@ long asm_fp(long x, stack_fn next);
 long asm_bare(long x, stack_fn next);
 long asm_decoy(long x, stack_fn next);
 long asm_spin(long n);
+long asm_link(long n);
 long asm_spin_zero(long n);
 extern char asm_fp_end[], asm_bare_end[];
 
@@ -550,6 +551,9 @@ THROUGH(to_decoy, asm_decoy)
 
 SPINS(to_spin, asm_spin)
 SPINS(to_spin_zero, asm_spin_zero)
+#if defined(__aarch64__)
+SPINS(to_link, asm_link)
+#endif
 
 // A copy of the function in memory of its own.
 static long made(long x, through_fn function, const char *end)
@@ -558,6 +562,7 @@ static long made(long x, through_fn function, const char *end)
     char *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     stack_must(code != MAP_FAILED, "mmap");
     memcpy(code, begin, (size_t)(end - begin));
+    __builtin___clear_cache(code, code + 4096);
     stack_must(mprotect(code, 4096, PROT_READ | PROT_EXEC) == 0, "mprotect");
     return ((through_fn)(uintptr_t)code)(x, stack_end);
 }
@@ -577,7 +582,6 @@ APART long made_bare(long x)
     AFTER_CALL();
     return y;
 }
-#endif
 
 // ---- All of them ----
 
@@ -609,7 +613,6 @@ static const struct stack_kind kinds[] = {
     {"longjmp", returns_twice, "returns_twice;jumps_deep*9", 3, NULL, false},
     {"thread", in_thread, "thread_main;" PLAIN ";END", 0, NULL, true},
     {"clone", in_clone, "clone_main;" PLAIN ";END", 0, NULL, true},
-#if defined(__x86_64__)
     {"fault", faults, "faults;asm_faults;handles_fault;END", 0, NULL, false},
     {"aligned", aligned_1, "aligned_1;aligned_2;END", 0, NULL, false},
     {"asm_cfi", to_cfi, "to_cfi;asm_saves;asm_cfi;END", 0, NULL, false},
@@ -620,6 +623,8 @@ static const struct stack_kind kinds[] = {
     {"asm_zero", to_spin_zero, "to_spin_zero;asm_spin_zero", 1, "no_unwind_info", false},
     {"made_fp", made_fp, "made_fp;END", 0, NULL, false},
     {"made_bare", made_bare, "made_bare;END", 1, "no_unwind_info", false},
+#if defined(__aarch64__)
+    {"asm_link", to_link, "to_link;asm_link", 3, NULL, false},
 #endif
 };
 
