@@ -145,6 +145,20 @@ static void put_debuginfod(struct text *to, const json_t *report)
     }
 }
 
+static void put_unwinding(struct text *to, const json_t *capture)
+{
+    uint64_t n = result_u64(capture, "unwound_stacks");
+    if (n == 0) {
+        return;
+    }
+    text_add(to, "  unwound ");
+    format_things(to, n, "stack", "stacks");
+    text_addf(to, ", %.1f %% of them whole, waited ",
+              100 * (double)result_u64(capture, "whole_stacks") / (double)n);
+    format_ms(to, result_u64(capture, "unwind_waited_ns"));
+    text_add(to, " ms for unwinding information\n");
+}
+
 static void put_capture(struct text *to, const json_t *capture)
 {
     const char *note = result_text(capture, "note");
@@ -157,6 +171,7 @@ static void put_capture(struct text *to, const json_t *capture)
     text_add(to, ", CPU time ");
     format_ms(to, result_u64(capture, "cpu_ns"));
     text_add(to, " ms\n");
+    put_unwinding(to, capture);
     if (note[0] != 0) {
         text_add(to, "  note: ");
         text_add_escaped(to, note, strlen(note));

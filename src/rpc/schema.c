@@ -308,6 +308,11 @@ FIELDS(capture_report_fields) = {
     COUNT("ring_bytes", "Their size together."),
     COUNT("cpu_ns", "CPU time of the capture thread."),
     COUNT("drains", "How often the rings were emptied."),
+    COUNT("unwound_stacks", "Stacks that came with a copy, and were unwound."),
+    COUNT("whole_stacks", "Those among them that lack no callers."),
+    COUNT("joined_stacks", "Those that the kernel's own walk continued."),
+    COUNT("frame_pointer_steps", "Frames without unwinding information that kept a frame pointer."),
+    COUNT("unwind_waited_ns", "How long the capture waited for unwinding information to be read."),
     TEXT("note", "What went less well than it should. Else empty."),
     END,
 };

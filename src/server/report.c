@@ -47,6 +47,11 @@ static void put_capture(struct json *j, const struct run *run)
     json_u64_field(j, "ring_bytes", atomic_load(&run->vitals.ring_bytes));
     json_u64_field(j, "cpu_ns", atomic_load(&run->vitals.cpu_ns));
     json_u64_field(j, "drains", atomic_load(&run->vitals.drains));
+    json_u64_field(j, "unwound_stacks", atomic_load(&run->vitals.unwind_walks));
+    json_u64_field(j, "whole_stacks", atomic_load(&run->vitals.unwind_complete));
+    json_u64_field(j, "joined_stacks", atomic_load(&run->vitals.unwind_joined));
+    json_u64_field(j, "frame_pointer_steps", atomic_load(&run->vitals.unwind_fp_steps));
+    json_u64_field(j, "unwind_waited_ns", atomic_load(&run->vitals.unwind_waited_ns));
     bool late = atomic_load_explicit(&run->has_late_note, memory_order_acquire);
     json_string_field(j, "note", late ? run->late_note.text : run->capture_note.text);
     json_object_end(j);
