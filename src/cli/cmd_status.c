@@ -24,6 +24,7 @@ static const struct {
     {"kernel_symbols", "kernel symbols"},
     {"off_cpu", "off-CPU time"},
     {"off_cpu_stacks", "off-CPU stacks"},
+    {"stack_copies", "stacks to unwind"},
     {"wait_details", "what threads wait for"},
     {"wakeups", "wakeups"},
     {"pmu", "hardware counters"},
