@@ -843,7 +843,7 @@ static void test_arm_leaf_that_uses_the_stack(void **state)
     struct target t = target_arm_without_rules();
     set(&t, LR, CODE(0x110));
     set(&t, X29, 1);
-    t.stack[0] = 17; // is no code
+    t.stack[0] = CODE(0x4000); // is there, but nobody returns to it
     t.stack[2] = CODE(0x210);
     EXPECT(&t, UNWIND_NO_CFI, CODE(0x4010), CODE(0x110));
     t = target_arm_without_rules();

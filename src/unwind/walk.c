@@ -138,13 +138,17 @@ static bool find_saved(struct walk *walk, const struct unwind_code *code, struct
     return fail(walk, UNWIND_UNREADABLE);
 }
 
-// Whether that CFA leads to a return address that is one.
+// Whether that CFA leads to a return address that is one. Where code may be is not enough: what is
+// mapped as code is often more than that, and pointers to it are common.
 static bool returns_to_code(struct walk *walk, const struct cfi_rule *rule, uint64_t cfa)
 {
     uint64_t off = (uint64_t)(int64_t)rule->saved[CFI_SLOT_RA].off;
     uint64_t ra;
-    return cfa > walk->regs.at[walk->arch->sp] && load(walk, cfa + off, &ra) &&
-           walk->find(walk->context, (ra & walk->arch->addr_bits) - 1).is_code;
+    if (cfa <= walk->regs.at[walk->arch->sp] || !load(walk, cfa + off, &ra)) {
+        return false;
+    }
+    struct unwind_code caller = walk->find(walk->context, (ra & walk->arch->addr_bits) - 1);
+    return caller.rule != NULL || (caller.is_code && caller.pending);
 }
 
 // The CFA of a function that keeps its caller's frame pointer and return address side by side: its
