@@ -67,7 +67,7 @@ static void put_cell(struct text *to, const struct slice_of_time *slice, bool as
     double load = slice->length_ns > 0 ? slice->on_cpu_ns / slice->length_ns : 0;
     if (load >= 1.0 / 8) {
         size_t level = MIN((size_t)(load * 8 + 0.5), ARRAY_LEN(blocks));
-        text_add(to, (ascii ? digits : blocks)[level - 1]);
+        text_add(to, ascii ? digits[level - 1] : blocks[level - 1]);
     } else if (slice->runnable_ns > slice->off_cpu_ns) {
         text_add_char(to, '~');
     } else if (slice->off_cpu_ns > 0 && slice->off_cpu_ns * 8 >= slice->length_ns) {

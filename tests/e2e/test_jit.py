@@ -188,7 +188,7 @@ def test_map_from_before_an_exec(server, target, folder):
 
 
 # Has a /tmp of its own; the FIFO that says it is ready lies in ours.
-INSIDE = 'exec 3<>"$READY" && mount -t tmpfs none /tmp && READY=/dev/fd/3 exec "$@"'
+INSIDE = 'exec 3<>"$READY" 4<"$1" && shift && mount -t tmpfs none /tmp && READY=/dev/fd/3 exec /proc/self/fd/4 "$@"'
 
 
 @pytest.mark.needs(needs_root())
