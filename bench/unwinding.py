@@ -1,8 +1,10 @@
 """What whole stacks cost: the target's slow-down, and everything from recording to a printed answer.
 
 perf copies stacks to a file and unwinds them afterwards (`perf record --call-graph dwarf`); stax
-unwinds while it records. So what is compared is the CPU time of all processes, up to the twenty
-hottest functions on the terminal.
+unwinds while it records. So what is compared is the CPU time of all processes, up to the printed
+answer: `stax top -n 20` with inlined functions, and `perf report --stdio` as it is by itself, which
+prints the call trees of all functions, with inlined ones. (It can be told to leave out the trees, and
+is ten times faster then; but it does not look up inlined functions then.)
 """
 
 import os
@@ -54,7 +56,7 @@ def with_perf(folder, command):
     data = f"{folder}/perf.data"
     return spent_s(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(HZ), "--call-graph", "dwarf", "-o",
                     data, "--", *command],
-                   ["sh", "-c", f"perf report --stdio -i {data} 2>&1 | head -60"])
+                   ["perf", "report", "--stdio", "-i", data])
 
 
 def whole_cost(build, name, command, rounds, bound):
