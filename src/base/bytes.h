@@ -39,6 +39,9 @@ static inline struct slice read_slice(struct reader *r, size_t n)
         r->bad = true;
         return (struct slice){0};
     }
+    if (n == 0) { // perhaps of nothing at all, where even 0 may not be added to NULL
+        return (struct slice){.data = r->bytes.data == NULL ? NULL : r->bytes.data + r->at};
+    }
     struct slice result = {.data = r->bytes.data + r->at, .n = n};
     r->at += n;
     return result;

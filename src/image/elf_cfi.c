@@ -245,7 +245,7 @@ static struct slice up_to_terminator(struct slice bytes)
 static void add_loaded_eh_frame(struct reading *reading)
 {
     const GElf_Phdr *hdr = &reading->eh_frame_hdr;
-    uint64_t addr;
+    uint64_t addr = 0;
     if (hdr->p_type != PT_GNU_EH_FRAME ||
         !parse_eh_frame_hdr(chunk(reading, hdr->p_offset, MIN(hdr->p_filesz, (uint64_t)HDR_BYTES)),
                             hdr->p_vaddr, &addr)) {

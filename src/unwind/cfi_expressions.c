@@ -15,6 +15,9 @@ struct slice cfi_expressions_get(const struct cfi_expressions *expressions, int3
         return (struct slice){0};
     }
     const struct cfi_expression *it = &expressions->list.at[number];
+    if (it->n == 0) { // perhaps there are no bytes at all
+        return (struct slice){0};
+    }
     return (struct slice){.data = expressions->bytes.at + it->off, .n = it->n};
 }
 
