@@ -14,8 +14,8 @@
 //
 // The chain alone is what there is without registers or without a copy. It leaves out callers where
 // code does not keep frame pointers, and nobody can tell; so it is never preferred to a walk, only
-// put behind one, as far as it stays in code and in functions that keep a frame pointer by their own
-// rules. A walk that the chain continued is complete when the chain's last address lies in an
+// put behind one, as far as it stays in code and in functions that keep a frame pointer by their
+// own rules. A walk that the chain continued is complete when the chain's last address lies in an
 // outermost function by its own rule (_start, clone). Where other stacks of the run are copied, one
 // that was not is truncated, unless its chain ends like that.
 //
