@@ -396,6 +396,9 @@ static void test_frame_pointers_of_aarch64(void **state)
     assert_false(unwinder_keeps_frame(UNWIND_X86_64, &rule));
     rule.saved[CFI_SLOT_FP].off = -8;
     assert_false(unwinder_keeps_frame(UNWIND_AARCH64, &rule));
+    rule.saved[CFI_SLOT_FP].off = 80; // longjmp(): its buffer
+    rule.saved[CFI_SLOT_RA].off = 88;
+    assert_false(unwinder_keeps_frame(UNWIND_AARCH64, &rule));
     rule.cfa.reg = 29;
     assert_true(unwinder_keeps_frame(UNWIND_AARCH64, &rule));
 }

@@ -231,8 +231,9 @@ bool unwinder_keeps_frame(enum unwind_arch arch, const struct cfi_rule *rule)
     const struct cfi_place *ra = &rule->saved[CFI_SLOT_RA];
     bool by_fp = (rule->cfa.how == CFI_IN_REGISTER || rule->cfa.how == CFI_AT_REGISTER) &&
                  rule->cfa.reg == frame_pointer_of(arch);
-    return by_fp || (arch == UNWIND_AARCH64 && fp->how == CFI_AT_CFA && ra->how == CFI_AT_CFA &&
-                     ra->off == fp->off + 8);
+    bool has_record = fp->how == CFI_AT_CFA && ra->how == CFI_AT_CFA && fp->off < 0 &&
+                      ra->off == fp->off + 8; // not in front of the CFA: longjmp()'s buffer
+    return by_fp || (arch == UNWIND_AARCH64 && has_record);
 }
 
 // Whether the caller of the function at `addr` is the next one of a chain of frame pointers. Code
