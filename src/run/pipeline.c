@@ -144,13 +144,13 @@ static void on_anonymous_frame(struct pipeline *p, struct process *process)
 
 // `process` may be NULL when there is no user part.
 static struct built_stack push_stack(struct pipeline *p, struct process *process, uint32_t tid,
-                                     const struct event_stack *stack)
+                                     const struct event_stack *stack, bool copied)
 {
     if (process == NULL) {
-        return stack_builder_push(&p->stacks, NULL, tid, stack);
+        return stack_builder_push(&p->stacks, NULL, tid, stack, copied);
     }
     jit_code_tick(&p->jit, process->id, &process->jit, &process->space, p->last_ns);
-    struct built_stack built = stack_builder_push(&p->stacks, process, tid, stack);
+    struct built_stack built = stack_builder_push(&p->stacks, process, tid, stack, copied);
     if (built.is_in_anonymous && !process->jit.met) {
         on_anonymous_frame(p, process);
     }
@@ -179,7 +179,7 @@ static void on_sample(struct pipeline *p, const struct event *event)
         return;
     }
     p->began = true;
-    struct built_stack built = push_stack(p, process, event->tid, &event->sample.stack);
+    struct built_stack built = push_stack(p, process, event->tid, &event->sample.stack, true);
     count_stack(p, &built);
     uint64_t row = atomic_load_explicit(&p->store->samples.n, memory_order_relaxed);
     atomic_store_explicit(&store_thread_mut(p->store, thread)->last_stack, built.stack,
@@ -205,7 +205,7 @@ static void on_switch_out(struct pipeline *p, const struct event *event)
     stack_id stack = STACK_ROOT;
     if (event->switch_out.has_stack) {
         struct process *process = processes_find(&p->live, event->pid);
-        stack = push_stack(p, process, event->tid, &event->switch_out.stack).stack;
+        stack = push_stack(p, process, event->tid, &event->switch_out.stack, true).stack;
     }
     waits_out(&p->waits, thread, event, stack, p->last_ns);
 }
@@ -267,7 +267,7 @@ static void put_waker_stack(struct pipeline *p, const struct event *event, struc
     if (event->wakeup.has_stack && has_any) {
         uint32_t pid = own ? store_thread(p->store, ret->waker)->pid : 0;
         struct process *process = own ? processes_find(&p->live, pid) : NULL;
-        ret->stack = push_stack(p, process, event->tid, &stack).stack;
+        ret->stack = push_stack(p, process, event->tid, &stack, false).stack;
         if (ret->waker != THREAD_INTERRUPT) {
             waker_stacks_put(&p->waker_stacks, ret->waker, ret->wakee, ret->stack);
         }

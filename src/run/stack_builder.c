@@ -203,9 +203,9 @@ static struct way push_user(struct stack_builder *b, const struct process *proce
 }
 
 struct built_stack stack_builder_push(struct stack_builder *builder, const struct process *process,
-                                      uint32_t tid, const struct event_stack *stack)
+                                      uint32_t tid, const struct event_stack *stack, bool copied)
 {
-    struct unwound user = unwinder_walk(&builder->unwinder, process, stack);
+    struct unwound user = unwinder_walk(&builder->unwinder, process, stack, copied);
     builder->met_anonymous = false;
     uint32_t n_kernel = MIN(stack->n_kernel, (uint32_t)LIMIT_STACK_DEPTH);
     struct way way = {.stack = STACK_ROOT};

@@ -47,6 +47,6 @@ struct built_stack {
     bool is_in_anonymous; // in part, in a place that was not met before
 };
 
-// `process` may be NULL when there is no user part.
+// `process` may be NULL when there is no user part. `copied` as for unwinder_walk().
 struct built_stack stack_builder_push(struct stack_builder *builder, const struct process *process,
-                                      uint32_t tid, const struct event_stack *stack);
+                                      uint32_t tid, const struct event_stack *stack, bool copied);

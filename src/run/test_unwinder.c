@@ -114,7 +114,7 @@ static struct unwound walk(struct world *w, uint64_t pc, const uint64_t *words, 
 {
     struct event_regs regs = rules_regs(pc);
     struct event_stack stack = {.regs = &regs, .copy = rules_copy(words, n)};
-    return unwinder_walk(w->unwinder, process_of(w), &stack);
+    return unwinder_walk(w->unwinder, process_of(w), &stack, true);
 }
 
 static struct unwound walk_with_chain(struct world *w, uint64_t pc, const uint64_t *words, size_t n,
@@ -123,7 +123,7 @@ static struct unwound walk_with_chain(struct world *w, uint64_t pc, const uint64
     struct event_regs regs = rules_regs(pc);
     struct event_stack stack = {
         .regs = &regs, .copy = rules_copy(words, n), .user = chain, .n_user = n_chain};
-    return unwinder_walk(w->unwinder, process_of(w), &stack);
+    return unwinder_walk(w->unwinder, process_of(w), &stack, true);
 }
 
 static void assert_addrs(const struct unwound *unwound, const uint64_t *addrs, uint32_t n)
@@ -184,7 +184,7 @@ static void test_why_it_ends(void **state)
         struct event_regs regs = rules_regs(in(RULES_LEAF));
         struct event_stack stack = {
             .regs = &regs, .copy = rules_copy(words, cases[i].n_words), .copy_cut = cases[i].cut};
-        struct unwound unwound = unwinder_walk(w->unwinder, process_of(w), &stack);
+        struct unwound unwound = unwinder_walk(w->unwinder, process_of(w), &stack, true);
         assert_truncated(w, &unwound, cases[i].why, cases[i].image_addr);
         assert_int_equal(unwound.n, cases[i].why == TRUNCATED_LOST ? 2 : 3);
     }
@@ -227,14 +227,14 @@ static void test_without_registers_or_a_copy(void **state)
                                     .n_user = 2,
                                     .regs = cases[i].regs,
                                     .copy = rules_copy(words, cases[i].n_words)};
-        struct unwound unwound = unwinder_walk(w->unwinder, process_of(w), &stack);
+        struct unwound unwound = unwinder_walk(w->unwinder, process_of(w), &stack, true);
         assert_addrs(&unwound, chain, 2);
         assert_false(unwound.is_truncated); // nobody knows
         stack.chain_cut = true;
-        unwound = unwinder_walk(w->unwinder, process_of(w), &stack);
+        unwound = unwinder_walk(w->unwinder, process_of(w), &stack, true);
         assert_truncated(w, &unwound, TRUNCATED_TOO_DEEP, 0);
         stack.n_user = 0;
-        unwound = unwinder_walk(w->unwinder, process_of(w), &stack);
+        unwound = unwinder_walk(w->unwinder, process_of(w), &stack, true);
         assert_int_equal(unwound.n, 0);
         assert_false(unwound.is_truncated);
     }
@@ -245,7 +245,7 @@ static void test_without_registers_or_a_copy(void **state)
 static struct unwound uncopied(struct world *w, const uint64_t *chain, uint32_t n, bool cut)
 {
     struct event_stack stack = {.user = chain, .n_user = n, .chain_cut = cut};
-    return unwinder_walk(w->unwinder, process_of(w), &stack);
+    return unwinder_walk(w->unwinder, process_of(w), &stack, true);
 }
 
 static void test_one_that_was_not_copied(void **state)
@@ -268,6 +268,10 @@ static void test_one_that_was_not_copied(void **state)
     unwound = uncopied(w, astray, 3, false);
     assert_addrs(&unwound, astray, 2);
     assert_truncated(w, &unwound, TRUNCATED_NOT_COPIED, 0);
+    struct event_stack of_a_waker = {.user = astray, .n_user = 3};
+    unwound = unwinder_walk(w->unwinder, process_of(w), &of_a_waker, false); // none of these is
+    assert_addrs(&unwound, astray, 3);
+    assert_false(unwound.is_truncated);
     const uint64_t leaf[] = {in(RULES_LEAF), in(RULES_START)};
     unwound = uncopied(w, leaf, 2, true);
     assert_addrs(&unwound, leaf, 1);
@@ -306,7 +310,7 @@ static void test_the_chain_goes_on(void **state)
     struct event_regs regs = rules_regs(in(RULES_LEAF));
     struct event_stack stack = {
         .regs = &regs, .copy = rules_copy(words, 4), .user = chain, .n_user = 4, .chain_cut = true};
-    unwound = unwinder_walk(w->unwinder, process_of(w), &stack);
+    unwound = unwinder_walk(w->unwinder, process_of(w), &stack, true);
     assert_addrs(&unwound, wanted, 5);
     assert_truncated(w, &unwound, TRUNCATED_TOO_DEEP, 0);
 }
@@ -359,7 +363,7 @@ static void test_recursion_in_the_chain(void **state)
     regs.valid |= UINT64_C(1) << 6;
     struct event_stack stack = {
         .regs = &regs, .copy = rules_copy(words, 4), .user = chain, .n_user = 6};
-    struct unwound unwound = unwinder_walk(w->unwinder, process_of(w), &stack);
+    struct unwound unwound = unwinder_walk(w->unwinder, process_of(w), &stack, true);
     assert_addrs(&unwound, chain, 6);
     assert_false(unwound.is_truncated);
 }

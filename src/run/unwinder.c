@@ -320,11 +320,12 @@ static struct unwound take_uncopied(struct unwinder *u, const struct process *pr
 }
 
 struct unwound unwinder_walk(struct unwinder *unwinder, const struct process *process,
-                             const struct event_stack *stack)
+                             const struct event_stack *stack, bool copied)
 {
     if (process == NULL || !can_walk(stack)) {
         bool others_are_copied = process != NULL && unwinder->counts.n_walks > 0;
-        return others_are_copied ? take_uncopied(unwinder, process, stack) : take_chain(stack);
+        return others_are_copied && copied ? take_uncopied(unwinder, process, stack)
+                                           : take_chain(stack);
     }
     unwinder->process = process;
     struct unwind_result result = walk(unwinder, stack);

@@ -80,9 +80,10 @@ struct unwound {
     image_id image; // the code that it ended in; 0: nobody's
 };
 
-// `process` may be NULL when the event has no user part.
+// `process` may be NULL when the event has no user part. `copied`: stacks of this kind come with a
+// copy where that is possible; of others the chain is taken as it is.
 struct unwound unwinder_walk(struct unwinder *unwinder, const struct process *process,
-                             const struct event_stack *stack);
+                             const struct event_stack *stack, bool copied);
 
 // Whether a function keeps a frame pointer, by its rule: a chain of them then has its caller.
 bool unwinder_keeps_frame(enum unwind_arch arch, const struct cfi_rule *rule);

@@ -432,14 +432,28 @@ class Server:
 
     def settle(self):
         """Waits until names are as good as they get: symbols are loaded by a worker, and an answer
-        never waits for them, so that the first one may have offsets where the second has names."""
+        never waits for them, so that the first one may have offsets where the second has names. And
+        until what has happened by now is part of the run: the capture may be busy with something else."""
+        asked_unix_ns = time.time_ns()
         with self.rpc() as rpc:
             deadline = time.monotonic() + 10 * PATIENCE
             while time.monotonic() < deadline:
-                if self._is_settled(rpc):
+                if self._has_come_to(rpc, asked_unix_ns) and self._is_settled(rpc):
                     return
                 rpc.pause(0.05)
         raise AssertionError("symbols are still loading")
+
+    @staticmethod
+    def _has_come_to(rpc, unix_ns):
+        runs = rpc.call("RunControl.list_runs")["runs"]
+        if not runs or runs[-1]["state"] != "recording":
+            return True
+        try:
+            health = rpc.call("Profiler.total_on_cpu_ns")["health"]
+        except RpcError as error:
+            assert error.kind in ("no_active_run", "unknown_run"), error
+            return True
+        return runs[-1]["started_at_unix_ns"] + health["end_ns"] >= unix_ns
 
     def _is_settled(self, rpc):
         """Whether another answer would have the same names. Only images with samples are listed; of the

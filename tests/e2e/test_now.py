@@ -83,6 +83,7 @@ def test_a_deadlock_that_is_attached_to(server, target):
         server.settle()
         answer, waits = check_deadlock(rpc, tids_of(rpc))
         rpc.call("RunControl.wait_active", condition={"for_seconds": 0.2})
+        server.settle()
         later, again = check_deadlock(rpc, tids_of(rpc))
         assert later["time_ns"] >= answer["time_ns"] + 150 * MS
         for name, wait in waits.items():
