@@ -58,7 +58,7 @@ UNCERTAIN = [("unwind", "longjmp"), ("unwind_cxx", "throw")]
 PLAN = [
     *((f"unwind-{kind}", "-F 1000", f"./unwind {kind} {MS}") for kind in COMPLETE + TRUNCATED),
     # Not often: the recorder is slow here, too, and is to see that copies are too short before all is over.
-    *((f"unwind-{kind}", "-F 250", f"./unwind {kind} {4 * MS}") for kind in DEEP),
+    *((f"unwind-{kind}", "-F 250", f"./unwind {kind} {10 * MS}") for kind in DEEP),
     *((f"{program}-{kind}", "-F 1000", f"./{program} {kind} {MS}") for program, kind in OTHERS + UNCERTAIN),
     *((f"wait-{end}", "-F 1000", f"./unwind plain {MS} {end}") for end in ENDS),
     ("without", "-F 1000 --no-dwarf-unwind", f"./unwind plain {MS}"),
