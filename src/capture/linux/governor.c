@@ -19,6 +19,7 @@ static int64_t income(const struct governor *governor, uint64_t elapsed_ns)
 
 bool governor_pay(struct governor *governor, uint64_t price, bool crowded, uint64_t now_ns)
 {
+    now_ns = MAX(now_ns, governor->at_ns); // whoever read the clock earlier may come later
     int64_t got = income(governor, now_ns - governor->at_ns);
     crowded = crowded && governor->on;
     if (got == 0 && price == 0 && !crowded) {

@@ -129,12 +129,30 @@ static void test_prices(void **state)
     assert_int_equal(governor_price(65528), 9);
 }
 
+// Two clocks are read in turns, of which one is behind: that is no income.
+static void test_a_clock_that_is_behind(void **state)
+{
+    (void)state;
+    struct governor governor;
+    governor_init(&governor, GOVERNOR_SAVINGS, NS_PER_S);
+    assert_false(governor_pay(&governor, GOVERNOR_SAVINGS + 1000, false, NS_PER_S + 1000));
+    int64_t balance = governor.balance;
+    for (int i = 0; i < 100; i++) {
+        assert_false(governor_pay(&governor, 1, false, NS_PER_S));
+    }
+    assert_int_equal(governor.balance, balance - 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_few_are_all_taken),      cmocka_unit_test(test_a_storm_is_sampled),
-        cmocka_unit_test(test_calm_comes_back),        cmocka_unit_test(test_small_steps_add_up),
-        cmocka_unit_test(test_a_crowd_pauses_at_once), cmocka_unit_test(test_prices),
+        cmocka_unit_test(test_a_clock_that_is_behind),
+        cmocka_unit_test(test_few_are_all_taken),
+        cmocka_unit_test(test_a_storm_is_sampled),
+        cmocka_unit_test(test_calm_comes_back),
+        cmocka_unit_test(test_small_steps_add_up),
+        cmocka_unit_test(test_a_crowd_pauses_at_once),
+        cmocka_unit_test(test_prices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
