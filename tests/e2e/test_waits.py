@@ -306,8 +306,8 @@ def test_attach_to_threads_that_wait_already(server, target):
         rpc.call("RunControl.wait_active", condition={"for_seconds": 0.3})
         second = threads_of(rpc)
         elapsed_ns = second.health["end_ns"] - first.health["end_ns"]
-        # Time goes on in the answers too when nothing happens, in steps of a tenth of a second.
-        assert elapsed_ns >= 150 * MS
+        # Time goes on in the answers too when nothing happens, in steps of up to two tenths of a second.
+        assert elapsed_ns >= 80 * MS
         for name in HELD:
             before, after = first.one(name), second.one(name)
             assert total(before["off_cpu"]) >= 150 * MS, before
