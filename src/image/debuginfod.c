@@ -1,6 +1,6 @@
 #include "image/debuginfod.h"
+#include "base/thread.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -392,17 +392,6 @@ static void *work(void *context)
 
 // ---- Its life ----------------------------------------------------------------------------------
 
-// Signals are for the thread that started us.
-static void start_thread(struct debuginfod *d)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    ASSERT(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-    ASSERT(pthread_create(&d->thread, NULL, work, d) == 0);
-    ASSERT(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-}
-
 void debuginfod_init(struct debuginfod *d, struct debuginfod_settings *settings,
                      struct debuginfod_client client)
 {
@@ -416,7 +405,7 @@ void debuginfod_init(struct debuginfod *d, struct debuginfod_settings *settings,
     }
     d->on = true;
     d->report.on = true;
-    start_thread(d);
+    ASSERT(thread_start(&d->thread, work, d) == 0);
 }
 
 void debuginfod_wake(struct debuginfod *d)

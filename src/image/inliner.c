@@ -2,10 +2,10 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/thread.h"
 #include "image/inlines.h"
 #include "image/library.h"
 
-#include <signal.h>
 #include <string.h>
 
 enum { IDLE_S = 5 };
@@ -259,12 +259,7 @@ struct inliner *inliner_new(void)
 {
     struct inliner *inliner = NEW(struct inliner);
     queue_init(&inliner->asked);
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    ASSERT(pthread_sigmask(SIG_SETMASK, &all, &before) == 0); // signals are for others
-    ASSERT(pthread_create(&inliner->worker, NULL, work, inliner) == 0);
-    ASSERT(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    ASSERT(thread_start(&inliner->worker, work, inliner) == 0);
     return inliner;
 }
 

@@ -2,12 +2,11 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/thread.h"
 #include "image/image_debug.h"
 #include "image/image_file.h"
 #include "image/image_load.h"
 #include "image/inliner.h"
-
-#include <signal.h>
 
 static const char *last_part(const char *path)
 {
@@ -136,12 +135,7 @@ static void worker_start(struct library_worker *worker, struct library *library,
     worker->library = library;
     worker->load = load;
     wanted_init(&worker->wanted);
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    ASSERT(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-    ASSERT(pthread_create(&worker->thread, NULL, work, worker) == 0);
-    ASSERT(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    ASSERT(thread_start(&worker->thread, work, worker) == 0);
 }
 
 static void worker_stop(struct library_worker *worker)

@@ -4,10 +4,10 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/queue.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -280,22 +280,6 @@ static void *read_files(void *context)
     return NULL;
 }
 
-static int start_detached(struct jit_reader_shared *shared)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_sigmask(SIG_SETMASK, &all, &before); // signals are the program's
-    int number = pthread_create(&thread, &attributes, read_files, shared);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return number;
-}
-
 // ---- The recording's side ----------------------------------------------------------------------
 
 struct jit_reader *jit_reader_new(void)
@@ -347,7 +331,7 @@ static void start(struct jit_reader *reader)
     if (shared->wake_fd >= 0 && shared->done_fd >= 0) {
         number = EAGAIN;
         if (atomic_fetch_add(&n_reader_threads, 1) < JIT_READERS_MAX) {
-            number = start_detached(shared);
+            number = thread_start_detached(read_files, shared);
         }
         if (number != 0) {
             atomic_fetch_sub(&n_reader_threads, 1);

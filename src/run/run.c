@@ -2,13 +2,13 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/thread.h"
 #include "event/wire.h"
 #include "run/pipeline.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -369,13 +369,7 @@ struct run *run_new(uint32_t id, struct run_params params, struct library *libra
     run->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     ASSERT(run->stop_fd >= 0);
     ASSERT(pthread_mutex_init(&run->jit_lock, NULL) == 0);
-    // Signals are the loop's business: its signalfd must be the one that gets them.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    ASSERT(pthread_create(&run->thread, NULL, capture_thread, run) == 0);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    ASSERT(thread_start(&run->thread, capture_thread, run) == 0);
     return run;
 }
 

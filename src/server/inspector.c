@@ -1,9 +1,9 @@
 #include "server/inspector.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 // What the loop and the threads share; whoever leaves last frees it.
 struct inspector_shared {
@@ -98,17 +98,7 @@ static void *inspector_thread(void *context)
 
 static bool start_thread(struct inspection_job *job)
 {
-    sigset_t all;
-    sigset_t before;
-    pthread_t thread;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); // signals are the loop's
-    bool started = pthread_create(&thread, NULL, inspector_thread, job) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (started) {
-        pthread_detach(thread);
-    }
-    return started;
+    return thread_start_detached(inspector_thread, job) == 0;
 }
 
 // Gives the inspection a thread of its own if there may be one.

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "query/now.h"
 #include "server/analysis.h"
 #include "server/answers.h"
@@ -10,7 +11,6 @@
 #include "server/server.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -444,12 +444,7 @@ void questions_init(struct questions *questions, struct server *server)
     questions->server = server;
     queue_init(&questions->asked);
     queue_init(&questions->answered);
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); // signals are the loop's
-    ASSERT(pthread_create(&questions->thread, NULL, query_thread, questions) == 0);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    ASSERT(thread_start(&questions->thread, query_thread, questions) == 0);
 }
 
 void questions_fini(struct questions *questions)

@@ -4,11 +4,11 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/queue.h"
+#include "base/thread.h"
 #include "capture/linux/futex.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -88,22 +88,6 @@ static void *observe(void *context)
     return NULL;
 }
 
-static int start_detached(struct observer_shared *shared)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_sigmask(SIG_SETMASK, &all, &before); // signals are the program's
-    int number = pthread_create(&thread, &attributes, observe, shared);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return number;
-}
-
 static void start(struct observer *observer, struct err *note)
 {
     struct observer_shared *shared = NEW(struct observer_shared);
@@ -113,7 +97,7 @@ static void start(struct observer *observer, struct err *note)
     queue_init(&shared->results);
     int number = EAGAIN;
     if (atomic_fetch_add(&n_observer_threads, 1) < OBSERVER_THREADS_MAX) {
-        number = start_detached(shared);
+        number = thread_start_detached(observe, shared);
     }
     if (number == 0) {
         observer->shared = shared;
