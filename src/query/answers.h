@@ -195,7 +195,7 @@ void total_make(struct total *ret, const struct calltree *tree, const struct fol
 
 // ---- Diagnosis of names ------------------------------------------------------------------------
 
-// One line per image that samples fell into.
+// One line per image that samples fell into, and per binary that has a frame in any stack.
 struct image_report {
     image_id image;
     struct slice path;

@@ -68,14 +68,25 @@ static void describe(struct image_report *report, const struct names *names,
     }
 }
 
+// A binary where threads were only seen to wait, or to be called from, is worth a line, too.
+static bool is_listed(const struct image_report *report, const struct names *names,
+                      const struct store *store, image_id id)
+{
+    return report->leaf_samples > 0 ||
+           (names->images.at[id].met && image_row_is_binary(store_image(store, id)));
+}
+
 void image_reports_make(struct image_reports *ret, const struct calltree *tree,
                         const struct fold *fold, const struct store *store)
 {
     *ret = (struct image_reports){0};
     count_leaves(ret, tree, fold);
+    if (tree->names->images.n > 0) {
+        vec_grow_zeroed(&ret->images, tree->names->images.n);
+    }
     size_t n = 0;
     for (image_id id = 0; id < ret->images.n; id++) {
-        if (ret->images.at[id].leaf_samples > 0) {
+        if (is_listed(&ret->images.at[id], tree->names, store, id)) {
             describe(&ret->images.at[id], tree->names, store, id);
             ret->images.at[n++] = ret->images.at[id];
         }

@@ -409,7 +409,7 @@ FIELDS(run_report_fields) = {
     COUNT("stacks", "Distinct stacks and parts of stacks."),
     COUNT("frames", "Distinct places in code."),
     OBJECT("capture", capture_report, "How its events arrive."),
-    OBJECTS("images", image_report, "By samples, most first."),
+    OBJECTS("images", image_report, "What has a frame in any stack. By samples, most first."),
     OBJECTS("jit", jit_report,
             "Where the names of code come from that is made while programs run."),
     TEXT("jit_note", "What went wrong with reading those. Else empty."),

@@ -456,20 +456,14 @@ class Server:
         return runs[-1]["started_at_unix_ns"] + health["end_ns"] >= unix_ns
 
     def _is_settled(self, rpc):
-        """Whether another answer would have the same names. Only images with samples are listed; of the
-        kernel, where threads wait without any sample, it shows in the functions that they wait in."""
+        """Whether another answer would have the same names."""
         try:
-            waits = rpc.call("Profiler.top", mode="off_cpu", limit=1000)
+            rpc.call("Profiler.top", mode="off_cpu", limit=1)
         except RpcError as error:
             assert error.kind == "unknown_run", error
             return True
         images = rpc.call("RunControl.diagnostics").get("run", {}).get("images", [])
-        if any(image["state"] == "loading" for image in images):
-            return False
-        if not rpc.call("RunControl.status")["capabilities"]["kernel_symbols"]["available"]:
-            return True
-        unnamed = [e for e in waits["entries"] if e["function_name"].startswith("[kernel]+")]
-        return len(unnamed) <= 0.1 * len(waits["entries"])
+        return not any(image["state"] == "loading" for image in images)
 
     def settled_top(self, *args):
         self.settle()
