@@ -72,6 +72,17 @@ enum {
     LIMIT_TIME_LIMIT_S = 86400 * 365,
 };
 
+// What a run file, or whoever made it, controls.
+enum {
+    LIMIT_FACTS = 1 << 12,            // facts about a run
+    LIMIT_FACT_BYTES = 64 << 10,      // of one of them
+    LIMIT_BLOB_BYTES = 64 << 20,      // one blob, packed or not
+    LIMIT_RESIDENT_BYTES = 512 << 20, // rows of one run that stay in memory
+    LIMIT_SAVED_SYMBOLS = 1 << 24,    // of one file, with lines and code of as many functions
+    LIMIT_SAVED_LINES = 1 << 26,
+    LIMIT_SAVED_CODE_BYTES = 256 << 20, // of one binary
+};
+
 // What debuginfod servers, and those who name them, control. Times: image/debuginfod_servers.h.
 enum {
     LIMIT_DEBUGINFOD_SERVERS = 16,

@@ -145,6 +145,21 @@ struct library {
 // Debug files are looked for in $STAX_DEBUG_PATH, too (debug_file.h).
 void library_init(struct library *library, void (*on_change)(void *context), void *context);
 
+// One for the names that came with a run file: it has no workers, every image is READY or FAILED
+// from the start, and answers about inlined functions come at once, on the thread that asks.
+void library_init_saved(struct library *library);
+
+// Its next image, with what is known of it; `names` is taken over.
+struct saved_names {
+    struct symtab *symtab; // NULL: FAILED
+    struct build_id build_id;
+    struct err note; // as image_note()
+    bool has_dwarf;
+    struct saved_inlines *inlines; // see image/saved_inlines.h; NULL: nothing is inlined
+};
+uint32_t library_add_saved(struct library *library, const struct image_identity *identity,
+                           struct saved_names *names);
+
 // Stops the workers (what is wanted is forgotten, a file that is being read is read to its end) and
 // frees all images and tables.
 void library_fini(struct library *library);

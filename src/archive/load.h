@@ -1,0 +1,36 @@
+#pragma once
+
+// From a run file to a store that can be asked, with its names.
+//
+// Every blob is read once and checked when a file is opened: rows that are damaged, or that name
+// what is not there, are left out, and counted. Rows beyond the budget are dropped again and read
+// back when somebody asks (store/paging.h).
+
+#include "archive/facts.h"
+#include "archive/run_file.h"
+#include "image/library.h"
+#include "store/paging.h"
+
+struct loaded_run {
+    struct store *store;
+    struct facts facts;
+    // With all names in the file: a library of its own. NULL: the names are those of this machine's
+    // files, and the images of the store refer to the library that was given.
+    struct library *library;
+    struct run_file file; // read back from; open as long as the store
+    struct err note;      // what is missing of it; "" when it is whole
+    uint64_t rows_missing;
+    bool was_recording; // it has no end: whoever recorded it died
+};
+
+// 0, or a negative errno with a line for people (run_file_open()). May take a second per ten
+// million rows: for a thread that may wait; broken off with -ECANCELED when `*stop` becomes true
+// (NULL: never). `ret` must not move afterwards: the store's pager points to it.
+int archive_load(const char *path, struct library *files, uint64_t budget_bytes,
+                 const _Atomic bool *stop, struct loaded_run *ret, struct err *reterr);
+
+void loaded_run_fini(struct loaded_run *run); // store, library and file
+
+// The facts alone: quick, whatever the size of the run. Also of one that is being recorded by
+// somebody else.
+int archive_read_facts(const char *path, struct facts *ret, struct err *reterr);

@@ -1,0 +1,50 @@
+#pragma once
+
+// A run that was written down once becomes a store again. Nothing in the file is believed: what
+// does not fit is refused, and the caller goes on without it.
+//
+//     store_restore_new()
+//     strings, images, processes, threads, codes, frames, nodes    in the order of their ids
+//     blocks of rows, in order
+//     store_restore_end()                                          from here on anybody may read it
+//
+// Ids are those of then: the first string that is restored is id 1, the first frame 1, the first
+// node 1, the first image 1 (0 is made by store_new(), as always).
+//
+// Such a store has no writer any more: the hash tables by which a writer finds what it has are not
+// made.
+
+#include "store/paging.h"
+
+struct restore_params {
+    uint64_t started_ns;
+    uint64_t started_unix_ns;
+    uint64_t weight_ns;
+    bool has_switches;
+};
+
+struct store *store_restore_new(const struct restore_params *params);
+
+// False: refused. The number of the row that names something else must be below what has been
+// restored of that (a caller before its callee), and there must be room (base/limits.h).
+bool store_restore_string(struct store *store, struct slice bytes);
+bool store_restore_image(struct store *store, const struct image_row *row);
+bool store_restore_process(struct store *store, const struct process_row *row);
+bool store_restore_thread(struct store *store, const struct thread_row *row);
+bool store_restore_code(struct store *store, const struct code_row *row);
+bool store_restore_frame(struct store *store, const struct frame_row *row);
+bool store_restore_node(struct store *store, const struct stack_row *row);
+void store_restore_account(struct store *store, enum account account, uint64_t n);
+void store_restore_event_count(struct store *store, uint32_t kind, uint64_t n);
+
+// Whether these rows may follow those that are there: sorted as store.h says, and all that they
+// name exists.
+bool store_rows_are_sound(const struct store *store, const struct row_block *block);
+
+// Appends rows, which are copied; false when they are not sound. A block ends where a chunk does,
+// or is the last one, or is followed by one that goes on in the same chunk.
+bool store_restore_rows(struct store *store, const struct row_block *block);
+
+// All is there. `last_ns` is the time of the newest event (moved on to the newest row's, if that is
+// later); the run has ended then.
+void store_restore_end(struct store *store, uint64_t last_ns);
