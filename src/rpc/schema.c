@@ -62,6 +62,9 @@ static const struct rpc_type time_range = {
     .fields = time_range_fields,
 };
 
+#define RUN_DOC                                                                                    \
+    "Which run. When absent: the one that was selected, else the active one, else the newest."
+
 FIELDS(symbol_fields) = {
     PARAM("function_name", RPC_STRING, "As answers show it.", REQUIRED, .max = LIMIT_SYMBOL_BYTES),
     PARAM("binary", RPC_STRING, "As answers show it; any binary when absent.",
@@ -71,8 +74,7 @@ FIELDS(symbol_fields) = {
 static const struct rpc_type symbol = {"Symbol", "A function.", .fields = symbol_fields};
 
 FIELDS(view_fields) = {
-    PARAM("run", RPC_INTEGER, "Which run. When absent: the active one, else the newest.",
-          RANGE(1, RUN_ID_MAX)),
+    PARAM("run", RPC_INTEGER, RUN_DOC, RANGE(1, RUN_ID_MAX)),
     PARAM("tid", RPC_INTEGER, "Only this thread.", RANGE(1, TID_MAX)),
     PARAM("time_range", RPC_OBJECT, "Only samples within it.", .type = &time_range),
     PARAM("exclude_symbols", RPC_ARRAY, "Leaves out samples with one of these on their stack.",
@@ -179,13 +181,15 @@ static const struct rpc_type off_cpu = {
 
 static const char *const run_states[] = {"recording", "stopped", NULL};
 static const char *const stop_reasons[] = {
-    "target_exited", "time_limit", "user_stop", "recorder_error", NULL,
+    "target_exited", "time_limit", "user_stop", "recorder_error", "snapshot", NULL,
 };
 
 FIELDS(run_summary_fields) = {
-    COUNT("id", "Of the run: counts from 1 as long as the server lives."),
+    COUNT("id", "Of the run: the number of its file in the history, for good. That of a file that "
+                "was opened is valid as long as the server lives."),
     FIELD("state", RPC_STRING, "Whether it goes on.", .values = run_states),
-    MAYBE("stop_reason", RPC_STRING, "Why it ended. Absent while recording.",
+    MAYBE("stop_reason", RPC_STRING,
+          "Why it ended; \"snapshot\": it was saved while it went on. Absent while recording.",
           .values = stop_reasons),
     TEXT("label", "What was recorded: the command line, or the name of the process."),
     COUNT("target_pid", "The recorded process."),
@@ -200,6 +204,11 @@ FIELDS(run_summary_fields) = {
     COUNT("lost_records", "Records of any kind that were lost."),
     COUNT("unrecorded_children_cpu_ns", "CPU time of child processes that were not recorded."),
     FLAG("estimated", "On-CPU times are samples x period, not exact."),
+    FLAG("recovered",
+         "The server that recorded it died: it ends where that last wrote to its file."),
+    TEXT("host", "Where it was recorded."),
+    TEXT("file", "The run file that it is in, or goes into; empty when it has none."),
+    FLAG("in_history", "That file is the server's own: it goes when the history is full."),
     TEXTS("notes", "What a person should know about this run, one sentence each."),
     END,
 };
@@ -255,17 +264,18 @@ static const struct rpc_type status = {"Status", "The state of the server.",
                                        .fields = status_fields};
 
 FIELDS(list_runs_fields) = {
-    OBJECTS("runs", run_summary, "Oldest first."),
+    OBJECTS("runs", run_summary, "By id, so the oldest first."),
+    COUNT("current", "The run that a question without a run is about; 0: there is none."),
     END,
 };
-static const struct rpc_type run_list = {"RunList", "Every run in memory.",
-                                         .fields = list_runs_fields};
+static const struct rpc_type run_list = {
+    "RunList", "Every run that the server knows: recorded by it, by earlier servers, or opened.",
+    .fields = list_runs_fields};
 
 // ---- RunControl.diagnostics --------------------------------------------------------------------
 
 FIELDS(diagnostics_params_fields) = {
-    PARAM("run", RPC_INTEGER, "Which run. When absent: the active one, else the newest.",
-          RANGE(1, RUN_ID_MAX)),
+    PARAM("run", RPC_INTEGER, RUN_DOC, RANGE(1, RUN_ID_MAX)),
     END,
 };
 static const struct rpc_type diagnostics_params = {
@@ -396,6 +406,28 @@ static const struct rpc_type truncated_thread = {
     .fields = truncated_thread_fields,
 };
 
+FIELDS(file_report_fields) = {
+    TEXT("path", "The run file; empty when the run is in memory only."),
+    COUNT("bytes", "Its size as of the last commit."),
+    COUNT("rows", "Samples, intervals and wakeups in it."),
+    COUNT("commits", "How often something was added."),
+    COUNT("cpu_ns", "CPU time of the thread that writes it."),
+    COUNT("behind_ns", "Since the last commit that worked, when the next one is late; else 0."),
+    FLAG("writing", "It is not complete yet."),
+    FLAG("names_complete", "It stands on its own: names, lines and code are in it."),
+    COUNT("resident_bytes", "Rows that are in memory."),
+    COUNT("dropped_chunks", "Chunks of rows that left memory, since they are in the file."),
+    COUNT("read_back_chunks", "Chunks that were read back since somebody asked."),
+    COUNT("unreadable_chunks", "Chunks that could not be read back."),
+    TEXT("note", "What went wrong. Else empty."),
+    END,
+};
+static const struct rpc_type file_report = {
+    "FileReport",
+    "The file of one run.",
+    .fields = file_report_fields,
+};
+
 FIELDS(run_report_fields) = {
     COUNT("id", "Of the run."),
     FIELD("events", RPC_MAP, "How many events of each kind arrived."),
@@ -493,6 +525,7 @@ static const struct rpc_type debuginfod_report = {
 FIELDS(diagnostics_fields) = {
     OBJECT("server", server_report, "The server itself."),
     OBJECT("debuginfod", debuginfod_report, "Debug files from servers, for all runs."),
+    MAYBE("file", RPC_OBJECT, "The run's file. Absent when there is no run.", .type = &file_report),
     MAYBE("run", RPC_OBJECT, "The run. Absent when there is none yet.", .type = &run_report),
     END,
 };
@@ -515,6 +548,10 @@ FIELDS(start_attach_params_fields) = {
     PARAM("launched", RPC_BOOL,
           "The process waits just before its exec: recording begins with that exec."),
     PARAM("follow", RPC_BOOL, "Records child processes too."),
+    PARAM("file", RPC_STRING,
+          "Absolute path of the run file that it goes into: a new one, or one that holds another "
+          "run, which is replaced. When absent: a file in the history.",
+          .max = LIMIT_NAME_BYTES),
     PARAM(
         "dwarf_unwind", RPC_BOOL,
         "Unwinds stacks by .eh_frame from a copy of each; else by frame pointers alone. True when "
@@ -525,6 +562,74 @@ static const struct rpc_type start_attach_params = {
     "StartAttachParams",
     "What to record, and how.",
     .fields = start_attach_params_fields,
+};
+
+FIELDS(save_params_fields) = {
+    PARAM("path", RPC_STRING, "Absolute path of the file; another run file there is replaced.",
+          REQUIRED, .max = LIMIT_NAME_BYTES),
+    PARAM("run", RPC_INTEGER, RUN_DOC, RANGE(1, RUN_ID_MAX)),
+    END,
+};
+static const struct rpc_type save_params = {
+    "SaveParams",
+    "Which run goes into which file.",
+    .fields = save_params_fields,
+};
+
+FIELDS(saved_fields) = {
+    COUNT("run", "Which one it was."),
+    TEXT("path", "Where it is."),
+    COUNT("bytes", "How large the file is."),
+    END,
+};
+static const struct rpc_type saved = {
+    "Saved",
+    "The file is complete: rows, names, lines and code of what was sampled.",
+    .fields = saved_fields,
+};
+
+FIELDS(open_params_fields) = {
+    PARAM("path", RPC_STRING, "Absolute path of a run file.", REQUIRED, .max = LIMIT_NAME_BYTES),
+    PARAM("select", RPC_BOOL,
+          "It becomes what questions without a run are about; true when absent."),
+    END,
+};
+static const struct rpc_type open_params = {
+    "OpenParams",
+    "A run file.",
+    .fields = open_params_fields,
+};
+
+FIELDS(select_params_fields) = {
+    PARAM("run", RPC_INTEGER, "Which run. When absent: none, so the active one, else the newest.",
+          RANGE(1, RUN_ID_MAX)),
+    END,
+};
+static const struct rpc_type select_params = {
+    "SelectParams",
+    "What questions without a run are about from now on, until another recording starts.",
+    .fields = select_params_fields,
+};
+
+FIELDS(selected_fields) = {
+    MAYBE("summary", RPC_OBJECT, "The run. Absent when there is none.", .type = &run_summary),
+    END,
+};
+static const struct rpc_type selected = {
+    "Selected",
+    "What questions without a run are about.",
+    .fields = selected_fields,
+};
+
+FIELDS(opened_fields) = {
+    COUNT("id", "By which it can be asked about."),
+    OBJECT("summary", run_summary, "What it is."),
+    END,
+};
+static const struct rpc_type opened = {
+    "Opened",
+    "A run file is a run like any other.",
+    .fields = opened_fields,
 };
 
 FIELDS(started_fields) = {COUNT("id", "Of the new run."), END};
@@ -1091,6 +1196,11 @@ const struct rpc_method rpc_methods[] = {
      "is up.",
      &wait_active_params, &wait_result, false},
     {"RunControl.stop_active", "Ends the active run.", &nothing, &stop_result, false},
+    {"RunControl.save_current", "Writes a run into a file of its own, also while it is recorded.",
+     &save_params, &saved, false},
+    {"RunControl.open_saved", "Opens a run file.", &open_params, &opened, false},
+    {"RunControl.select_run", "Chooses what questions without a run are about.", &select_params,
+     &selected, false},
     {"Profiler.top", "The hottest functions.", &top_params, &top, true},
     {"Profiler.flamegraph", "The call tree with its weights.", &flamegraph_params, &flamegraph,
      true},

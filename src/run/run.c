@@ -25,22 +25,29 @@ enum {
     CAPTURE_NICE = -10,
 };
 
+static const char *const stop_reason_names[RUN_STOP_REASONS] = {
+    [RUN_STOP_NONE] = "none",
+    [RUN_STOP_TARGET_EXITED] = "target_exited",
+    [RUN_STOP_TIME_LIMIT] = "time_limit",
+    [RUN_STOP_USER] = "user_stop",
+    [RUN_STOP_RECORDER_ERROR] = "recorder_error",
+    [RUN_STOP_SNAPSHOT] = "snapshot",
+};
+
 const char *run_stop_reason_name(enum run_stop_reason reason)
 {
-    switch (reason) {
-    case RUN_STOP_NONE:
-        return "none";
-    case RUN_STOP_TARGET_EXITED:
-        return "target_exited";
-    case RUN_STOP_TIME_LIMIT:
-        return "time_limit";
-    case RUN_STOP_USER:
-        return "user_stop";
-    case RUN_STOP_RECORDER_ERROR:
-        return "recorder_error";
+    ASSERT(reason >= 0 && reason < RUN_STOP_REASONS);
+    return stop_reason_names[reason];
+}
+
+enum run_stop_reason run_stop_reason_of(const char *name)
+{
+    for (enum run_stop_reason reason = RUN_STOP_NONE; reason < RUN_STOP_REASONS; reason++) {
+        if (strcmp(stop_reason_names[reason], name) == 0) {
+            return reason;
+        }
     }
-    ASSERT(false);
-    return NULL;
+    return RUN_STOP_NONE;
 }
 
 // What the capture thread works with.
@@ -359,22 +366,45 @@ static void *capture_thread(void *context)
 
 // ---- Life -------------------------------------------------------------------------------------
 
-struct run *run_new(uint32_t id, struct run_params params, struct library *library)
+static struct run *make(uint32_t id, const char *backend_name, struct library *library)
 {
     struct run *run = NEW(struct run);
     run->id = id;
+    run->library = library;
+    run->backend_name = alloc_text(backend_name, strlen(backend_name));
+    run->stop_fd = -1;
+    ASSERT(pthread_mutex_init(&run->jit_lock, NULL) == 0);
+    return run;
+}
+
+struct run *run_new(uint32_t id, struct run_params params, struct library *library)
+{
+    struct run *run = make(id, params.backend->name, library);
     run->params = params;
     run->params.request.replay_path = params.replay_path;
-    run->library = library;
     run->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     ASSERT(run->stop_fd >= 0);
-    ASSERT(pthread_mutex_init(&run->jit_lock, NULL) == 0);
     ASSERT(thread_start(&run->thread, capture_thread, run) == 0);
+    return run;
+}
+
+struct run *run_new_past(uint32_t id, const char *label, const char *backend_name,
+                         struct library *library, struct store *store)
+{
+    struct run *run = make(id, backend_name, library);
+    run->params.label = alloc_text(label, strlen(label));
+    run->store = store;
+    run->started_ns = store->started_ns;
+    run->started_unix_ns = store->started_unix_ns;
+    atomic_store(&run->state, RUN_STOPPED);
     return run;
 }
 
 void run_request_stop(struct run *run)
 {
+    if (run->stop_fd < 0) {
+        return;
+    }
     uint64_t one = 1;
     ssize_t n = write(run->stop_fd, &one, sizeof one);
     (void)n; // a full counter is as good: it is readable
@@ -395,9 +425,13 @@ void run_free(struct run *run)
     }
     run_request_stop(run);
     run_retire(run);
+    if (run->on_free != NULL) {
+        run->on_free(run->on_free_context, run);
+    }
     store_free(run->store);
     vec_fini(&run->jit.list);
     pthread_mutex_destroy(&run->jit_lock);
+    free(run->backend_name);
     free(run->params.label);
     free(run->params.replay_path);
     free(run->params.tap_path);

@@ -11,6 +11,9 @@
 // is the only writer of the store. Whoever made the run hears of every change of its state through
 // `on_change`, and of new samples too while it is `watched`. That is called on the capture thread
 // and must only pass the news on.
+//
+// A run that was read from a file has never had a thread: it is RUN_STOPPED from the start
+// (run_new_past()).
 
 #include "base/err.h"
 #include "capture/capture.h"
@@ -28,10 +31,15 @@ enum run_stop_reason {
     RUN_STOP_TIME_LIMIT,
     RUN_STOP_USER,
     RUN_STOP_RECORDER_ERROR, // `error` says which
+    RUN_STOP_SNAPSHOT,       // it went on: this is what there was when it was saved
+    RUN_STOP_REASONS
 };
 
 // "target_exited", …: the JSON value.
 const char *run_stop_reason_name(enum run_stop_reason reason);
+
+// Which one has that name; RUN_STOP_NONE when none has.
+enum run_stop_reason run_stop_reason_of(const char *name);
 
 struct run_params {
     const struct capture_backend *backend;
@@ -82,12 +90,24 @@ struct run {
     pthread_mutex_t jit_lock; // of these two:
     struct jit_reports jit;   // the files in which JITs told what they made
     struct err jit_note;      // what went wrong with reading them
+    char *backend_name;       // "perf_event_open in-process"; owned
+
+    // Called by run_free() when nothing happens to the run any more: whoever holds something that
+    // looks at the store lets go of it; one that owns the store takes it back (and leaves NULL).
+    void (*on_free)(void *context, struct run *run);
+    void *on_free_context;
+
     pthread_t thread;
     int stop_fd; // an eventfd; readable: stop. -1 once retired, when there is no thread either
 };
 
 // Starts the thread. Takes over what `params` owns. Never fails: failure is a state.
 struct run *run_new(uint32_t id, struct run_params params, struct library *library);
+
+// A run that is over, with a store that is whole; `label` and `backend_name` are copied. The caller
+// fills in what else is known of it before anybody else sees it.
+struct run *run_new_past(uint32_t id, const char *label, const char *backend_name,
+                         struct library *library, struct store *store);
 
 // Asks the run to end; returns at once. Any thread.
 void run_request_stop(struct run *run);

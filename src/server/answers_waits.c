@@ -2,7 +2,7 @@
 
 #include "query/now.h"
 #include "server/answer_parts.h"
-#include "server/summary.h"
+#include "server/run_facts.h"
 
 // ---- Intervals --------------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ void answer_timeline(struct text *to, struct analysis *analysis, const struct qu
     put_health(&j, &total.health);
     put_off_cpu(&j, "total_off_cpu", &timeline.total.off_cpu);
     json_u64_field(&j, "bucket_size_ns", timeline.bucket_ns);
-    json_u64_field(&j, "recording_duration_ns", summary_duration_ns(analysis->run));
+    json_u64_field(&j, "recording_duration_ns", run_duration_ns(analysis->run));
     json_key(&j, "buckets");
     json_array_begin(&j);
     for (size_t i = 0; i < timeline.buckets.n; i++) {

@@ -6,6 +6,7 @@
 #include "rpc/document.h"
 #include "rpc/json.h"
 #include "server/fetches.h"
+#include "server/run_facts.h"
 #include "server/server.h"
 #include "server/summary.h"
 
@@ -13,46 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-// One call on its way.
-struct call {
-    struct server *server;
-    struct connection *connection;
-    uint64_t ticket;
-    const char *method;
-    const json_t *params;
-};
-
-static void answer(const struct call *call, const struct text *result)
-{
-    connections_answer(&call->server->connections, call->connection->serial, call->ticket, result);
-}
-
-static void refuse(const struct call *call, enum rpc_error_kind kind, const char *text)
-{
-    connections_refuse(&call->server->connections, call->connection->serial, call->ticket, kind,
-                       text);
-}
-
-static void ask(const struct call *call, struct question *question)
-{
-    question->connection = call->connection->serial;
-    question->ticket = call->ticket;
-    questions_ask(&call->server->questions, question);
-}
-
-// ---- Parameters -------------------------------------------------------------------------------
-
-static uint64_t param_u64(const json_t *params, const char *name, uint64_t when_absent)
-{
-    const json_t *value = json_object_get(params, name);
-    return value == NULL ? when_absent : (uint64_t)json_integer_value(value);
-}
-
-static char *copy_text(const json_t *value)
-{
-    return alloc_text(json_string_value(value), json_string_length(value));
-}
 
 static void read_view(const json_t *params, struct view *ret)
 {
@@ -78,28 +39,6 @@ static void read_view(const json_t *params, struct view *ret)
     }
 }
 
-// The run that a question is about, or NULL after refusing it.
-static struct run *find_run(const struct call *call, const json_t *holder)
-{
-    const json_t *wanted = json_object_get(holder, "run");
-    if (wanted == NULL) {
-        struct run *run = registry_current(&call->server->registry);
-        if (run == NULL) {
-            refuse(call, RPC_ERROR_NO_ACTIVE_RUN,
-                   "no run yet; start one with: stax record -- COMMAND");
-        }
-        return run;
-    }
-    uint32_t id = (uint32_t)json_integer_value(wanted);
-    struct run *run = registry_find(&call->server->registry, id);
-    if (run == NULL) {
-        char text[64];
-        snprintf(text, sizeof text, "there is no run %u; `stax list` shows them", id);
-        refuse(call, RPC_ERROR_UNKNOWN_RUN, text);
-    }
-    return run;
-}
-
 // ---- RunControl -------------------------------------------------------------------------------
 
 static void put_capabilities(struct json *j, const struct capture_abilities *abilities)
@@ -120,7 +59,7 @@ static void handle_status(const struct call *call)
 {
     struct capture_abilities abilities = {0};
     capture_linux.probe(&abilities);
-    const struct run *active = call->server->registry.active;
+    const struct kept_run *active = call->server->registry.active;
     CLEANUP(text_fini) struct text result = {0};
     struct json j;
     json_init(&j, &result);
@@ -130,33 +69,36 @@ static void handle_status(const struct call *call)
     json_u64_field(&j, "server_started_at_unix_ns", call->server->started_unix_ns);
     json_key(&j, "active");
     json_array_begin(&j);
-    if (active != NULL && run_state(active) == RUN_RECORDING) {
+    if (active != NULL && active->phase == KEPT_GOING) {
         summary_put(&j, active);
     }
     json_array_end(&j);
     json_string_field(&j, "backend", capture_linux.name);
     put_capabilities(&j, &abilities);
     json_object_end(&j);
-    answer(call, &result);
+    call_answer(call, &result);
 }
 
 static void handle_list_runs(const struct call *call)
 {
+    struct registry *registry = &call->server->registry;
+    registry_look(registry);
+    const struct kept_run *current = registry_current(registry);
     CLEANUP(text_fini) struct text result = {0};
     struct json j;
     json_init(&j, &result);
     json_object_begin(&j);
     json_key(&j, "runs");
     json_array_begin(&j);
-    for (size_t i = 0; i < call->server->registry.runs.n; i++) {
-        const struct run *run = call->server->registry.runs.at[i];
-        if (run_state(run) == RUN_RECORDING || run_state(run) == RUN_STOPPED) {
-            summary_put(&j, run);
+    for (size_t i = 0; i < registry->runs.n; i++) {
+        if (registry->runs.at[i]->phase != KEPT_ARMING) {
+            summary_put(&j, registry->runs.at[i]);
         }
     }
     json_array_end(&j);
+    json_u64_field(&j, "current", current == NULL ? 0 : current->id);
     json_object_end(&j);
-    answer(call, &result);
+    call_answer(call, &result);
 }
 
 static uint64_t resident_bytes(void)
@@ -185,12 +127,35 @@ static void put_server_report(struct json *j, struct server *server)
     json_object_end(j);
 }
 
+static void put_file_report(struct json *j, const struct kept_run *kept)
+{
+    struct spool_report spool;
+    struct paging_counts paging = store_paging(kept->run->store);
+    registry_spool_report(kept, &spool);
+    json_key(j, "file");
+    json_object_begin(j);
+    json_string_field(j, "path", kept->path == NULL ? "" : kept->path);
+    json_u64_field(j, "bytes", spool.file_bytes);
+    json_u64_field(j, "rows", spool.rows);
+    json_u64_field(j, "commits", spool.commits);
+    json_u64_field(j, "cpu_ns", spool.cpu_ns);
+    json_u64_field(j, "behind_ns", spool.behind_ns);
+    json_bool_field(j, "writing", registry_is_spooling(kept));
+    json_bool_field(j, "names_complete", spool.names_complete);
+    json_u64_field(j, "resident_bytes", paging.resident_bytes);
+    json_u64_field(j, "dropped_chunks", paging.dropped);
+    json_u64_field(j, "read_back_chunks", paging.read_back);
+    json_u64_field(j, "unreadable_chunks", paging.failed);
+    json_string_field(j, "note", kept->note.text[0] != 0 ? kept->note.text : spool.note.text);
+    json_object_end(j);
+}
+
 // The server's part is written here, the run's part by the query thread, which knows the names.
 static void handle_diagnostics(const struct call *call)
 {
     bool any = json_object_get(call->params, "run") != NULL ||
                registry_current(&call->server->registry) != NULL;
-    struct run *run = any ? find_run(call, call->params) : NULL;
+    struct run *run = any ? call_find_run(call, call->params) : NULL;
     if (any && run == NULL) {
         return;
     }
@@ -202,11 +167,12 @@ static void handle_diagnostics(const struct call *call)
     fetches_put(&j, &call->server->debuginfod);
     if (run == NULL) {
         json_object_end(&j);
-        answer(call, &question->result);
+        call_answer(call, &question->result);
         question_free(question);
         return;
     }
-    ask(call, question);
+    put_file_report(&j, registry_find(&call->server->registry, run->id));
+    call_ask(call, question);
 }
 
 // What a process calls itself, for a label.
@@ -235,31 +201,46 @@ static void handle_start_attach(const struct call *call)
         char text[160];
         snprintf(text, sizeof text,
                  "another run is already active (run %u, pid %u); end it with `stax stop`",
-                 registry->active->id, registry->active->params.request.pid);
-        refuse(call, RPC_ERROR_ALREADY_ACTIVE, text);
+                 registry->active->id, registry->active->run->params.request.pid);
+        call_refuse(call, RPC_ERROR_ALREADY_ACTIVE, text);
         return;
     }
     uint32_t pid = (uint32_t)param_u64(call->params, "pid", 0);
     if (pid == (uint32_t)getpid()) {
-        refuse(call, RPC_ERROR_INVALID_PARAMS, "stax-server cannot record itself");
+        call_refuse(call, RPC_ERROR_INVALID_PARAMS, "stax-server cannot record itself");
         return;
     }
     const json_t *label = json_object_get(call->params, "label");
-    struct run_params params = {
-        .backend = &capture_linux,
-        .request =
+    const char *file = json_string_value(json_object_get(call->params, "file"));
+    if (file != NULL && file[0] != '/') {
+        call_refuse(call, RPC_ERROR_INVALID_PARAMS, "a file is named by its absolute path");
+        return;
+    }
+    struct registry_start start = {
+        .params =
             {
-                .pid = pid,
-                .frequency_hz = (uint32_t)param_u64(call->params, "frequency_hz",
-                                                    RPC_DEFAULT_FREQUENCY_HZ),
-                .launched = json_is_true(json_object_get(call->params, "launched")),
-                .follow = json_is_true(json_object_get(call->params, "follow")),
-                .unwind = wants_unwinding(call->params),
+                .backend = &capture_linux,
+                .request =
+                    {
+                        .pid = pid,
+                        .frequency_hz = (uint32_t)param_u64(call->params, "frequency_hz",
+                                                            RPC_DEFAULT_FREQUENCY_HZ),
+                        .launched = json_is_true(json_object_get(call->params, "launched")),
+                        .follow = json_is_true(json_object_get(call->params, "follow")),
+                        .unwind = wants_unwinding(call->params),
+                    },
+                .label = label == NULL ? name_of_process(pid) : copy_text(label),
+                .time_limit_ns = param_u64(call->params, "time_limit_secs", 0) * NS_PER_S,
             },
-        .label = label == NULL ? name_of_process(pid) : copy_text(label),
-        .time_limit_ns = param_u64(call->params, "time_limit_secs", 0) * NS_PER_S,
+        .file = file,
+        .connection = call->connection,
+        .ticket = call->ticket,
     };
-    registry_start(registry, params, call->connection->serial, call->ticket);
+    struct err error = {0};
+    int r = registry_start(registry, start, &error);
+    if (r < 0) {
+        call_refuse_errno(call, r, &error);
+    }
 }
 
 static void handle_wait_active(const struct call *call)
@@ -269,14 +250,14 @@ static void handle_wait_active(const struct call *call)
     const json_t *symbol = json_object_get(condition, "until_symbol");
     const json_t *run = json_object_get(call->params, "run");
     const json_t *timeout = json_object_get(call->params, "timeout_ms");
-    const struct run *active = call->server->registry.active;
+    const struct kept_run *active = call->server->registry.active;
     uint64_t now_ns = clock_now_ns();
     if (call->server->waiters.all.n >= LIMIT_WAITERS) {
-        refuse(call, RPC_ERROR_TOO_LARGE, "too many clients wait already");
+        call_refuse(call, RPC_ERROR_TOO_LARGE, "too many clients wait already");
         return;
     }
     struct waiter waiter = {
-        .connection = call->connection->serial,
+        .connection = call->connection,
         .ticket = call->ticket,
         .run = run != NULL      ? (uint32_t)json_integer_value(run)
                : active != NULL ? active->id
@@ -286,8 +267,7 @@ static void handle_wait_active(const struct call *call)
         .deadline_ns = timeout == NULL ? 0
                                        : now_ns + (uint64_t)json_integer_value(timeout) * NS_PER_MS,
     };
-    if (run != NULL && registry_find(&call->server->registry, waiter.run) == NULL) {
-        find_run(call, call->params); // refuses
+    if (run != NULL && call_find_kept(call, call->params) == NULL) {
         return;
     }
     if (json_object_get(condition, "for_samples") != NULL) {
@@ -305,13 +285,14 @@ static void handle_wait_active(const struct call *call)
 
 static void handle_stop_active(const struct call *call)
 {
-    struct run *active = call->server->registry.active;
+    const struct kept_run *active = call->server->registry.active;
     if (active == NULL) {
-        refuse(call, RPC_ERROR_NO_ACTIVE_RUN, "no active run; `stax list` shows the stopped ones");
+        call_refuse(call, RPC_ERROR_NO_ACTIVE_RUN,
+                    "no active run; `stax list` shows the stopped ones");
         return;
     }
-    run_request_stop(active);
-    struct waiter waiter = {.connection = call->connection->serial,
+    run_request_stop(active->run);
+    struct waiter waiter = {.connection = call->connection,
                             .ticket = call->ticket,
                             .run = active->id,
                             .kind = WAIT_STOP_SUMMARY};
@@ -424,79 +405,78 @@ static struct question *read_question(struct run *run, const char *method, const
 
 static void handle_question(const struct call *call)
 {
-    struct run *run = find_run(call, json_object_get(call->params, "view"));
+    struct run *run = call_find_run(call, json_object_get(call->params, "view"));
     if (run != NULL) {
-        ask(call, read_question(run, call->method, call->params));
+        call_ask(call, read_question(run, call->method, call->params));
     }
 }
 
 // Of the active run only: what is over waits for nothing.
 static void handle_now(const struct call *call)
 {
-    struct run *active = call->server->registry.active;
-    if (active == NULL || run_state(active) != RUN_RECORDING) {
-        refuse(call, RPC_ERROR_NO_ACTIVE_RUN,
-               "no active run: only a running program waits; for a run that is over ask for its "
-               "intervals");
+    const struct kept_run *active = call->server->registry.active;
+    if (active == NULL || active->phase != KEPT_GOING) {
+        call_refuse(
+            call, RPC_ERROR_NO_ACTIVE_RUN,
+            "no active run: only a running program waits; for a run that is over ask for its "
+            "intervals");
         return;
     }
-    struct question *question = read_question(active, call->method, call->params);
+    struct question *question = read_question(active->run, call->method, call->params);
     question->view.has_tid = question->params.tid != 0;
     question->view.tid = question->params.tid;
-    ask(call, question);
+    call_ask(call, question);
 }
 
 static void handle_subscribe(const struct call *call)
 {
     struct subscriptions *subscriptions = &call->server->subscriptions;
-    if (subscriptions_of(subscriptions, call->connection->serial) >=
-        LIMIT_SUBSCRIPTIONS_PER_CONNECTION) {
-        refuse(call, RPC_ERROR_TOO_LARGE, "too many subscriptions on this connection");
+    if (subscriptions_of(subscriptions, call->connection) >= LIMIT_SUBSCRIPTIONS_PER_CONNECTION) {
+        call_refuse(call, RPC_ERROR_TOO_LARGE, "too many subscriptions on this connection");
         return;
     }
     const char *method = json_string_value(json_object_get(call->params, "method"));
     const json_t *params = json_object_get(call->params, "params");
     struct err error = {0};
     if (!rpc_check(rpc_method_find(method)->params, params, &error)) {
-        refuse(call, RPC_ERROR_INVALID_PARAMS, error.text);
+        call_refuse(call, RPC_ERROR_INVALID_PARAMS, error.text);
         return;
     }
-    struct run *run = find_run(call, json_object_get(params, "view"));
+    struct run *run = call_find_run(call, json_object_get(params, "view"));
     if (run == NULL) {
         return;
     }
     struct question *model = read_question(run, method, params);
     uint64_t interval_ms = param_u64(call->params, "interval_ms", RPC_DEFAULT_INTERVAL_MS);
-    uint32_t id = subscriptions_add(subscriptions, call->connection->serial, model,
+    uint32_t id = subscriptions_add(subscriptions, call->connection, model,
                                     interval_ms * NS_PER_MS);
     CLEANUP(text_fini) struct text result = {0};
     text_addf(&result, "{\"subscription\":%u}", id);
-    answer(call, &result);
+    call_answer(call, &result);
 }
 
 static void handle_unsubscribe(const struct call *call)
 {
     uint32_t id = (uint32_t)param_u64(call->params, "subscription", 0);
-    if (!subscriptions_remove(&call->server->subscriptions, call->connection->serial, id)) {
-        refuse(call, RPC_ERROR_NOT_FOUND, "this connection has no such subscription");
+    if (!subscriptions_remove(&call->server->subscriptions, call->connection, id)) {
+        call_refuse(call, RPC_ERROR_NOT_FOUND, "this connection has no such subscription");
         return;
     }
     CLEANUP(text_fini) struct text result = {0};
     text_add(&result, "{}");
-    answer(call, &result);
+    call_answer(call, &result);
 }
 
 static void handle_discover(const struct call *call)
 {
     CLEANUP(text_fini) struct text result = {0};
     document_put_openrpc(&result);
-    answer(call, &result);
+    call_answer(call, &result);
 }
 
 // ---- Dispatch ---------------------------------------------------------------------------------
 
-void handle_request(struct server *server, struct connection *connection, uint64_t ticket,
-                    const struct rpc_request *request)
+void handle_call(const struct call *call)
 {
     static const struct {
         const char *method;
@@ -508,6 +488,9 @@ void handle_request(struct server *server, struct connection *connection, uint64
         {"RunControl.start_attach", handle_start_attach},
         {"RunControl.wait_active", handle_wait_active},
         {"RunControl.stop_active", handle_stop_active},
+        {"RunControl.save_current", handle_save_current},
+        {"RunControl.open_saved", handle_open_saved},
+        {"RunControl.select_run", handle_select_run},
         {"Profiler.top", handle_question},
         {"Profiler.flamegraph", handle_question},
         {"Profiler.threads", handle_question},
@@ -520,12 +503,24 @@ void handle_request(struct server *server, struct connection *connection, uint64
         {"Profiler.unsubscribe", handle_unsubscribe},
         {"rpc.discover", handle_discover},
     };
-    struct call call = {server, connection, ticket, request->method->name, request->params};
     for (size_t i = 0; i < ARRAY_LEN(handlers); i++) {
-        if (strcmp(handlers[i].method, request->method->name) == 0) {
-            handlers[i].handle(&call);
+        if (strcmp(handlers[i].method, call->method) == 0) {
+            handlers[i].handle(call);
             return;
         }
     }
     ASSERT(false); // a test calls every method of the schema
+}
+
+void handle_request(struct server *server, struct connection *connection, uint64_t ticket,
+                    const struct rpc_request *request)
+{
+    struct call call = {
+        .server = server,
+        .connection = connection->serial,
+        .ticket = ticket,
+        .method = request->method->name,
+        .params = request->params,
+    };
+    handle_call(&call);
 }

@@ -70,12 +70,16 @@ static void start_replay(struct server *server, const struct options *options)
     if (options->replay_path == NULL) {
         return;
     }
-    struct run_params params = {
-        .backend = &capture_replay,
-        .label = alloc_text(options->replay_path, strlen(options->replay_path)),
-        .replay_path = alloc_text(options->replay_path, strlen(options->replay_path)),
+    struct registry_start start = {
+        .params =
+            {
+                .backend = &capture_replay,
+                .label = alloc_text(options->replay_path, strlen(options->replay_path)),
+                .replay_path = alloc_text(options->replay_path, strlen(options->replay_path)),
+            },
     };
-    registry_start(&server->registry, params, 0, 0);
+    struct err error;
+    ASSERT(registry_start(&server->registry, start, &error) == 0); // it is into the history
 }
 
 // Debug files from servers, if there are any in the environment.
@@ -136,7 +140,8 @@ static int serve(const struct options *options, const char *socket_path)
     }
     library_init(&s->library, server_on_symbols, s);
     start_fetching(s);
-    registry_init(&s->registry, s);
+    filer_init(&s->filer, &s->loop);
+    registry_init(&s->registry, s, options->runs_folder);
     questions_init(&s->questions, s);
     inspector_init(&s->inspector, &s->loop, server_on_looked, s);
     r = signals_init(&signals, s);
@@ -154,6 +159,7 @@ static int serve(const struct options *options, const char *socket_path)
     listener_close(&s->listener);
     inspector_fini(&s->inspector);
     questions_fini(&s->questions);
+    filer_fini(&s->filer);
     registry_fini(&s->registry);
     debuginfod_stop(&s->debuginfod);
     library_fini(&s->library);
@@ -161,6 +167,7 @@ static int serve(const struct options *options, const char *socket_path)
     loop_fini(&s->loop); // closes the connections, which drop their waiters and subscriptions
     subscriptions_fini(&s->subscriptions);
     waiters_fini(&s->waiters);
+    parked_calls_fini(&s->parked);
     connections_fini(&s->connections);
     free(s);
     return r == 0 ? 0 : 1;

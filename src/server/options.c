@@ -16,14 +16,26 @@ const char options_help[] =
     "                          else $XDG_RUNTIME_DIR/stax-server.sock,\n"
     "                          else /tmp/stax-server-$UID.sock)\n"
     "  --ready-fd N            write one byte to descriptor N once it listens, and close it\n"
+    "  --runs-dir DIR          keep runs there (default: $XDG_STATE_HOME/stax/runs,\n"
+    "                          else ~/.local/state/stax/runs); '' keeps them in memory only\n"
     "  --replay FILE           start with a run that is read from an event stream\n"
     "  --tap FILE              also write every event of the replay or recording to FILE;\n"
     "                          each recording starts the file anew\n"
     "  --print-protocol WHAT   print the protocol as openrpc, md or ts, and exit\n"
     "  -h, --help              this text\n"
-    "  -V, --version           the version\n";
+    "  -V, --version           the version\n"
+    "\n"
+    "Of the kept runs the oldest go beyond $STAX_KEEP_RUNS of them (default 100), or beyond\n"
+    "$STAX_KEEP_BYTES (default 4G).\n";
 
-enum { OPTION_SOCKET = 1000, OPTION_READY_FD, OPTION_REPLAY, OPTION_TAP, OPTION_PROTOCOL };
+enum {
+    OPTION_SOCKET = 1000,
+    OPTION_READY_FD,
+    OPTION_REPLAY,
+    OPTION_TAP,
+    OPTION_PROTOCOL,
+    OPTION_RUNS
+};
 
 static int parse_descriptor(const char *text, int *ret, struct err *reterr)
 {
@@ -62,6 +74,7 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *reterr
         {"ready-fd", required_argument, NULL, OPTION_READY_FD},
         {"replay", required_argument, NULL, OPTION_REPLAY},
         {"tap", required_argument, NULL, OPTION_TAP},
+        {"runs-dir", required_argument, NULL, OPTION_RUNS},
         {"print-protocol", required_argument, NULL, OPTION_PROTOCOL},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
@@ -84,6 +97,9 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *reterr
             break;
         case OPTION_TAP:
             ret->tap_path = optarg;
+            break;
+        case OPTION_RUNS:
+            ret->runs_folder = optarg;
             break;
         case OPTION_PROTOCOL:
             r = parse_protocol(optarg, &ret->print_protocol, reterr);

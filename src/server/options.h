@@ -13,6 +13,7 @@ struct options {
     int ready_fd;            // -1: none
     const char *replay_path;
     const char *tap_path;
+    const char *runs_folder; // NULL: the default of server/history.h
     enum print_protocol print_protocol;
     bool help;
     bool version;

@@ -175,7 +175,8 @@ static bool pick_looks(struct query_thread *t, struct question *question)
     }
     const struct store *store = question->run->store;
     looks->picked = true;
-    looks->look = question->run->params.backend->look;
+    const struct capture_backend *backend = question->run->params.backend;
+    looks->look = backend == NULL ? NULL : backend->look; // a run of the past has none
     if (looks->look == NULL) {
         return false;
     }

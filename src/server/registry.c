@@ -3,73 +3,362 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "rpc/json.h"
+#include "server/run_facts.h"
 #include "server/server.h"
 #include "server/summary.h"
 
 #include <errno.h>
+#include <stdio.h>
 
-void registry_init(struct registry *registry, struct server *server)
+// What holds a run's file. It is freed when the run is, by whoever looks at the run last.
+struct backing {
+    struct server *server;
+    struct run *run;
+    struct spool *spool;       // of a run that was recorded here; NULL: it has no file
+    struct loaded_run *loaded; // of one that was read from its file
+};
+
+static void free_backing(void *context, struct run *run)
 {
-    *registry = (struct registry){.server = server};
+    struct backing *backing = context;
+    spool_free(backing->spool);
+    if (backing->loaded != NULL) {
+        loaded_run_fini(backing->loaded);
+        free(backing->loaded);
+        run->store = NULL; // it was the loaded one's
+    }
+    free(backing);
+}
+
+static struct backing *add_backing(struct registry *registry, struct kept_run *kept)
+{
+    struct backing *backing = NEW(struct backing);
+    backing->server = registry->server;
+    backing->run = kept->run;
+    kept->run->on_free = free_backing;
+    kept->run->on_free_context = backing;
+    kept->backing = backing;
+    return backing;
+}
+
+// ---- The list ----------------------------------------------------------------------------------
+
+void registry_init(struct registry *registry, struct server *server, const char *folder)
+{
+    *registry = (struct registry){.server = server, .next_id = 1};
+    history_init(&registry->history, folder);
+}
+
+static void free_kept(struct kept_run *kept)
+{
+    if (kept->has_file) {
+        run_file_close(&kept->file);
+    }
+    facts_fini(&kept->facts);
+    free(kept->path);
+    free(kept);
 }
 
 void registry_fini(struct registry *registry)
 {
+    registry_request_stop(registry);
     for (size_t i = 0; i < registry->runs.n; i++) {
-        run_free(registry->runs.at[i]);
+        run_free(registry->runs.at[i]->run);
+        free_kept(registry->runs.at[i]);
     }
     vec_fini(&registry->runs);
+    history_fini(&registry->history);
 }
+
+static size_t index_of(const struct registry *registry, uint32_t id)
+{
+    for (size_t i = 0; i < registry->runs.n; i++) {
+        if (registry->runs.at[i]->id == id) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+static struct kept_run *add_kept(struct registry *registry, uint32_t id)
+{
+    struct kept_run *kept = NEW(struct kept_run);
+    kept->id = id;
+    size_t at = registry->runs.n;
+    while (at > 0 && registry->runs.at[at - 1]->id > id) {
+        at--;
+    }
+    vec_insert_at(&registry->runs, at, kept);
+    registry->next_id = MAX(registry->next_id, id + 1);
+    return kept;
+}
+
+// The query thread may be looking at it: it gets the run, to free it when it is done.
+static void put_on_shelf(struct registry *registry, struct kept_run *kept)
+{
+    if (kept->run != NULL) {
+        kept->backing = NULL;
+        questions_forget(&registry->server->questions, TAKE(kept->run));
+    }
+}
+
+static void forget(struct registry *registry, struct kept_run *kept)
+{
+    put_on_shelf(registry, kept);
+    if (registry->selected == kept->id) {
+        registry->selected = 0;
+    }
+    vec_remove_at(&registry->runs, index_of(registry, kept->id));
+    free_kept(kept);
+}
+
+void registry_spool_report(const struct kept_run *kept, struct spool_report *ret)
+{
+    *ret = (struct spool_report){0};
+    if (kept->backing != NULL && kept->backing->spool != NULL) {
+        spool_report(kept->backing->spool, ret);
+    }
+}
+
+bool registry_is_spooling(const struct kept_run *kept)
+{
+    return kept->backing != NULL && kept->backing->spool != NULL &&
+           spool_state(kept->backing->spool) != SPOOL_DONE;
+}
+
+// All of it is in its file.
+static bool is_filed(const struct kept_run *kept)
+{
+    struct spool_report report;
+    registry_spool_report(kept, &report);
+    return kept->path != NULL && !registry_is_spooling(kept) && report.note.text[0] == 0;
+}
+
+// ---- Room --------------------------------------------------------------------------------------
+
+static bool may_leave_memory(const struct kept_run *kept)
+{
+    return kept->phase == KEPT_OVER && kept->run != NULL && kept->n_jobs == 0 &&
+           !registry_is_spooling(kept);
+}
+
+// Of the runs that may leave: one that is in its file, asked about the longest time ago; else the
+// oldest.
+static struct kept_run *whom_to_drop(const struct registry *registry)
+{
+    struct kept_run *best = NULL;
+    for (size_t i = 0; i < registry->runs.n; i++) {
+        struct kept_run *kept = registry->runs.at[i];
+        if (may_leave_memory(kept) && is_filed(kept) &&
+            (best == NULL || kept->last_used < best->last_used)) {
+            best = kept;
+        }
+    }
+    for (size_t i = 0; i < registry->runs.n && best == NULL; i++) {
+        best = may_leave_memory(registry->runs.at[i]) ? registry->runs.at[i] : NULL;
+    }
+    return best;
+}
+
+static bool is_too_much(const struct registry *registry)
+{
+    uint64_t bytes = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < registry->runs.n; i++) {
+        const struct run *run = registry->runs.at[i]->run;
+        if (run != NULL && run->store != NULL) {
+            bytes += store_memory(run->store).total_bytes;
+            n++;
+        }
+    }
+    return n >= LIMIT_RUNS || bytes > LIMIT_HISTORY_BYTES;
+}
+
+// In memory, for one more run.
+static void make_room(struct registry *registry)
+{
+    for (struct kept_run *kept; is_too_much(registry) && (kept = whom_to_drop(registry)) != NULL;) {
+        if (is_filed(kept)) {
+            put_on_shelf(registry, kept);
+        } else {
+            forget(registry, kept);
+        }
+    }
+}
+
+static bool may_be_removed(struct registry *registry, uint32_t id, const char *path)
+{
+    size_t index = index_of(registry, id);
+    const struct kept_run *kept = index == SIZE_MAX ? NULL : registry->runs.at[index];
+    if (kept != NULL) {
+        return kept->phase == KEPT_OVER && kept->n_jobs == 0 && !kept->loading &&
+               !registry_is_spooling(kept);
+    }
+    return !run_file_is_owned(path);
+}
+
+// On the disk: the oldest files go.
+static void trim_history(struct registry *registry)
+{
+    struct history_list list;
+    history_scan(&registry->history, &list);
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < list.entries.n; i++) {
+        bytes += list.entries.at[i].bytes;
+    }
+    size_t n = list.entries.n;
+    for (size_t i = 0; i < list.entries.n; i++) {
+        const struct history_entry *entry = &list.entries.at[i];
+        if (n <= registry->history.keep_runs && bytes <= registry->history.keep_bytes) {
+            break;
+        }
+        CLEANUP(freep) char *path = history_path(&registry->history, entry->id);
+        if (!may_be_removed(registry, entry->id, path)) {
+            continue;
+        }
+        history_remove(path);
+        log_info("stax-server", "run %u was removed from the history, which was full", entry->id);
+        n--;
+        bytes -= entry->bytes;
+        if (index_of(registry, entry->id) != SIZE_MAX) {
+            forget(registry, registry->runs.at[index_of(registry, entry->id)]);
+        }
+    }
+    vec_fini(&list.entries);
+}
+
+// ---- Starting ----------------------------------------------------------------------------------
 
 static void on_change(void *context)
 {
     loop_wake(&((struct server *)context)->loop);
 }
 
-// The query thread may be looking at it: it gives it back to free when it is done.
-static void forget(struct registry *registry, size_t index)
+// A file where the client wants it. One that holds a run makes room for the new one; any other is
+// left alone.
+static int create_at(const char *path, struct run_file *ret, struct err *reterr)
 {
-    struct run *run = registry->runs.at[index];
-    vec_remove_at(&registry->runs, index);
-    questions_forget(&registry->server->questions, run);
+    struct facts facts = {0};
+    struct err ignored = {0};
+    int r = run_file_create(path, ret, reterr);
+    if (r != -EEXIST) {
+        return r;
+    }
+    bool is_run = archive_read_facts(path, &facts, &ignored) == 0;
+    facts_fini(&facts);
+    if (!is_run) {
+        return err_set(reterr, EEXIST, "%s exists and is not a run file; choose another name",
+                       path);
+    }
+    if (run_file_is_owned(path)) {
+        return err_set(reterr, EBUSY, "%s is being recorded into; choose another name", path);
+    }
+    history_remove(path);
+    return run_file_create(path, ret, reterr);
 }
 
-static uint64_t memory_bytes(const struct registry *registry)
+static int create_file(struct registry *registry, struct kept_run *kept, const char *path,
+                       struct err *reterr)
 {
-    uint64_t total = 0;
-    for (size_t i = 0; i < registry->runs.n; i++) {
-        if (registry->runs.at[i]->store != NULL) {
-            total += store_memory(registry->runs.at[i]->store).total_bytes;
+    if (path != NULL) {
+        int r = create_at(path, &kept->file, reterr);
+        if (r < 0) {
+            return r;
         }
+        kept->path = alloc_text(path, strlen(path));
+        kept->has_file = true;
+        return 0;
     }
-    return total;
+    uint32_t id = history_create(&registry->history, kept->id, &kept->file);
+    kept->note = registry->history.note;
+    if (id != 0) {
+        kept->id = id; // others may have recorded meanwhile
+        registry->next_id = MAX(registry->next_id, id + 1);
+        kept->path = history_path(&registry->history, id);
+        kept->has_file = true;
+        kept->in_history = true;
+    }
+    return 0;
 }
 
-static void make_room(struct registry *registry)
+static uint32_t free_id(struct registry *registry)
 {
-    while (registry->runs.n > 0 &&
-           (registry->runs.n >= LIMIT_RUNS || memory_bytes(registry) > LIMIT_HISTORY_BYTES)) {
-        forget(registry, 0);
+    struct history_list list;
+    history_scan(&registry->history, &list);
+    if (list.entries.n > 0) {
+        registry->next_id = MAX(registry->next_id, vec_last(&list.entries)->id + 1);
     }
+    vec_fini(&list.entries);
+    return registry->next_id;
 }
 
-struct run *registry_start(struct registry *registry, struct run_params params, uint64_t connection,
-                           uint64_t ticket)
+static void free_params(struct run_params *params)
 {
-    ASSERT(registry->active == NULL);
+    free(params->label);
+    free(params->replay_path);
+    free(params->tap_path);
+}
+
+int registry_start(struct registry *registry, struct registry_start start, struct err *reterr)
+{
+    ASSERT(start.is_import || registry->active == NULL);
     make_room(registry);
-    params.on_change = on_change;
-    params.context = registry->server;
-    const char *tap = registry->server->tap_path;
-    params.tap_path = tap == NULL ? NULL : alloc_text(tap, strlen(tap));
-    registry->start_connection = connection;
-    registry->start_ticket = ticket;
-    registry->active = run_new(++registry->next_id, params, &registry->server->library);
-    vec_push(&registry->runs, registry->active);
-    return registry->active;
+    struct kept_run *kept = add_kept(registry, free_id(registry));
+    int r = create_file(registry, kept, start.file, reterr);
+    if (r < 0) {
+        free_params(&start.params);
+        registry->next_id = kept->id; // nobody has seen the number
+        forget(registry, kept);
+        return r;
+    }
+    const char *tap = start.is_import ? NULL : registry->server->tap_path;
+    start.params.on_change = on_change;
+    start.params.context = registry->server;
+    start.params.tap_path = tap == NULL ? NULL : alloc_text(tap, strlen(tap));
+    kept->is_import = start.is_import;
+    kept->start_connection = start.connection;
+    kept->start_ticket = start.ticket;
+    kept->run = run_new(kept->id, start.params, &registry->server->library);
+    if (!start.is_import) {
+        registry->active = kept;
+        registry->selected = 0;
+    }
+    return 0;
 }
 
-// ---- Changes of the active run ----------------------------------------------------------------
+// ---- Changes of what goes on -------------------------------------------------------------------
+
+static void put_facts(void *context, struct facts *facts)
+{
+    struct backing *backing = context;
+    run_facts_of(facts, backing->run);
+}
+
+static void on_spool_change(void *context)
+{
+    struct backing *backing = context;
+    loop_wake(&backing->server->loop);
+}
+
+static void begin_spool(struct registry *registry, struct kept_run *kept)
+{
+    if (!kept->has_file) {
+        return;
+    }
+    struct backing *backing = add_backing(registry, kept);
+    struct spool_params params = {
+        .file = kept->file,
+        .store = kept->run->store,
+        .library = kept->run->library,
+        .put_facts = put_facts,
+        .on_change = on_spool_change,
+        .context = backing,
+    };
+    kept->has_file = false;
+    backing->spool = spool_new(params);
+    struct pager pager = spool_pager(backing->spool);
+    store_set_pager(kept->run->store, &pager, LIMIT_RESIDENT_BYTES);
+}
 
 // Which kind of refusal a capture's errno is.
 static enum rpc_error_kind kind_of(int number)
@@ -79,6 +368,7 @@ static enum rpc_error_kind kind_of(int number)
     case EPERM:
         return RPC_ERROR_PERMISSION;
     case ESRCH:
+    case ENOENT:
         return RPC_ERROR_NOT_FOUND;
     case EINVAL:
         return RPC_ERROR_INVALID_PARAMS;
@@ -87,98 +377,374 @@ static enum rpc_error_kind kind_of(int number)
     }
 }
 
-static void fail(struct registry *registry)
+// Its file goes, too. Its number is free again: nobody has seen it.
+static void undo(struct registry *registry, struct kept_run *kept)
 {
-    struct run *run = TAKE(registry->active);
-    log_warning("run %u failed: %s", run->id, run->error.text);
-    connections_refuse(&registry->server->connections, registry->start_connection,
-                       registry->start_ticket, kind_of(run->error_number), run->error.text);
-    registry->start_ticket = 0;
-    registry->runs.n--;
-    registry->next_id--; // nobody has seen the number
-    run_free(run);
+    if (kept->backing != NULL) { // now: the next one may get the same file
+        spool_free(TAKE(kept->backing->spool));
+    }
+    if (kept->has_file) {
+        run_file_close(&kept->file);
+        kept->has_file = false;
+    }
+    if (kept->path != NULL) {
+        history_remove(kept->path);
+    }
+    if (kept->id + 1 == registry->next_id) {
+        registry->next_id--;
+    }
+    forget(registry, kept);
 }
 
-static void answer_starter(struct registry *registry)
+static void fail(struct registry *registry, struct kept_run *kept)
 {
-    const struct run *run = registry->active;
-    if (registry->start_ticket == 0) {
+    const struct run *run = kept->run;
+    log_warning("run %u failed: %s", run->id, run->error.text);
+    connections_refuse(&registry->server->connections, kept->start_connection, kept->start_ticket,
+                       kind_of(run->error_number), run->error.text);
+    undo(registry, kept);
+}
+
+static void answer_starter(struct registry *registry, struct kept_run *kept)
+{
+    if (kept->start_ticket == 0) {
         return;
     }
     CLEANUP(text_fini) struct text result = {0};
-    text_addf(&result, "{\"id\":%u}", run->id);
-    connections_answer(&registry->server->connections, registry->start_connection,
-                       registry->start_ticket, &result);
-    registry->start_ticket = 0;
-    log_info("stax-server", "run %u: recording pid %u (%s) at %u Hz", run->id,
-             run->params.request.pid, run->params.label, run->params.request.frequency_hz);
+    struct json j;
+    json_init(&j, &result);
+    json_object_begin(&j);
+    json_u64_field(&j, "id", kept->id);
+    if (kept->is_import) {
+        json_key(&j, "summary");
+        summary_put(&j, kept);
+    }
+    json_object_end(&j);
+    connections_answer(&registry->server->connections, kept->start_connection, kept->start_ticket,
+                       &result);
+    kept->start_ticket = 0;
 }
 
-static void retire(struct registry *registry)
+static void begin(struct registry *registry, struct kept_run *kept)
 {
-    struct run *run = TAKE(registry->active);
-    run_retire(run);
-    if (run->params.request.launched && !atomic_load(&run->began)) {
-        log_info("stax-server", "run %u: the program did not start; forgotten", run->id);
+    const struct run *run = kept->run;
+    kept->phase = KEPT_GOING;
+    begin_spool(registry, kept);
+    log_info("stax-server", "run %u: recording pid %u (%s) at %u Hz", run->id,
+             run->params.request.pid, run->params.label, run->params.request.frequency_hz);
+    if (kept->note.text[0] != 0) {
+        log_warning("run %u: %s", run->id, kept->note.text);
+    }
+    if (!kept->is_import) {
+        answer_starter(registry, kept);
+    }
+}
+
+static void retire(struct registry *registry, struct kept_run *kept)
+{
+    run_retire(kept->run);
+    if (kept->run->params.request.launched && !atomic_load(&kept->run->began)) {
+        log_info("stax-server", "run %u: the program did not start; forgotten", kept->id);
         waiters_check(&registry->server->waiters);
-        forget(registry, registry->runs.n - 1);
+        undo(registry, kept);
         return;
     }
+    run_facts_of(&kept->facts, kept->run);
+    kept->phase = KEPT_OVER;
+    if (kept->backing != NULL) {
+        spool_finish(kept->backing->spool);
+    }
+    if (kept->is_import) {
+        answer_starter(registry, kept);
+        registry->selected = kept->id;
+    }
     CLEANUP(text_fini) struct text line = {0};
-    summary_put_line(&line, run);
+    summary_put_line(&line, kept->run);
     log_info("stax-server", "%s", text_get(&line));
+    trim_history(registry);
+}
+
+static void check(struct registry *registry, struct kept_run *kept)
+{
+    enum run_state state = run_state(kept->run);
+    bool over = state == RUN_STOPPED || state == RUN_FAILED;
+    if (over && kept == registry->active) {
+        registry->active = NULL;
+    }
+    if (state == RUN_FAILED) {
+        fail(registry, kept);
+        return;
+    }
+    if (kept->phase == KEPT_ARMING && state != RUN_ARMING) {
+        begin(registry, kept);
+    }
+    if (state == RUN_STOPPED) {
+        retire(registry, kept);
+    }
 }
 
 void registry_check(struct registry *registry)
 {
-    if (registry->active == NULL) {
-        return;
-    }
-    switch (run_state(registry->active)) {
-    case RUN_ARMING:
-        break;
-    case RUN_FAILED:
-        fail(registry);
-        break;
-    case RUN_RECORDING:
-        answer_starter(registry);
-        break;
-    case RUN_STOPPED:
-        answer_starter(registry);
-        retire(registry);
-        break;
+    for (size_t i = registry->runs.n; i-- > 0;) {
+        // The history may have been trimmed meanwhile.
+        if (i < registry->runs.n && registry->runs.at[i]->phase != KEPT_OVER) {
+            check(registry, registry->runs.at[i]);
+        }
     }
 }
 
-// Its store is there: it can be asked.
-static bool has_begun(const struct run *run)
-{
-    enum run_state state = run_state(run);
-    return state == RUN_RECORDING || state == RUN_STOPPED;
-}
-
-struct run *registry_find(const struct registry *registry, uint32_t id)
+bool registry_is_quiet(const struct registry *registry)
 {
     for (size_t i = 0; i < registry->runs.n; i++) {
-        if (registry->runs.at[i]->id == id && has_begun(registry->runs.at[i])) {
-            return registry->runs.at[i];
+        const struct kept_run *kept = registry->runs.at[i];
+        if (kept->phase != KEPT_OVER || registry_is_spooling(kept)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void registry_request_stop(struct registry *registry)
+{
+    for (size_t i = 0; i < registry->runs.n; i++) {
+        if (registry->runs.at[i]->phase != KEPT_OVER) {
+            run_request_stop(registry->runs.at[i]->run);
+        }
+    }
+}
+
+// ---- Runs of earlier servers, and of others ----------------------------------------------------
+
+static bool is_recording(const struct facts *facts)
+{
+    return strcmp(facts_text(facts, "state", ""), "recording") == 0;
+}
+
+// Left behind by a server that died: what lies beside it is taken in. Where that may not be done,
+// it is read as it is.
+static bool belongs_to_nobody(const char *path)
+{
+    struct run_file file;
+    struct err ignored = {0};
+    int r = run_file_adopt(path, &file, &ignored);
+    if (r == 0) {
+        run_file_settle(&file, &ignored);
+        run_file_close(&file);
+    }
+    return r != -EBUSY;
+}
+
+// What `list` says of it. False: somebody is recording into it.
+static bool read_facts(struct kept_run *kept)
+{
+    if (archive_read_facts(kept->path, &kept->facts, &kept->note) < 0) {
+        facts_set_text(&kept->facts, "label", kept->path);
+        facts_set_text(&kept->facts, "state", "stopped");
+        facts_set_text(&kept->facts, "stop_reason", run_stop_reason_name(RUN_STOP_RECORDER_ERROR));
+        return !run_file_is_owned(kept->path);
+    }
+    if (is_recording(&kept->facts)) {
+        if (!belongs_to_nobody(kept->path)) {
+            return false;
+        }
+        run_facts_recover(&kept->facts);
+    }
+    return true;
+}
+
+static void add_from_history(struct registry *registry, uint32_t id)
+{
+    struct kept_run *kept = add_kept(registry, id);
+    kept->phase = KEPT_OVER;
+    kept->in_history = true;
+    kept->path = history_path(&registry->history, id);
+    if (!read_facts(kept)) {
+        forget(registry, kept);
+    }
+}
+
+static bool is_listed(const struct history_list *list, uint32_t id)
+{
+    for (size_t i = 0; i < list->entries.n; i++) {
+        if (list->entries.at[i].id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void registry_look(struct registry *registry)
+{
+    struct history_list list;
+    history_scan(&registry->history, &list);
+    for (size_t i = registry->runs.n; i-- > 0;) {
+        struct kept_run *kept = registry->runs.at[i];
+        if (kept->in_history && kept->run == NULL && !kept->loading &&
+            !is_listed(&list, kept->id)) {
+            forget(registry, kept); // another server has removed it
+        }
+    }
+    for (size_t i = 0; i < list.entries.n; i++) {
+        if (index_of(registry, list.entries.at[i].id) == SIZE_MAX) {
+            add_from_history(registry, list.entries.at[i].id);
+        }
+    }
+    vec_fini(&list.entries);
+}
+
+static struct kept_run *find_file(struct registry *registry, const char *path)
+{
+    for (size_t i = 0; i < registry->runs.n; i++) {
+        struct kept_run *kept = registry->runs.at[i];
+        if (kept->path != NULL && strcmp(kept->path, path) == 0) {
+            return kept;
         }
     }
     return NULL;
+}
+
+struct kept_run *registry_open(struct registry *registry, const char *path, struct err *reterr)
+{
+    registry_look(registry);
+    struct kept_run *known = find_file(registry, path);
+    bool is_shelved = known != NULL && known->run == NULL && !known->loading;
+    if (is_shelved && !known->in_history) {
+        forget(registry, known); // it may be another one by now
+        known = NULL;
+    }
+    if (known != NULL) {
+        return known;
+    }
+    struct facts facts = {0};
+    int r = archive_read_facts(path, &facts, reterr);
+    if (r == 0 && is_recording(&facts) && run_file_is_owned(path)) {
+        r = err_set(reterr, EBUSY, "%s is being recorded at this moment; ask the server that does",
+                    path);
+    }
+    if (r < 0) {
+        facts_fini(&facts);
+        return NULL;
+    }
+    make_room(registry);
+    struct kept_run *kept = add_kept(registry, free_id(registry));
+    kept->phase = KEPT_OVER;
+    kept->path = alloc_text(path, strlen(path));
+    kept->facts = facts;
+    if (is_recording(&facts)) {
+        run_facts_recover(&kept->facts);
+    }
+    return kept;
+}
+
+// ---- From the shelf ----------------------------------------------------------------------------
+
+void registry_load(struct registry *registry, struct kept_run *kept)
+{
+    ASSERT(kept->run == NULL && kept->path != NULL);
+    if (kept->loading) {
+        return;
+    }
+    make_room(registry);
+    kept->loading = true;
+    struct filer_job *job = NEW(struct filer_job);
+    job->kind = FILER_LOAD;
+    job->run = kept->id;
+    job->path = alloc_text(kept->path, strlen(kept->path));
+    job->library = &registry->server->library;
+    filer_ask(&registry->server->filer, job);
+}
+
+struct kept_run *registry_on_loaded(struct registry *registry, struct filer_job *job)
+{
+    size_t index = index_of(registry, job->run);
+    ASSERT(index != SIZE_MAX); // it is not forgotten while it is loading
+    struct kept_run *kept = registry->runs.at[index];
+    kept->loading = false;
+    if (job->loaded == NULL) {
+        kept->note = job->error;
+        if (!kept->in_history) {
+            forget(registry, kept); // a file that cannot be opened is no run
+        }
+        return NULL;
+    }
+    struct loaded_run *loaded = TAKE(job->loaded);
+    kept->note = loaded->note;
+    kept->run = run_new_past(kept->id, facts_text(&loaded->facts, "label", kept->path),
+                             facts_text(&loaded->facts, "backend", ""),
+                             loaded->library != NULL ? loaded->library : &registry->server->library,
+                             loaded->store);
+    run_facts_apply(&kept->facts, kept->run);
+    add_backing(registry, kept)->loaded = loaded;
+    return kept;
+}
+
+// ---- Finding -----------------------------------------------------------------------------------
+
+static struct kept_run *use(struct registry *registry, struct kept_run *kept)
+{
+    kept->last_used = ++registry->uses;
+    return kept;
+}
+
+struct kept_run *registry_find(struct registry *registry, uint32_t id)
+{
+    if (index_of(registry, id) == SIZE_MAX) {
+        registry_look(registry);
+    }
+    size_t index = index_of(registry, id);
+    if (index == SIZE_MAX || registry->runs.at[index]->phase == KEPT_ARMING) {
+        return NULL;
+    }
+    return use(registry, registry->runs.at[index]);
 }
 
 bool registry_is_arming(const struct registry *registry, uint32_t id)
 {
-    const struct run *active = registry->active;
-    return active != NULL && active->id == id && run_state(active) == RUN_ARMING;
+    size_t index = index_of(registry, id);
+    return index != SIZE_MAX && registry->runs.at[index]->phase == KEPT_ARMING;
 }
 
-struct run *registry_current(const struct registry *registry)
+static struct kept_run *newest(struct registry *registry)
 {
     for (size_t i = registry->runs.n; i-- > 0;) {
-        if (has_begun(registry->runs.at[i])) {
-            return registry->runs.at[i];
+        if (registry->runs.at[i]->phase != KEPT_ARMING) {
+            return use(registry, registry->runs.at[i]);
         }
     }
     return NULL;
+}
+
+struct kept_run *registry_current(struct registry *registry)
+{
+    if (registry->selected != 0) {
+        struct kept_run *selected = registry_find(registry, registry->selected);
+        if (selected != NULL) {
+            return selected;
+        }
+    }
+    if (registry->active != NULL && registry->active->phase == KEPT_GOING) {
+        return use(registry, registry->active);
+    }
+    if (newest(registry) == NULL) {
+        registry_look(registry);
+    }
+    return newest(registry);
+}
+
+void registry_facts(const struct kept_run *kept, struct facts *ret)
+{
+    struct spool_report report;
+    registry_spool_report(kept, &report);
+    if (kept->phase == KEPT_OVER) {
+        facts_copy(ret, &kept->facts);
+    } else {
+        *ret = (struct facts){0};
+        run_facts_of(ret, kept->run);
+    }
+    if (kept->note.text[0] != 0) {
+        run_facts_add_note(ret, kept->note.text);
+    }
+    if (report.note.text[0] != 0) {
+        run_facts_add_note(ret, report.note.text);
+    }
 }

@@ -1,42 +1,118 @@
 #pragma once
 
-// Every run that the server knows: at most one active, the stopped ones kept in memory to be asked.
+// Every run that the server knows.
 //
-// The oldest stopped runs make room when there are too many of them, or when they take too much
-// memory (base/limits.h). A launched run whose program never started is forgotten: there is nothing
-// to ask.
+//     ARMING ──► GOING ──► OVER, in memory ◄──► OVER, on the shelf: only its file is there
+//        │          └─ spool ─► its file ──────────────────▲
+//        └──► failed, forgotten                            └── files of earlier servers, saved
+//        files
+//
+// At most one of them is being recorded (`active`); imports go on beside it. While a run goes on a
+// spool writes it into its file (archive/spool.h), in the directory of the history or where the
+// client said. What is over stays in memory as long as there is room; then the runs that nobody has
+// asked about for the longest time are put on the shelf, to be loaded when somebody asks
+// (filer.h). One without a file, because there was no room on the disk, is forgotten instead, the
+// oldest first.
+//
+// Files that other servers leave in the directory are noticed when somebody asks for the list or
+// for a run that is not known. One that says that it is being recorded and belongs to nobody was
+// left by a server that died: it is listed as recovered.
+//
+// A launched run whose program never started is forgotten: there is nothing to ask.
 
+#include "archive/load.h"
+#include "archive/spool.h"
 #include "base/vec.h"
 #include "run/run.h"
+#include "server/filer.h"
+#include "server/history.h"
 
 struct server;
+struct backing;
+
+enum kept_phase { KEPT_ARMING, KEPT_GOING, KEPT_OVER };
+
+struct kept_run {
+    uint32_t id;
+    enum kept_phase phase;
+    bool is_import;
+    bool in_history;      // `path` is in our directory
+    struct run *run;      // NULL: on the shelf
+    char *path;           // of its file; NULL: none
+    struct run_file file; // from its creation until the spool takes it over
+    bool has_file;
+    struct backing *backing; // of `run`: what holds its file; freed with the run
+    struct facts facts;      // KEPT_OVER
+    struct err note;         // what is wrong with its file; "" when nothing is
+    bool loading;
+    uint32_t n_jobs;           // of the filer, that look at `run`
+    uint64_t last_used;        // counts questions
+    uint64_t start_connection; // who is to be told that it is armed, or that the import is over;
+    uint64_t start_ticket;     // 0, 0 once that has happened
+};
 
 struct registry {
     struct server *server;
-    VEC(struct run *) runs; // oldest first
-    struct run *active;     // NULL: none
-    uint32_t next_id;
-    uint64_t start_connection; // who is to be told that `active` is armed, until that has happened
-    uint64_t start_ticket;
+    struct history history;
+    VEC(struct kept_run *) runs; // by id, oldest first
+    struct kept_run *active;     // NULL: none
+    uint32_t selected;           // what a question without a run is about; 0: none was selected
+    uint32_t next_id;            // at least
+    uint64_t uses;
 };
 
-void registry_init(struct registry *registry, struct server *server);
-void registry_fini(struct registry *registry); // stops the active run
+// `folder`: see history_init().
+void registry_init(struct registry *registry, struct server *server, const char *folder);
+void registry_fini(struct registry *registry); // stops what goes on
 
-// Starts a run; `params` is taken over. There must be no active one. The ticket is answered when
-// the capture is armed or has failed (0, 0: nobody asked).
-struct run *registry_start(struct registry *registry, struct run_params params, uint64_t connection,
-                           uint64_t ticket);
+struct registry_start {
+    struct run_params params; // taken over
+    bool is_import;
+    const char *file;    // where it is written to; NULL: into the history
+    uint64_t connection; // who asks; 0, 0: nobody
+    uint64_t ticket;
+};
 
-// Looks at the active run's state: answers its starter, and retires it when it is over.
+// Starts a run. There must be no active one, unless it is an import. The ticket is answered when
+// the capture is armed or has failed; that of an import, when it is over. 0, or a negative errno:
+// the file cannot be made, and nothing was started.
+int registry_start(struct registry *registry, struct registry_start start, struct err *reterr);
+
+// Looks at what goes on: answers those who started it, and retires what is over.
 void registry_check(struct registry *registry);
 
-// By id; NULL when there is none, or when it is still being armed.
-struct run *registry_find(const struct registry *registry, uint32_t id);
+// Nothing goes on, and all files are written.
+bool registry_is_quiet(const struct registry *registry);
+void registry_request_stop(struct registry *registry); // of everything that goes on
+
+// By id, but none that is still being armed. NULL: there is none.
+struct kept_run *registry_find(struct registry *registry, uint32_t id);
 
 // This run was asked for and is not armed yet.
 bool registry_is_arming(const struct registry *registry, uint32_t id);
 
-// What a question without a run id is about: the active run, else the newest; NULL: none yet. Runs
-// that are still being armed are not there yet.
-struct run *registry_current(const struct registry *registry);
+// What a question without a run id is about: the selected run, else the active one, else the
+// newest. NULL: none yet.
+struct kept_run *registry_current(struct registry *registry);
+
+// The run as a file, known from now on. Asking twice for the same file gives the same run. NULL: it
+// cannot be read, and why.
+struct kept_run *registry_open(struct registry *registry, const char *path, struct err *reterr);
+
+// Has it loaded; registry_on_loaded() comes later. It is on the shelf.
+void registry_load(struct registry *registry, struct kept_run *kept);
+
+// The filer is done with it. The run that was loaded, or NULL: job->error says why.
+struct kept_run *registry_on_loaded(struct registry *registry, struct filer_job *job);
+
+// Looks into the directory for runs of other servers.
+void registry_look(struct registry *registry);
+
+// All that is known of it, by now.
+void registry_facts(const struct kept_run *kept, struct facts *ret);
+
+// Whether its file is being written.
+bool registry_is_spooling(const struct kept_run *kept);
+
+// What its spool has to say; all zero when it has none.
+void registry_spool_report(const struct kept_run *kept, struct spool_report *ret);

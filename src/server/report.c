@@ -42,7 +42,7 @@ static void put_capture(struct json *j, const struct run *run)
 {
     json_key(j, "capture");
     json_object_begin(j);
-    json_string_field(j, "backend", run->params.backend->name);
+    json_string_field(j, "backend", run->backend_name);
     json_u64_field(j, "rings", atomic_load(&run->vitals.rings));
     json_u64_field(j, "ring_bytes", atomic_load(&run->vitals.ring_bytes));
     json_u64_field(j, "cpu_ns", atomic_load(&run->vitals.cpu_ns));

@@ -1,13 +1,22 @@
 #include "server/server.h"
 
+#include "base/clock.h"
+#include "server/handlers.h"
+
 // What the loop does when it was woken: other threads have news.
+
+static void out_of_patience(struct loop_timer *timer)
+{
+    loop_stop(&CONTAINER_OF(timer, struct server, patience)->loop);
+}
 
 void server_leave(struct server *server)
 {
     server->leaving = true;
-    if (server->registry.active != NULL) {
-        run_request_stop(server->registry.active); // server_on_wake() goes on from there
-    } else {
+    registry_request_stop(&server->registry); // server_on_wake() goes on from there
+    server->patience.on_time = out_of_patience;
+    loop_timer_set(&server->loop, &server->patience, (uint64_t)SERVER_PATIENCE_MS * NS_PER_MS);
+    if (registry_is_quiet(&server->registry)) {
         loop_stop(&server->loop);
     }
 }
@@ -16,7 +25,8 @@ void server_on_looked(void *context, struct question *question)
 {
     struct server *server = context;
     question->wants_looks = false;
-    if (registry_find(&server->registry, question->run_id) == question->run) {
+    const struct kept_run *kept = registry_find(&server->registry, question->run_id);
+    if (kept != NULL && kept->run == question->run) {
         questions_ask(&server->questions, question);
         return;
     }
@@ -51,14 +61,30 @@ static void deliver_answers(struct server *server)
     }
 }
 
+static void take_files(struct server *server)
+{
+    for (struct filer_job *job; (job = filer_take_done(&server->filer)) != NULL;) {
+        switch (job->kind) {
+        case FILER_LOAD:
+            parked_calls_on_loaded(server, job);
+            break;
+        case FILER_SAVE:
+            handle_saved(server, job);
+            break;
+        }
+        filer_job_free(job);
+    }
+}
+
 void server_on_wake(void *context)
 {
     struct server *server = context;
     registry_check(&server->registry);
+    take_files(server);
     deliver_answers(server);
     inspector_check(&server->inspector);
     waiters_check(&server->waiters);
-    if (server->leaving && server->registry.active == NULL) {
+    if (server->leaving && registry_is_quiet(&server->registry)) {
         loop_stop(&server->loop);
     }
 }

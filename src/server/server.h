@@ -6,6 +6,7 @@
 //                                                         ├─► waiters       "tell me when …"
 //                                                         ├─► questions     the query thread
 //                                                         ├─► inspector     looks at who waits
+//                                                         ├─► filer         run files, as a whole
 //                                                         └─► subscriptions questions, again and
 //                                                                           again
 //
@@ -14,7 +15,9 @@
 
 #include "image/debuginfod.h"
 #include "image/library.h"
+#include "server/call.h"
 #include "server/connection.h"
+#include "server/filer.h"
 #include "server/inspector.h"
 #include "server/listener.h"
 #include "server/loop.h"
@@ -25,14 +28,17 @@
 
 struct server {
     uint64_t started_unix_ns;
-    const char *tap_path; // where recordings also write their events; NULL: nowhere
-    bool leaving;         // the active run is being stopped; then the loop is
+    const char *tap_path;       // where recordings also write their events; NULL: nowhere
+    bool leaving;               // what goes on is being stopped, and written; then the loop is
+    struct loop_timer patience; // with that
     struct connections connections;
     struct waiters waiters;
     struct subscriptions subscriptions;
     struct loop loop;
     struct library library;
     struct debuginfod debuginfod; // gives it better names
+    struct parked_calls parked;
+    struct filer filer;
     struct registry registry;
     struct questions questions;
     struct inspector inspector;
@@ -48,5 +54,6 @@ void server_on_symbols(void *server);
 // The inspector's on_looked(): asks the question again, with what was found.
 void server_on_looked(void *server, struct question *question);
 
-// Ends the active run, then the loop.
+// Ends what goes on, waits a little for its file to be complete, then ends the loop.
+enum { SERVER_PATIENCE_MS = 3000 };
 void server_leave(struct server *server);

@@ -75,16 +75,17 @@ static void ask_those_due(struct subscriptions *subscriptions)
             next_ns = MIN(next_ns, subscription->due_ns);
             continue;
         }
-        struct run *run = registry_find(&subscriptions->server->registry, subscription->run);
-        if (run == NULL) {
+        struct kept_run *kept = registry_find(&subscriptions->server->registry, subscription->run);
+        if (kept == NULL || kept->run == NULL) {
             struct question gone = {.failed = true, .error_kind = RPC_ERROR_UNKNOWN_RUN};
-            err_set(&gone.error, 0, "run %u was forgotten", subscription->run);
+            err_set(&gone.error, 0, "run %u is not in memory any more; subscribe again",
+                    subscription->run);
             send_message(subscriptions, subscription, &gone);
             remove_at(subscriptions, i--);
             continue;
         }
         struct question *question = question_copy(subscription->model);
-        question->run = run;
+        question->run = kept->run;
         question->connection = subscription->connection;
         question->subscription = subscription->id;
         question->seen_revision = subscription->revision;

@@ -210,7 +210,9 @@ static void start_run(void)
         .request = {.pid = MAIN, .frequency_hz = 1000},
         .label = alloc_text("script", 6),
     };
-    registry_start(&server->registry, params, 0, 0);
+    struct err error;
+    assert_int_equal(
+        registry_start(&server->registry, (struct registry_start){.params = params}, &error), 0);
 }
 
 static int set_up(void **state)
@@ -228,7 +230,8 @@ static int set_up(void **state)
     subscriptions_init(&server->subscriptions, server);
     int r = loop_init(&server->loop, on_wake, server);
     library_init(&server->library, NULL, NULL);
-    registry_init(&server->registry, server);
+    filer_init(&server->filer, &server->loop);
+    registry_init(&server->registry, server, "");
     questions_init(&server->questions, server);
     inspector_init(&server->inspector, &server->loop, server_on_looked, server);
     if (r < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
@@ -265,11 +268,13 @@ static int tear_down(void **state)
     pthread_join(server_thread, NULL);
     inspector_fini(&server->inspector);
     questions_fini(&server->questions);
+    filer_fini(&server->filer);
     registry_fini(&server->registry);
     library_fini(&server->library);
     loop_fini(&server->loop);
     subscriptions_fini(&server->subscriptions);
     waiters_fini(&server->waiters);
+    parked_calls_fini(&server->parked);
     connections_fini(&server->connections);
     free(server);
     client_fini(&client);

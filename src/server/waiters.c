@@ -28,7 +28,7 @@ void waiters_fini(struct waiters *waiters)
 }
 
 static void answer(struct waiters *waiters, const struct waiter *waiter, const char *outcome,
-                   const struct run *run)
+                   const struct kept_run *kept)
 {
     CLEANUP(text_fini) struct text result = {0};
     struct json j;
@@ -37,21 +37,26 @@ static void answer(struct waiters *waiters, const struct waiter *waiter, const c
     if (waiter->kind != WAIT_STOP_SUMMARY) {
         json_string_field(&j, "outcome", outcome);
     }
-    if (run != NULL) {
+    if (kept != NULL) {
         json_key(&j, "summary");
-        summary_put(&j, run);
+        summary_put(&j, kept);
     }
     json_object_end(&j);
     connections_answer(&waiters->server->connections, waiter->connection, waiter->ticket, &result);
 }
 
 // The outcome, or NULL: go on waiting.
-static const char *outcome_of(const struct waiter *waiter, const struct run *run, uint64_t now_ns)
+static const char *outcome_of(const struct waiter *waiter, const struct kept_run *kept,
+                              uint64_t now_ns)
 {
-    if (run == NULL) {
+    if (kept == NULL) {
         return "no_active_run"; // it could not be armed, or was forgotten while we waited
     }
-    bool stopped = run_state(run) == RUN_STOPPED;
+    if (kept->run == NULL) {
+        return "stopped"; // long ago: it is on the shelf
+    }
+    const struct run *run = kept->run;
+    bool stopped = kept->phase == KEPT_OVER;
     bool met = false;
     switch (waiter->kind) {
     case WAIT_STOPPED:
@@ -80,7 +85,7 @@ static const char *outcome_of(const struct waiter *waiter, const struct run *run
 // No run was active when the wait began. True: one has begun since, and is waited for from here on.
 static bool has_started(const struct waiters *waiters, struct waiter *waiter)
 {
-    const struct run *active = waiters->server->registry.active;
+    const struct kept_run *active = waiters->server->registry.active;
     if (waiter->run == 0 && active != NULL) {
         waiter->run = active->id;
     }
@@ -138,13 +143,13 @@ static void set_timer(struct waiters *waiters, uint64_t now_ns)
 // Has the active run report its samples for as long as somebody counts them.
 static void watch(const struct waiters *waiters)
 {
-    struct run *active = waiters->server->registry.active;
+    const struct kept_run *active = waiters->server->registry.active;
     bool watched = false;
     for (size_t i = 0; i < waiters->all.n; i++) {
         watched = watched || waiters->all.at[i].kind == WAIT_SAMPLES;
     }
     if (active != NULL) {
-        atomic_store(&active->watched, watched);
+        atomic_store(&active->run->watched, watched);
     }
 }
 
@@ -154,23 +159,24 @@ void waiters_check(struct waiters *waiters)
     for (size_t i = 0; i < waiters->all.n;) {
         struct waiter *waiter = &waiters->all.at[i];
         bool started = has_started(waiters, waiter);
-        struct run *run = registry_find(&waiters->server->registry, waiter->run);
+        struct kept_run *kept = started ? registry_find(&waiters->server->registry, waiter->run)
+                                        : NULL;
         bool arming = registry_is_arming(&waiters->server->registry, waiter->run);
         const char *outcome = NULL;
         if (!arming) {
-            outcome = started ? outcome_of(waiter, run, now_ns)
+            outcome = started ? outcome_of(waiter, kept, now_ns)
                               : outcome_before_start(waiter, now_ns);
         }
         if (outcome == NULL) {
-            if (waiter->kind == WAIT_SYMBOL && run != NULL) {
-                ask_for_symbol(waiters, waiter, run, now_ns);
+            if (waiter->kind == WAIT_SYMBOL && kept != NULL) {
+                ask_for_symbol(waiters, waiter, kept->run, now_ns);
             }
             i++;
             continue;
         }
         struct waiter done = *waiter;
         vec_remove_at(&waiters->all, i);
-        answer(waiters, &done, outcome, run);
+        answer(waiters, &done, outcome, kept);
         free(done.symbol);
     }
     watch(waiters);
