@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+bool log_quiet;
+
 // Made whole first and written with one call, so that lines of several threads do not mix.
 static PRINTF_LIKE(2, 0) void print_line(const char *prefix, const char *format, va_list args)
 {
@@ -36,6 +38,9 @@ void log_warning(const char *format, ...)
 
 void log_info(const char *program, const char *format, ...)
 {
+    if (log_quiet) {
+        return;
+    }
     va_list args;
     va_start(args, format);
     print_line(program, format, args);

@@ -69,9 +69,9 @@ struct cmd {
     }
 #define OPTION_RUN(type)                                                                           \
     {                                                                                              \
-        .name = "run", .value = "ID",                                                              \
-        .doc = "which run; default: the active one, else the newest", .kind = OPTION_INTEGER,      \
-        .at = offsetof(type, run), .min = 1, .max = INT32_MAX                                      \
+        .name = "run", .value = "ID|PATH",                                                         \
+        .doc = "which run, or a run file; default: the selected or active one, else the newest",   \
+        .kind = OPTION_TEXT, .at = offsetof(type, run)                                             \
     }
 #define OPTION_OFF_CPU(type)                                                                       \
     {                                                                                              \

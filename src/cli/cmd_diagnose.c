@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 struct diagnose_options {
-    int64_t run;
+    const char *run;
     bool json;
 };
 
@@ -364,12 +364,13 @@ static int diagnose_run(const void *values, const struct operands *operands)
     (void)operands;
     const struct diagnose_options *o = values;
     CLEANUP(client_fini) struct client client = CLIENT_INIT;
-    if (!session_open(&client)) {
+    struct run_choice run = {.text = o->run};
+    if (!session_open_run(&client, &run)) {
         return 1;
     }
     json_t *params = json_object();
-    if (o->run > 0) {
-        json_object_set_new(params, "run", json_integer(o->run));
+    if (run.id > 0) {
+        json_object_set_new(params, "run", json_integer(run.id));
     }
     json_t *answer = session_call(&client, "RunControl.diagnostics", params);
     if (answer != NULL && o->json) {
@@ -383,7 +384,7 @@ static int diagnose_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_diagnose = {
     .name = "diagnose",
-    .synopsis = "[--run ID] [--json]",
+    .synopsis = "[--run ID|PATH] [--json]",
     .summary = "the profiler's own accounting: what was lost, what has no name, what it costs",
     .options = options,
     .defaults = &defaults,

@@ -13,7 +13,7 @@
 struct flame_options {
     int64_t depth;
     int64_t tid;
-    int64_t run;
+    const char *run;
     double threshold_pct;
     const char *reason; // NULL: any
     bool off_cpu;
@@ -242,7 +242,7 @@ const struct cmd cmd_flame = {
     .name = "flame",
     .synopsis =
         "[-d DEPTH] [--threshold-pct P] [--off-cpu] [--reason R] [--no-inline] [--tid TID]\n"
-        "                  [--run ID] [--json]",
+        "                  [--run ID|PATH] [--json]",
     .summary = "the call tree, callers first, the heaviest on top",
     .details =
         "Each line: share of the whole, on-CPU time, function; callees stand below their\n"

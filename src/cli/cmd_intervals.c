@@ -14,7 +14,7 @@ struct intervals_options {
     double since_s; // -1: not given
     double min_ms;
     int64_t tid;
-    int64_t run;
+    const char *run;
     const char *reason; // NULL: any
     bool json;
 };
@@ -179,7 +179,7 @@ static int intervals_run(const void *values, const struct operands *operands)
 const struct cmd cmd_intervals = {
     .name = "intervals",
     .synopsis =
-        "[-n N | --since SECONDS] [--min-ms MS] [--reason R] [--tid TID] [--run ID] [--json]",
+        "[-n N | --since SECONDS] [--min-ms MS] [--reason R] [--tid TID] [--run ID|PATH] [--json]",
     .summary = "single waits: when, how long, where, who ended them",
     .details =
         "`waits in` is the function that waits, and the functions of the program around it,\n"

@@ -5,6 +5,9 @@
 //     start     the server arms capture, the program is released
 //     watch     until the run has ended and the program too
 //
+// Without a server, and with -o, it hosts the run itself: by a server of its own, that has no other
+// clients and writes the run into a file (private_server.h).
+//
 // What ends the watching: the server says that the run has ended, the program ends, or a signal.
 // A program that has ended is not reaped before the server has finished with it.
 
@@ -15,6 +18,7 @@
 #include "cli/cmd.h"
 #include "cli/format.h"
 #include "cli/launch.h"
+#include "cli/private_server.h"
 #include "cli/report.h"
 #include "cli/session.h"
 
@@ -23,6 +27,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -36,6 +41,7 @@ struct record_options {
     int64_t frequency_hz;
     int64_t time_limit_s;
     int64_t pid;
+    const char *file;
     const char *daemon_socket;
     bool no_dwarf_unwind;
     bool follow;
@@ -68,6 +74,12 @@ static const struct option options[] = {
      .at = offsetof(struct record_options, pid),
      .min = 1,
      .max = INT32_MAX},
+    {.letter = 'o',
+     .name = "output",
+     .value = "FILE",
+     .doc = "record into this run file, without any server",
+     .kind = OPTION_TEXT,
+     .at = offsetof(struct record_options, file)},
     {.name = "follow",
      .doc = "record child processes too",
      .at = offsetof(struct record_options, follow)},
@@ -84,7 +96,8 @@ static const struct option options[] = {
 
 struct record {
     const struct record_options *options;
-    struct launch launch; // pid 0: attached
+    struct launch launch;       // pid 0: attached
+    struct private_server host; // pid 0: there is a server
     struct client control;
     struct client waiter; // has one wait_active in flight
     int signal_fd;
@@ -147,6 +160,18 @@ static json_t *start_params(const struct record *record, const char *label)
     if (o->no_dwarf_unwind || is_off(getenv("STAX_DWARF_UNWIND"))) {
         json_object_set_new(params, "dwarf_unwind", json_false());
     }
+    if (o->file != NULL) {
+        CLEANUP(freep) char *path = session_absolute_path(o->file);
+        json_t *file = path == NULL ? NULL : json_string(path);
+        if (file == NULL) {
+            if (path != NULL) {
+                session_print_not_text(path);
+            }
+            json_decref(params);
+            return NULL;
+        }
+        json_object_set_new(params, "file", file);
+    }
     if (o->time_limit_s > 0) {
         json_object_set_new(params, "time_limit_secs", json_integer(o->time_limit_s));
     }
@@ -159,6 +184,9 @@ static bool start(struct record *record, char **argv)
     CLEANUP(text_fini) struct text label = {0};
     put_label(&label, record->options, argv);
     json_t *params = start_params(record, text_get(&label));
+    if (params == NULL) {
+        return false;
+    }
     json_int_t pid = json_integer_value(json_object_get(params, "pid"));
     json_t *result = session_call(&record->control, "RunControl.start_attach", params);
     if (result == NULL) {
@@ -176,7 +204,7 @@ static bool send_wait(struct record *record)
 {
     struct rpc_error error = {0};
     json_t *params = json_pack("{s:I}", "run", (json_int_t)record->run);
-    int r = client_connect(&record->waiter, &error.text);
+    int r = record->waiter.fd >= 0 ? CLIENT_OK : client_connect(&record->waiter, &error.text);
     if (r == CLIENT_OK) {
         r = client_send(&record->waiter, "RunControl.wait_active", params, &error);
     }
@@ -251,7 +279,9 @@ static void on_run_ended(struct record *record, const json_t *summary)
     clear_live(record);
     CLEANUP(text_fini) struct text text = {0};
     report_put_summary(&text, summary);
-    text_add(&text, "next: stax top, stax flame, stax threads\n");
+    if (record->host.pid == 0) {
+        text_add(&text, "next: stax top, stax flame, stax threads\n");
+    }
     fputs(text_get(&text), stderr);
 }
 
@@ -371,11 +401,101 @@ static int watch(struct record *record)
     return record->target_ended ? launch_reap(&record->launch) : STATUS_INTERRUPTED;
 }
 
+// ---- The host ----------------------------------------------------------------------------------
+
+static bool host_it_ourselves(struct record *record, struct err *reterr)
+{
+    struct client *const clients[] = {&record->control, &record->waiter};
+    const char *runs_folder = record->options->file != NULL ? "" : NULL;
+    return private_server_start(&record->host, clients, ARRAY_LEN(clients), runs_folder, reterr) ==
+           0;
+}
+
+// False: nobody can record, and why.
+static bool find_host(struct record *record, struct err *reterr)
+{
+    if (record->options->file != NULL) {
+        return host_it_ourselves(record, reterr);
+    }
+    struct err why = {0};
+    int r = client_connect(&record->control, &why);
+    if (r != CLIENT_E_UNREACHABLE) {
+        *reterr = why;
+        return r == CLIENT_OK;
+    }
+    log_warning("stax-server unreachable: %s: %s; recording without it: nobody can ask before the "
+                "end; start it with: stax-server &",
+                text_get(&record->control.path), why.text);
+    return host_it_ourselves(record, reterr);
+}
+
+// The name of the file that the run goes into; "" when there is none.
+static void find_file(struct record *record, struct text *ret)
+{
+    json_t *list = NULL;
+    struct rpc_error error = {0};
+    if (client_call(&record->control, "RunControl.list_runs", NULL, &list, &error) == CLIENT_OK) {
+        size_t i;
+        json_t *run;
+        json_array_foreach(json_object_get(list, "runs"), i, run)
+        {
+            if ((int64_t)result_u64(run, "id") == record->run) {
+                text_add(ret, result_text(run, "file"));
+            }
+        }
+    }
+    json_decref(list);
+}
+
+// Our own server has the names of everything to write; then the file is complete.
+static void finish_hosting(struct record *record)
+{
+    if (record->host.pid == 0) {
+        return;
+    }
+    CLEANUP(text_fini) struct text path = {0};
+    CLEANUP(text_fini) struct text line = {0};
+    find_file(record, &path);
+    client_fini(&record->waiter);
+    client_fini(&record->control);
+    private_server_wait(&record->host);
+    struct stat st;
+    if (path.n > 0 && stat(text_get(&path), &st) == 0) {
+        text_add(&line, "next: stax top --run ");
+        text_add_escaped(&line, text_get(&path), path.n);
+        text_add(&line, "  (");
+        format_bytes(&line, (uint64_t)st.st_size);
+        text_add(&line, ")\n");
+    } else {
+        text_add(&line, "warning: the run is lost: there was no file to write it to\n");
+    }
+    fputs(text_get(&line), stderr);
+}
+
 // ---- The two ways ------------------------------------------------------------------------------
+
+static void say_started(struct record *record)
+{
+    CLEANUP(text_fini) struct text path = {0};
+    fputs(text_get(&record->started), stderr);
+    if (record->host.pid == 0) {
+        return;
+    }
+    find_file(record, &path);
+    CLEANUP(text_fini) struct text line = {0};
+    if (path.n > 0) {
+        text_add(&line, "recording into ");
+        text_add_escaped(&line, text_get(&path), path.n);
+        text_add(&line, "\n");
+    } else {
+        text_add(&line, "warning: there is no place to keep the run; give it one: -o FILE\n");
+    }
+    fputs(text_get(&line), stderr);
+}
 
 static int watch_started(struct record *record)
 {
-    fputs(text_get(&record->started), stderr);
+    say_started(record);
     record->live = format_is_terminal(STDERR_FILENO);
     record->run_ended = !send_wait(record);
     record->signal_fd = open_signals();
@@ -386,10 +506,12 @@ static int watch_started(struct record *record)
 
 static int attach(struct record *record)
 {
-    if (!session_open(&record->control) || !start(record, NULL)) {
+    struct err err = {0};
+    if (!find_host(record, &err)) {
+        log_error("%s", err.text);
         return 1;
     }
-    return watch_started(record);
+    return start(record, NULL) ? watch_started(record) : 1;
 }
 
 static int not_started(struct record *record, const char *command, int r)
@@ -409,12 +531,10 @@ static int not_started(struct record *record, const char *command, int r)
     return 1;
 }
 
-// Without a server the program runs all the same.
+// Without anybody to record it the program runs all the same.
 static int run_unrecorded(struct record *record, const char *command, const struct err *why)
 {
-    log_warning("stax-server unreachable: %s: %s; %s runs without being recorded; start the "
-                "server with: stax-server &",
-                text_get(&record->control.path), why->text, command);
+    log_warning("%s; %s runs without being recorded", why->text, command);
     int r = launch_release(&record->launch);
     if (r < 0) {
         return not_started(record, command, r);
@@ -438,7 +558,12 @@ static int launch(struct record *record, char **argv)
         log_error("%s", err.text);
         return 1;
     }
-    if (client_connect(&record->control, &err) != CLIENT_OK) {
+    if (!find_host(record, &err)) {
+        if (record->options->file != NULL) { // the file is what was asked for
+            log_error("%s", err.text);
+            launch_kill(&record->launch);
+            return 1;
+        }
         return run_unrecorded(record, argv[0], &err);
     }
     if (!start(record, argv)) {
@@ -480,6 +605,7 @@ static int record_run(const void *values, const struct operands *operands)
         .signal_fd = -1,
     };
     int status = o->pid > 0 ? attach(&record) : launch(&record, operands->at);
+    finish_hosting(&record);
     client_fini(&record.waiter);
     client_fini(&record.control);
     text_fini(&record.started);
@@ -489,7 +615,7 @@ static int record_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_record = {
     .name = "record",
-    .synopsis = "[-F HZ] [-l SECONDS] [--follow] (-p PID | -- COMMAND...)",
+    .synopsis = "[-F HZ] [-l SECONDS] [-o FILE] [--follow] (-p PID | -- COMMAND...)",
     .summary = "record a command or a running process, until it ends or Ctrl-C",
     .details =
         "stax record -- ./server --port 80   starts the program; not one sample of its start is\n"
@@ -498,7 +624,11 @@ const struct cmd cmd_record = {
         "                                    running afterwards.\n"
         "\n"
         "Ask while it runs, from another terminal: stax top, stax flame, stax threads. The server\n"
-        "hosts the run: killing `stax record` does not end it, `stax stop` does.",
+        "hosts the run: killing `stax record` does not end it, `stax stop` does.\n"
+        "\n"
+        "stax record -o run.stax -- ./program   needs no server, for containers and CI: the file is a\n"
+        "                                       run like any other: stax top --run run.stax.\n"
+        "When no server can be reached, the run goes into a file of the history instead.",
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,

@@ -9,7 +9,7 @@
 
 struct threads_options {
     int64_t limit;
-    int64_t run;
+    const char *run;
     bool json;
 };
 
@@ -135,7 +135,7 @@ static int threads_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_threads = {
     .name = "threads",
-    .synopsis = "[-n N] [--run ID] [--json]",
+    .synopsis = "[-n N] [--run ID|PATH] [--json]",
     .summary = "what each thread did",
     .details =
         "By on-CPU time. off-CPU: blocked. `blocked` says what for most of it. runnable: ready\n"

@@ -14,7 +14,7 @@ struct timeline_options {
     int64_t buckets; // 0: as many as fit
     int64_t limit;
     int64_t tid;
-    int64_t run;
+    const char *run;
     bool ascii;
     bool json;
 };
@@ -229,7 +229,7 @@ static int timeline_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_timeline = {
     .name = "timeline",
-    .synopsis = "[-b N] [-n N] [--ascii] [--tid TID] [--run ID] [--json]",
+    .synopsis = "[-b N] [-n N] [--ascii] [--tid TID] [--run ID|PATH] [--json]",
     .summary = "activity over time, one line per thread",
     .details = "By on-CPU time. The first line is all threads together.",
     .options = options,

@@ -10,7 +10,7 @@
 struct top_options {
     int64_t limit;
     int64_t tid;
-    int64_t run;
+    const char *run;
     const char *sort;
     const char *reason; // NULL: any
     bool off_cpu;
@@ -188,7 +188,7 @@ static int top_run(const void *values, const struct operands *operands)
 const struct cmd cmd_top = {
     .name = "top",
     .synopsis = "[-n N] [--sort self|total] [--off-cpu] [--reason R] [--no-inline] [--tid TID]\n"
-                "                [--run ID] [--json]",
+                "                [--run ID|PATH] [--json]",
     .summary = "the hottest functions, or those that wait",
     .details =
         "self: the function is innermost. total: it is anywhere on the stack; recursion counts\n"

@@ -15,7 +15,7 @@ struct wait_options {
     double seconds;
     const char *symbol;
     int64_t timeout_ms;
-    int64_t run;
+    const char *run;
     bool json;
 };
 
@@ -130,14 +130,15 @@ static int wait_run(const void *values, const struct operands *operands)
         json_object_set_new(params, "timeout_ms", json_integer(o->timeout_ms));
     }
     json_object_set_new(params, "start_ms", json_integer(START_MS));
-    if (o->run > 0) {
-        json_object_set_new(params, "run", json_integer(o->run));
-    }
     CLEANUP(client_fini) struct client client = CLIENT_INIT;
+    struct run_choice run = {.text = o->run};
     client.timeout_ms = -1;
-    if (!session_open(&client)) {
+    if (!session_open_run(&client, &run)) {
         json_decref(params);
         return 1;
+    }
+    if (run.id > 0) {
+        json_object_set_new(params, "run", json_integer(run.id));
     }
     json_t *result = session_call(&client, "RunControl.wait_active", params);
     if (result != NULL && o->json) {
@@ -151,7 +152,7 @@ static int wait_run(const void *values, const struct operands *operands)
 const struct cmd cmd_wait = {
     .name = "wait",
     .synopsis = "[--for-samples N | --for-seconds N | --until-symbol TEXT] [--timeout-ms MS] "
-                "[--run ID] [--json]",
+                "[--run ID|PATH] [--json]",
     .summary = "until the active run has something to show, or ends",
     .details =
         "Without a condition: until the run ends. Exit status 0: the condition is met or the\n"

@@ -11,7 +11,7 @@
 
 struct wakers_options {
     int64_t limit;
-    int64_t run;
+    const char *run;
     bool json;
 };
 
@@ -127,13 +127,14 @@ static int fit(const char *name, const char *text)
 
 // The best thread with such a name; among equals the first, which ran most. 0: an error was
 // printed.
-static int64_t find_thread(const char *text, int64_t run)
+static int64_t find_thread(const char *text, const char *run)
 {
     CLEANUP(client_fini) struct client client = CLIENT_INIT;
-    if (!session_open(&client)) {
+    struct run_choice choice = {.text = run};
+    if (!session_open_run(&client, &choice)) {
         return 0;
     }
-    json_t *view = run > 0 ? json_pack("{s:I}", "run", (json_int_t)run) : json_object();
+    json_t *view = choice.id > 0 ? json_pack("{s:I}", "run", (json_int_t)choice.id) : json_object();
     json_t *answer = session_call(&client, "Profiler.threads", json_pack("{s:o}", "view", view));
     if (answer == NULL) {
         return 0;
@@ -188,7 +189,7 @@ static int wakers_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_wakers = {
     .name = "wakers",
-    .synopsis = "TID|NAME [-n N] [--run ID] [--json]",
+    .synopsis = "TID|NAME [-n N] [--run ID|PATH] [--json]",
     .operand = "thread: its TID, or part of its name",
     .summary = "who wakes a thread, and how much of its waiting that ended",
     .details =

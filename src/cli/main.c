@@ -10,12 +10,14 @@
 #include <stdlib.h>
 
 extern const struct cmd cmd_record, cmd_status, cmd_list, cmd_wait, cmd_stop, cmd_top, cmd_flame,
-    cmd_threads, cmd_diagnose, cmd_intervals, cmd_wakers, cmd_timeline, cmd_now;
+    cmd_threads, cmd_diagnose, cmd_intervals, cmd_wakers, cmd_timeline, cmd_now, cmd_save, cmd_open,
+    cmd_select_run;
 
 // In the order of help: what makes data, what asks about it, what manages runs.
 static const struct cmd *const cmds[] = {
-    &cmd_record, &cmd_top,  &cmd_flame, &cmd_threads, &cmd_timeline, &cmd_now,      &cmd_intervals,
-    &cmd_wakers, &cmd_wait, &cmd_stop,  &cmd_list,    &cmd_status,   &cmd_diagnose,
+    &cmd_record,    &cmd_top,    &cmd_flame,  &cmd_threads,  &cmd_timeline,   &cmd_now,
+    &cmd_intervals, &cmd_wakers, &cmd_save,   &cmd_open,     &cmd_select_run, &cmd_list,
+    &cmd_wait,      &cmd_stop,   &cmd_status, &cmd_diagnose,
 };
 
 static void print_version(void)
@@ -33,11 +35,12 @@ static void print_overview(void)
          "\n"
          "usage: stax COMMAND [options]\n");
     for (size_t i = 0; i < ARRAY_LEN(cmds); i++) {
-        printf("  %-9s  %s\n", cmds[i]->name, cmds[i]->summary);
+        printf("  %-10s  %s\n", cmds[i]->name, cmds[i]->summary);
     }
-    puts("\n"
-         "stax COMMAND --help says more. Every question takes --json, and all but `now` --run ID.\n"
-         "Exit status: 0 success, 1 failure; `stax record -- ...` passes on the program's own.");
+    puts(
+        "\n"
+        "stax COMMAND --help says more. Every question takes --json, and all but `now` --run ID|PATH.\n"
+        "Exit status: 0 success, 1 failure; `stax record -- ...` passes on the program's own.");
 }
 
 static const struct cmd *find(const char *name)

@@ -2,7 +2,10 @@
 
 #include "base/log.h"
 #include "cli/format.h"
+#include "cli/private_server.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -22,6 +25,76 @@ bool session_open(struct client *client)
     }
     return false;
 }
+
+// ---- Which run ---------------------------------------------------------------------------------
+
+char *session_absolute_path(const char *path)
+{
+    struct text whole = {0};
+    char folder[PATH_MAX];
+    if (path[0] != '/') {
+        if (getcwd(folder, sizeof folder) == NULL) {
+            log_error("cannot tell in which folder this is: %s", strerror(errno));
+            return NULL;
+        }
+        text_addf(&whole, "%s/", folder);
+    }
+    text_add(&whole, path);
+    return text_take(&whole);
+}
+
+static bool is_number(const char *text)
+{
+    return text[0] != 0 && strspn(text, "0123456789") == strlen(text);
+}
+
+bool session_choose_run(struct client *client, struct run_choice *run)
+{
+    if (run->text == NULL) {
+        return true;
+    }
+    if (is_number(run->text)) {
+        run->id = strlen(run->text) <= 10 ? strtoll(run->text, NULL, 10) : 0;
+        if (run->id < 1 || run->id > INT32_MAX) {
+            log_error("there is no run %.60s; stax list shows them", run->text);
+        }
+        return run->id >= 1 && run->id <= INT32_MAX;
+    }
+    char resolved[PATH_MAX];
+    if (realpath(run->text, resolved) == NULL) {
+        log_error("cannot open %s: %s; a run is named by its number (stax list) or its file",
+                  run->text, strerror(errno));
+        return false;
+    }
+    json_t *params = json_pack("{s:s s:b}", "path", resolved, "select", 0);
+    if (params == NULL) {
+        session_print_not_text(run->text);
+        return false;
+    }
+    json_t *opened = session_call(client, "RunControl.open_saved", params);
+    run->id = (int64_t)result_u64(opened, "id");
+    json_decref(opened);
+    return run->id > 0;
+}
+
+bool session_open_run(struct client *client, struct run_choice *run)
+{
+    struct err err = {0};
+    bool is_file = run->text != NULL && !is_number(run->text);
+    if (is_file && client_connect(client, &err) == CLIENT_E_UNREACHABLE) {
+        // It leaves by itself when this command has ended.
+        struct private_server server;
+        if (private_server_start(&server, &client, 1, "", &err) < 0) {
+            log_error("%s", err.text);
+            return false;
+        }
+    } else if (client->fd < 0 && !session_open(client)) {
+        return false;
+    }
+    return session_choose_run(client, run);
+}
+
+// ---- Calls -------------------------------------------------------------------------------------
 
 // What to do about an error, where the server's own text does not say so already.
 static const char *next_step(enum rpc_error_kind kind)
@@ -73,6 +146,11 @@ json_t *session_call(struct client *client, const char *method, json_t *params)
     return result;
 }
 
+void session_print_not_text(const char *path)
+{
+    log_error("%s: the name is not valid UTF-8; choose another one", path);
+}
+
 void session_print_json(const json_t *result)
 {
     // Valid UTF-8 may still hold what drives a terminal.
@@ -93,10 +171,10 @@ json_t *session_find_run(struct client *client, int64_t id)
     json_t *found = NULL;
     size_t i;
     json_t *run;
+    int64_t wanted = id != 0 ? id : (int64_t)result_u64(list, "current");
     json_array_foreach(json_object_get(list, "runs"), i, run)
     {
-        // Oldest first, and only the newest can be active.
-        if (id == 0 || (int64_t)result_u64(run, "id") == id) {
+        if ((int64_t)result_u64(run, "id") == wanted) {
             found = run;
         }
     }
@@ -111,11 +189,11 @@ json_t *session_find_run(struct client *client, int64_t id)
 }
 
 // {run?, tid?, time_range?}
-static json_t *view_of(const struct view_question *q)
+static json_t *view_of(const struct view_question *q, const struct run_choice *run)
 {
     json_t *view = json_object();
-    if (q->run > 0) {
-        json_object_set_new(view, "run", json_integer(q->run));
+    if (run->id > 0) {
+        json_object_set_new(view, "run", json_integer(run->id));
     }
     if (q->tid > 0) {
         json_object_set_new(view, "tid", json_integer(q->tid));
@@ -149,10 +227,12 @@ int session_ask(const struct view_question *q)
     json_t *params = q->params;
     json_t *run = NULL;
     json_t *answer = NULL;
+    struct run_choice choice = {.text = q->run};
     int status = 1;
-    if (session_open(&client) && (q->json || (run = session_find_run(&client, q->run)) != NULL)) {
+    if (session_open_run(&client, &choice) &&
+        (q->json || (run = session_find_run(&client, choice.id)) != NULL)) {
         if (!q->no_view) {
-            json_object_set_new(params, "view", view_of(q));
+            json_object_set_new(params, "view", view_of(q, &choice));
         }
         answer = session_call(&client, q->method, TAKE(params));
     }

@@ -10,11 +10,32 @@
 // Connects, or prints why not: false.
 bool session_open(struct client *client);
 
+// Which run somebody means: the text of --run, or of an operand. All zero: none in particular.
+struct run_choice {
+    const char *text; // NULL: not given
+    int64_t id;       // 0 until session_open_run()
+};
+
+// Connects for questions about a run, and finds out its id: a number is one already, anything else
+// is the path of a run file, which the server opens. Where no server runs, a file is opened by one
+// of our own (private_server.h). Prints what is wrong: false.
+bool session_open_run(struct client *client, struct run_choice *run);
+
+// The same on a connection that there is. For a second run.
+bool session_choose_run(struct client *client, struct run_choice *run);
+
+// The absolute form of a path that need not exist, for the server; the caller frees it. NULL: an
+// error was printed.
+char *session_absolute_path(const char *path);
+
 // One call. Takes over `params` (NULL: none). A new reference, or NULL when an error was printed.
 json_t *session_call(struct client *client, const char *method, json_t *params);
 
 // Prints an error of a call, with the next step.
 void session_print_error(const struct rpc_error *error);
+
+// Says that a path cannot be told to the server.
+void session_print_not_text(const char *path);
 
 // Prints a result as JSON on stdout.
 void session_print_json(const json_t *result);
@@ -22,9 +43,9 @@ void session_print_json(const json_t *result);
 // A question about a part of a run: what most commands are.
 struct view_question {
     const char *method;
-    int64_t run;    // 0: not given
-    int64_t tid;    // 0: not given
-    bool has_since; // only from `since_ns` of the run on
+    const char *run; // as --run has it; NULL: not given
+    int64_t tid;     // 0: not given
+    bool has_since;  // only from `since_ns` of the run on
     uint64_t since_ns;
     bool no_view;        // the method takes none
     bool no_inline;      // stacks as they are in memory

@@ -197,7 +197,9 @@ static void handle_closed(struct loop_fd *io)
     vec_fini(&c->tickets);
     text_fini(&c->in);
     text_fini(&c->out);
+    struct server *server = c->server;
     free(c);
+    server_on_closed(server);
 }
 
 // ---- All --------------------------------------------------------------------------------------

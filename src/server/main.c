@@ -10,6 +10,7 @@
 #include "server/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +121,18 @@ static int print_and_leave(const struct options *options)
     return fd_write_all(STDOUT_FILENO, text_get(&text), text.n) < 0 ? 1 : 0;
 }
 
+// The clients that it was started with, and for.
+static void accept_given(struct server *server, const struct options *options)
+{
+    server->is_private = true;
+    for (size_t i = 0; i < options->n_connections; i++) {
+        int fd = options->connection_fds[i];
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+        connections_accept(&server->connections, fd);
+    }
+}
+
 // Plain data first, then the loop that works on it, then the threads that wake the loop; torn down
 // the other way round, so that nobody is woken that is gone.
 static int serve(const struct options *options, const char *socket_path)
@@ -129,6 +142,7 @@ static int serve(const struct options *options, const char *socket_path)
     struct server *s = NEW(struct server);
     s->started_unix_ns = clock_unix_ns();
     s->tap_path = options->tap_path;
+    s->listener.lock_fd = -1;
     connections_init(&s->connections, s);
     waiters_init(&s->waiters, s);
     subscriptions_init(&s->subscriptions, s);
@@ -145,7 +159,9 @@ static int serve(const struct options *options, const char *socket_path)
     questions_init(&s->questions, s);
     inspector_init(&s->inspector, &s->loop, server_on_looked, s);
     r = signals_init(&signals, s);
-    if (r == 0) {
+    if (r == 0 && options->n_connections > 0) {
+        accept_given(s, options);
+    } else if (r == 0) {
         r = listener_open(&s->listener, &s->loop, socket_path, on_accept, s, &error);
     }
     if (r == 0) {
@@ -184,8 +200,11 @@ int main(int argc, char **argv)
     if (options.help || options.version || options.print_protocol != PRINT_NOTHING) {
         return print_and_leave(&options);
     }
+    log_quiet = options.quiet;
     CLEANUP(text_fini) struct text path = {0};
-    if (options.socket_path != NULL) {
+    if (options.n_connections > 0) {
+        text_add(&path, "the descriptors that it was given");
+    } else if (options.socket_path != NULL) {
         text_add(&path, options.socket_path);
     } else if (rpc_socket_path(&path, &error) < 0) {
         log_error("%s", error.text);

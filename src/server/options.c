@@ -16,6 +16,9 @@ const char options_help[] =
     "                          else $XDG_RUNTIME_DIR/stax-server.sock,\n"
     "                          else /tmp/stax-server-$UID.sock)\n"
     "  --ready-fd N            write one byte to descriptor N once it listens, and close it\n"
+    "  --connection-fd N       serve the client at the other end of descriptor N, a socket; listen\n"
+    "                          nowhere, and leave when it has gone; may be given several times\n"
+    "  --quiet                 print errors and warnings only\n"
     "  --runs-dir DIR          keep runs there (default: $XDG_STATE_HOME/stax/runs,\n"
     "                          else ~/.local/state/stax/runs); '' keeps them in memory only\n"
     "  --replay FILE           start with a run that is read from an event stream\n"
@@ -34,23 +37,35 @@ enum {
     OPTION_REPLAY,
     OPTION_TAP,
     OPTION_PROTOCOL,
-    OPTION_RUNS
+    OPTION_RUNS,
+    OPTION_CONNECTION,
+    OPTION_QUIET
 };
 
-static int parse_descriptor(const char *text, int *ret, struct err *reterr)
+static int parse_descriptor(const char *option, const char *text, int *ret, struct err *reterr)
 {
     char *end;
     errno = 0;
     long value = strtol(text, &end, 10);
     if (errno != 0 || *end != 0 || end == text || value < 0 || value > INT_MAX) {
-        return err_set(reterr, EINVAL, "--ready-fd takes the number of a descriptor, not '%s'",
+        return err_set(reterr, EINVAL, "%s takes the number of a descriptor, not '%s'", option,
                        text);
     }
     if (fcntl((int)value, F_GETFD) < 0) {
-        return err_set(reterr, EBADF, "--ready-fd %ld is not an open descriptor", value);
+        return err_set(reterr, EBADF, "%s %ld is not an open descriptor", option, value);
     }
     *ret = (int)value;
     return 0;
+}
+
+static int add_connection(const char *text, struct options *ret, struct err *reterr)
+{
+    if (ret->n_connections == OPTIONS_CONNECTIONS_MAX) {
+        return err_set(reterr, EINVAL, "--connection-fd can be given %d times",
+                       OPTIONS_CONNECTIONS_MAX);
+    }
+    return parse_descriptor("--connection-fd", text, &ret->connection_fds[ret->n_connections++],
+                            reterr);
 }
 
 static int parse_protocol(const char *text, enum print_protocol *ret, struct err *reterr)
@@ -75,6 +90,8 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *reterr
         {"replay", required_argument, NULL, OPTION_REPLAY},
         {"tap", required_argument, NULL, OPTION_TAP},
         {"runs-dir", required_argument, NULL, OPTION_RUNS},
+        {"connection-fd", required_argument, NULL, OPTION_CONNECTION},
+        {"quiet", no_argument, NULL, OPTION_QUIET},
         {"print-protocol", required_argument, NULL, OPTION_PROTOCOL},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
@@ -90,13 +107,19 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *reterr
             ret->socket_path = optarg;
             break;
         case OPTION_READY_FD:
-            r = parse_descriptor(optarg, &ret->ready_fd, reterr);
+            r = parse_descriptor("--ready-fd", optarg, &ret->ready_fd, reterr);
             break;
         case OPTION_REPLAY:
             ret->replay_path = optarg;
             break;
         case OPTION_TAP:
             ret->tap_path = optarg;
+            break;
+        case OPTION_CONNECTION:
+            r = add_connection(optarg, ret, reterr);
+            break;
+        case OPTION_QUIET:
+            ret->quiet = true;
             break;
         case OPTION_RUNS:
             ret->runs_folder = optarg;

@@ -14,10 +14,19 @@ void server_leave(struct server *server)
 {
     server->leaving = true;
     registry_request_stop(&server->registry); // server_on_wake() goes on from there
-    server->patience.on_time = out_of_patience;
-    loop_timer_set(&server->loop, &server->patience, (uint64_t)SERVER_PATIENCE_MS * NS_PER_MS);
+    if (!server->is_private) {
+        server->patience.on_time = out_of_patience;
+        loop_timer_set(&server->loop, &server->patience, (uint64_t)SERVER_PATIENCE_MS * NS_PER_MS);
+    }
     if (registry_is_quiet(&server->registry)) {
         loop_stop(&server->loop);
+    }
+}
+
+void server_on_closed(struct server *server)
+{
+    if (server->is_private && server->connections.all.n == 0 && !server->leaving) {
+        server_leave(server);
     }
 }
 

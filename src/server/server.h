@@ -29,6 +29,7 @@
 struct server {
     uint64_t started_unix_ns;
     const char *tap_path;       // where recordings also write their events; NULL: nowhere
+    bool is_private;            // for the clients that it was started with: leaves with the last
     bool leaving;               // what goes on is being stopped, and written; then the loop is
     struct loop_timer patience; // with that
     struct connections connections;
@@ -54,6 +55,10 @@ void server_on_symbols(void *server);
 // The inspector's on_looked(): asks the question again, with what was found.
 void server_on_looked(void *server, struct question *question);
 
-// Ends what goes on, waits a little for its file to be complete, then ends the loop.
+// A client has gone.
+void server_on_closed(struct server *server);
+
+// Ends what goes on, waits for its file to be complete, then ends the loop: SERVER_PATIENCE_MS, as
+// who stops a service wants it to be gone; a private server takes as long as that takes.
 enum { SERVER_PATIENCE_MS = 3000 };
 void server_leave(struct server *server);
