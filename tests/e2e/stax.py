@@ -327,6 +327,7 @@ class Server:
         self.stderr_path = self.dir / "server.stderr"
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("STAX_")}
         self.env.update(STAX_SERVER_SOCKET=str(self.socket), LC_ALL="C.UTF-8", TERM="dumb",
+                        XDG_STATE_HOME=str(self.dir / "state"),
                         DEBUGINFOD_URLS="")  # no network, whatever this machine has set
         self.env.update(env or {})
         self.proc = None
@@ -394,6 +395,31 @@ class Server:
         """A new path in the server's directory."""
         self.n_files += 1
         return self.dir / f"{stem}-{self.n_files}"
+
+    @property
+    def runs_folder(self):
+        """Where its runs are kept."""
+        return pathlib.Path(self.env["XDG_STATE_HOME"]) / "stax/runs"
+
+    def restart(self):
+        """Another server in the place of this one, with the same directory."""
+        self.stop()
+        return self.start()
+
+    def settle_file(self, run_id=None):
+        """Waits until the file of a run that is over is complete."""
+        self.wait_for(lambda: not self.file_report(run_id)["writing"], "the run file is complete")
+
+    def file_report(self, run_id=None):
+        with self.rpc() as rpc:
+            return rpc.call("RunControl.diagnostics", **({"run": run_id} if run_id else {}))["file"]
+
+    def wait_for(self, condition, what):
+        deadline = time.monotonic() + TIMEOUT
+        with self.rpc() as rpc:
+            while not condition():
+                assert time.monotonic() < deadline, f"not in {TIMEOUT} s: {what}\n{self.stderr()}"
+                rpc.pause(0.05)
 
     # -- the command
 
