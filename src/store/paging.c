@@ -37,6 +37,7 @@ struct paging *paging_new(struct store *store)
 {
     struct paging *paging = NEW(struct paging);
     paging->store = store;
+    atomic_init(&paging->clock, 1); // 0 is a chunk that was never used
     pthread_mutex_init(&paging->reading, NULL);
     pthread_mutex_init(&paging->dropping, NULL);
     return paging;
