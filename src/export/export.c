@@ -5,6 +5,8 @@
 
 const struct export_format *const export_formats[] = {
     &export_folded,
+    &export_speedscope,
+    &export_pprof,
     NULL,
 };
 
