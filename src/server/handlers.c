@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "rpc/document.h"
 #include "rpc/json.h"
+#include "server/exporter.h"
 #include "server/fetches.h"
 #include "server/run_facts.h"
 #include "server/server.h"
@@ -14,6 +15,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+// Which one of a parameter's words it is, -1 when absent. The schema has checked that it is one.
+static int param_word(const json_t *params, const char *name, const char *const *words)
+{
+    const char *word = json_string_value(json_object_get(params, name));
+    for (int i = 0; word != NULL && words[i] != NULL; i++) {
+        if (strcmp(words[i], word) == 0) {
+            return i;
+        }
+    }
+    ASSERT(word == NULL);
+    return -1;
+}
 
 static void read_view(const json_t *params, struct view *ret)
 {
@@ -299,20 +313,29 @@ static void handle_stop_active(const struct call *call)
     waiters_add(&call->server->waiters, waiter);
 }
 
-// ---- Profiler ---------------------------------------------------------------------------------
-
-// Which one of a parameter's words it is, -1 when absent. The schema has checked that it is one.
-static int param_word(const json_t *params, const char *name, const char *const *words)
+static void handle_export(const struct call *call)
 {
-    const char *word = json_string_value(json_object_get(params, name));
-    for (int i = 0; word != NULL && words[i] != NULL; i++) {
-        if (strcmp(words[i], word) == 0) {
-            return i;
-        }
+    static const char *const modes[] = {"on_cpu", "off_cpu", NULL};
+    const json_t *view = json_object_get(call->params, "view");
+    bool run_is_named = json_object_get(call->params, "run") != NULL;
+    struct run *run = call_find_run(call, run_is_named ? call->params : view);
+    if (run == NULL) {
+        return;
     }
-    ASSERT(word == NULL);
-    return -1;
+    const char *path = json_string_value(json_object_get(call->params, "path"));
+    const char *format = json_string_value(json_object_get(call->params, "format"));
+    if (path[0] != '/') {
+        call_refuse(call, RPC_ERROR_INVALID_PARAMS, "path must begin with a slash");
+        return;
+    }
+    struct question *question = question_new(QUESTION_EXPORT, run);
+    read_view(call->params, &question->view);
+    question->exporter = exporter_new(export_format_find(format),
+                                      param_word(call->params, "mode", modes) == 1, path);
+    call_ask(call, question);
 }
+
+// ---- Profiler ---------------------------------------------------------------------------------
 
 static bool param_reason(const json_t *params, enum event_reason *ret)
 {
@@ -491,6 +514,7 @@ void handle_call(const struct call *call)
         {"RunControl.save_current", handle_save_current},
         {"RunControl.open_saved", handle_open_saved},
         {"RunControl.select_run", handle_select_run},
+        {"RunControl.export", handle_export},
         {"Profiler.top", handle_question},
         {"Profiler.flamegraph", handle_question},
         {"Profiler.threads", handle_question},
