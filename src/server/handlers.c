@@ -262,6 +262,26 @@ static void handle_start_attach(const struct call *call)
     registry_start(registry, params, call->connection->serial, call->ticket);
 }
 
+static void handle_import(const struct call *call)
+{
+    const json_t *path = json_object_get(call->params, "path");
+    if (json_string_value(path)[0] != '/') {
+        refuse(call, RPC_ERROR_INVALID_PARAMS, "`path` must be absolute: it begins with /");
+        return;
+    }
+    if (call->server->registry.imports.n >= LIMIT_IMPORTS) {
+        refuse(call, RPC_ERROR_ALREADY_ACTIVE, "other files are being imported; try again later");
+        return;
+    }
+    struct run_params params = {
+        .backend = &capture_perf_data,
+        .request = {.unwind = true},
+        .label = copy_text(path),
+        .replay_path = copy_text(path),
+    };
+    registry_import(&call->server->registry, params, call->connection->serial, call->ticket);
+}
+
 static void handle_wait_active(const struct call *call)
 {
     const json_t *condition = json_object_get(call->params, "condition");
@@ -506,6 +526,7 @@ void handle_request(struct server *server, struct connection *connection, uint64
         {"RunControl.list_runs", handle_list_runs},
         {"RunControl.diagnostics", handle_diagnostics},
         {"RunControl.start_attach", handle_start_attach},
+        {"RunControl.import", handle_import},
         {"RunControl.wait_active", handle_wait_active},
         {"RunControl.stop_active", handle_stop_active},
         {"Profiler.top", handle_question},

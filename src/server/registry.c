@@ -19,6 +19,7 @@ void registry_fini(struct registry *registry)
         run_free(registry->runs.at[i]);
     }
     vec_fini(&registry->runs);
+    vec_fini(&registry->imports);
 }
 
 static void on_change(void *context)
@@ -45,11 +46,22 @@ static uint64_t memory_bytes(const struct registry *registry)
     return total;
 }
 
+// The oldest run that is over; runs.n: there is none.
+static size_t oldest_stopped(const struct registry *registry)
+{
+    size_t i = 0;
+    while (i < registry->runs.n && run_is_active(registry->runs.at[i])) {
+        i++;
+    }
+    return i;
+}
+
 static void make_room(struct registry *registry)
 {
-    while (registry->runs.n > 0 &&
+    size_t oldest;
+    while ((oldest = oldest_stopped(registry)) < registry->runs.n &&
            (registry->runs.n >= LIMIT_RUNS || memory_bytes(registry) > LIMIT_HISTORY_BYTES)) {
-        forget(registry, 0);
+        forget(registry, oldest);
     }
 }
 
@@ -80,10 +92,26 @@ static enum rpc_error_kind kind_of(int number)
         return RPC_ERROR_PERMISSION;
     case ESRCH:
         return RPC_ERROR_NOT_FOUND;
+    case ENOENT:
+        return RPC_ERROR_NOT_FOUND;
     case EINVAL:
         return RPC_ERROR_INVALID_PARAMS;
     default:
         return RPC_ERROR_CAPTURE_FAILED;
+    }
+}
+
+// From the list; a number that nobody has seen is given again.
+static void remove_run(struct registry *registry, const struct run *run)
+{
+    for (size_t i = 0; i < registry->runs.n; i++) {
+        if (registry->runs.at[i] == run) {
+            vec_remove_at(&registry->runs, i);
+            break;
+        }
+    }
+    if (run->id == registry->next_id && run_state(run) == RUN_FAILED) {
+        registry->next_id--;
     }
 }
 
@@ -94,8 +122,7 @@ static void fail(struct registry *registry)
     connections_refuse(&registry->server->connections, registry->start_connection,
                        registry->start_ticket, kind_of(run->error_number), run->error.text);
     registry->start_ticket = 0;
-    registry->runs.n--;
-    registry->next_id--; // nobody has seen the number
+    remove_run(registry, run);
     run_free(run);
 }
 
@@ -121,7 +148,8 @@ static void retire(struct registry *registry)
     if (run->params.request.launched && !atomic_load(&run->began)) {
         log_info("stax-server", "run %u: the program did not start; forgotten", run->id);
         waiters_check(&registry->server->waiters);
-        forget(registry, registry->runs.n - 1);
+        remove_run(registry, run);
+        questions_forget(&registry->server->questions, run);
         return;
     }
     CLEANUP(text_fini) struct text line = {0};
@@ -129,7 +157,63 @@ static void retire(struct registry *registry)
     log_info("stax-server", "%s", text_get(&line));
 }
 
-void registry_check(struct registry *registry)
+// ---- Imports ----------------------------------------------------------------------------------
+
+void registry_import(struct registry *registry, struct run_params params, uint64_t connection,
+                     uint64_t ticket)
+{
+    ASSERT(registry->imports.n < LIMIT_IMPORTS);
+    make_room(registry);
+    params.on_change = on_change;
+    params.context = registry->server;
+    struct run *run = run_new(++registry->next_id, params, &registry->server->library);
+    vec_push(&registry->runs, run);
+    vec_push(&registry->imports,
+             (struct import_call){.run = run, .connection = connection, .ticket = ticket});
+}
+
+static void answer_import(struct registry *registry, const struct import_call *call)
+{
+    CLEANUP(text_fini) struct text result = {0};
+    struct json j;
+    json_init(&j, &result);
+    json_object_begin(&j);
+    json_u64_field(&j, "id", call->run->id);
+    json_key(&j, "summary");
+    summary_put(&j, call->run);
+    json_object_end(&j);
+    connections_answer(&registry->server->connections, call->connection, call->ticket, &result);
+    log_info("stax-server", "run %u: imported from %s, %llu samples", call->run->id,
+             call->run->params.replay_path,
+             (unsigned long long)atomic_load(&call->run->store->samples.n));
+}
+
+static void fail_import(struct registry *registry, const struct import_call *call)
+{
+    connections_refuse(&registry->server->connections, call->connection, call->ticket,
+                       kind_of(call->run->error_number), call->run->error.text);
+    remove_run(registry, call->run);
+    run_free(call->run); // nobody has asked about it: it never began
+}
+
+static void check_imports(struct registry *registry)
+{
+    for (size_t i = registry->imports.n; i-- > 0;) {
+        struct import_call call = registry->imports.at[i];
+        if (run_is_active(call.run)) {
+            continue;
+        }
+        vec_remove_at(&registry->imports, i);
+        if (run_state(call.run) == RUN_FAILED) {
+            fail_import(registry, &call);
+        } else {
+            run_retire(call.run);
+            answer_import(registry, &call);
+        }
+    }
+}
+
+static void check_active(struct registry *registry)
 {
     if (registry->active == NULL) {
         return;
@@ -148,6 +232,12 @@ void registry_check(struct registry *registry)
         retire(registry);
         break;
     }
+}
+
+void registry_check(struct registry *registry)
+{
+    check_imports(registry);
+    check_active(registry);
 }
 
 // Its store is there: it can be asked.

@@ -11,6 +11,13 @@
 
 struct server;
 
+// One that is being imported: answered when all of it is there.
+struct import_call {
+    struct run *run; // among `runs`
+    uint64_t connection;
+    uint64_t ticket;
+};
+
 struct registry {
     struct server *server;
     VEC(struct run *) runs; // oldest first
@@ -18,6 +25,7 @@ struct registry {
     uint32_t next_id;
     uint64_t start_connection; // who is to be told that `active` is armed, until that has happened
     uint64_t start_ticket;
+    VEC(struct import_call) imports; // under way
 };
 
 void registry_init(struct registry *registry, struct server *server);
@@ -28,7 +36,12 @@ void registry_fini(struct registry *registry); // stops the active run
 struct run *registry_start(struct registry *registry, struct run_params params, uint64_t connection,
                            uint64_t ticket);
 
-// Looks at the active run's state: answers its starter, and retires it when it is over.
+// Starts to import a file, as a run beside the active one, if any; `params` is taken over. There
+// must be fewer than LIMIT_IMPORTS under way.
+void registry_import(struct registry *registry, struct run_params params, uint64_t connection,
+                     uint64_t ticket);
+
+// Looks at the active run's state, and at imports: answers who asked, and retires what is over.
 void registry_check(struct registry *registry);
 
 // By id; NULL when there is none, or when it is still being armed.
