@@ -73,6 +73,7 @@ enum {
     LIMIT_JSON_DEPTH = 32,
     LIMIT_RUNS = 64,                  // kept in memory; the oldest stopped one goes first
     LIMIT_HISTORY_BYTES = 0x7fffffff, // memory of all stopped runs; as above
+    LIMIT_IMPORTS = 4,                // at the same time
     LIMIT_FREQUENCY_HZ = 100000,      // the kernel's own timer goes no faster than this
     LIMIT_TIME_LIMIT_S = 86400 * 365,
 };
@@ -88,6 +89,15 @@ enum {
     LIMIT_SAVED_LINES = 1 << 26,
     LIMIT_SAVED_CODE_BYTES = 256 << 20,   // of one binary
     LIMIT_SAVED_FUNCTION_BYTES = 1 << 20, // of one function's code; beyond, there are no lines
+};
+
+// What a perf.data file, or whoever made it, controls.
+enum {
+    LIMIT_PERF_EVENTS = 1 << 10,          // that it has records of
+    LIMIT_PERF_IDS = 1 << 20,             // one per event and CPU, or thread
+    LIMIT_PERF_SECTION_BYTES = 64 << 20,  // of one of its sections but for the data
+    LIMIT_PERF_WAITING_BYTES = 256 << 20, // records that wait for older ones to come
+    LIMIT_PERF_UNPACKED_MIB = 1 << 17,    // of its records
 };
 
 // What debuginfod servers, and those who name them, control. Times: image/debuginfod_servers.h.

@@ -13,7 +13,8 @@
 //     }
 //     backend->close(capture)
 //
-// Backends are whole folders: linux/ (perf_event_open), replay/ (a stream in a file), macos/.
+// Backends are whole folders: linux/ (perf_event_open), replay/ (a stream in a file),
+// perf_data/ (a file of perf record), macos/.
 
 #include "base/err.h"
 #include "event/event.h"
@@ -79,7 +80,7 @@ struct capture_request {
     bool launched;           // suspended before its exec: arm, and begin with that exec
     bool follow;             // descendants too
     bool unwind;             // stacks come with registers and a copy, to be unwound
-    const char *replay_path; // for the replay backend; NULL otherwise
+    const char *replay_path; // for the backends that read a file; NULL otherwise
 };
 
 enum capture_outcome {
@@ -96,10 +97,13 @@ struct capture {
     int poll_fd;                // readable when there is something to drain; a drain clears it
     uint64_t started_ns;        // CLOCK_MONOTONIC when it was armed
     uint64_t complete_ns;       // everything before this has been delivered, even if it was nothing
+    uint64_t started_unix_ns;   // the same on the wall; 0: by the clocks of this machine
+    uint64_t weight_ns;         // CPU time that a sample stands for; 0: 1 / frequency_hz
     uint32_t frequency_hz;      // what the backend really does
     uint32_t n_rings;           // diagnostics
     uint64_t ring_bytes;        // of all rings together
     uint64_t unrecorded_cpu_ns; // CPU time of children of the target that are not recorded
+    const char *label;          // what was recorded, where only the backend knows; NULL elsewhere
     struct err note;            // what went less well than it should, "" when nothing
 };
 
@@ -139,3 +143,4 @@ struct capture_backend {
 
 extern const struct capture_backend capture_linux;
 extern const struct capture_backend capture_replay;
+extern const struct capture_backend capture_perf_data;

@@ -46,8 +46,13 @@ static int load_elf(const struct image *image, const char *debug_path, struct im
     return r;
 }
 
-static int load_kernel(struct image_loaded *ret)
+static int load_kernel(const struct image *image, struct image_loaded *ret)
 {
+    if (strcmp(image->path, IMAGE_OWN_KERNEL) != 0) {
+        CLEANUP(freep) char *shown = image_shown_path(image->path);
+        return err_set(&ret->note, ESTALE,
+                       "%s is not the kernel that runs here: look at the run where it does", shown);
+    }
     int r = kallsyms_read(&ret->symtab, &ret->note);
     if (r != KALLSYMS_E_HIDDEN) {
         return r;
@@ -72,7 +77,7 @@ void image_load(const struct image *image, const char *debug_path, struct image_
         r = load_elf(image, debug_path, ret);
         break;
     case IMAGE_KERNEL:
-        r = load_kernel(ret);
+        r = load_kernel(image, ret);
         break;
     case IMAGE_ANONYMOUS: // READY from the start
         break;

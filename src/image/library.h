@@ -47,6 +47,10 @@
 
 enum image_kind { IMAGE_FILE, IMAGE_VDSO, IMAGE_ANONYMOUS, IMAGE_KERNEL };
 
+// The path of the kernel that runs here. One with another path ran elsewhere, or before the last
+// boot: nobody knows its names.
+#define IMAGE_OWN_KERNEL "[kernel]"
+
 struct image_identity {
     enum image_kind kind;
     struct slice path; // as the target sees it

@@ -639,6 +639,30 @@ static const struct rpc_type started = {
     .fields = started_fields,
 };
 
+// ---- RunControl.import -------------------------------------------------------------------------
+
+FIELDS(import_params_fields) = {
+    PARAM("path", RPC_STRING, "Absolute, of a file that `perf record` wrote; the server reads it.",
+          REQUIRED, .max = LIMIT_NAME_BYTES - 1),
+    END,
+};
+static const struct rpc_type import_params = {
+    "ImportParams",
+    "What to import.",
+    .fields = import_params_fields,
+};
+
+FIELDS(imported_fields) = {
+    COUNT("id", "Of the new run."),
+    OBJECT("summary", run_summary, "Of that run, which is over."),
+    END,
+};
+static const struct rpc_type imported = {
+    "Imported",
+    "A run like any other.",
+    .fields = imported_fields,
+};
+
 // ---- RunControl.wait_active, stop_active -------------------------------------------------------
 
 FIELDS(wait_condition_fields) = {
@@ -1230,6 +1254,8 @@ const struct rpc_method rpc_methods[] = {
      &diagnostics_params, &diagnostics, false},
     {"RunControl.start_attach", "Starts recording a process. One run at a time.",
      &start_attach_params, &started, false},
+    {"RunControl.import", "Makes a run of a perf.data file. Others may be recorded meanwhile.",
+     &import_params, &imported, false},
     {"RunControl.wait_active",
      "Answers when the condition is met, the run has ended, or the time "
      "is up.",
@@ -1294,6 +1320,8 @@ const struct rpc_type *const rpc_types[] = {
     &truncated_thread,
     &start_attach_params,
     &started,
+    &import_params,
+    &imported,
     &wait_active_params,
     &wait_condition,
     &wait_result,

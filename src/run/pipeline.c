@@ -60,9 +60,11 @@ static image_id add_image(struct pipeline *p, const struct image_identity *ident
     return id;
 }
 
-static struct image_root *root_of(struct process *process)
+static struct image_root *root_of(const struct pipeline *p, struct process *process)
 {
-    if (process->root == NULL) {
+    if (process->root == NULL && p->own_root) {
+        process->root = image_root_open_directory("/");
+    } else if (process->root == NULL) {
         process->root = image_root_open(process->pid);
     }
     return process->root;
@@ -82,7 +84,7 @@ static image_id file_image(struct pipeline *p, struct process *process, const st
     identity.build_id.n = build_id->n;
     memcpy(identity.build_id.at, build_id->at, build_id->n);
     enum image_row_kind kind = identity.kind == IMAGE_VDSO ? IMAGE_ROW_VDSO : IMAGE_ROW_FILE;
-    return add_image(p, &identity, kind, root_of(process),
+    return add_image(p, &identity, kind, root_of(p, process),
                      event->image_mapped.start_addr - event->image_mapped.file_off);
 }
 
@@ -94,7 +96,7 @@ static void on_jitdump(struct pipeline *p, struct process *process, const struct
         jit_reader_watch(p->jit_reader, &(struct jit_watch){
                                             .kind = JIT_SOURCE_JITDUMP,
                                             .pid = process->pid,
-                                            .root = root_of(process),
+                                            .root = root_of(p, process),
                                             .path = event->image_mapped.path,
                                             .inode = event->image_mapped.inode,
                                         });
@@ -103,8 +105,14 @@ static void on_jitdump(struct pipeline *p, struct process *process, const struct
 
 static void on_image_mapped(struct pipeline *p, const struct event *event)
 {
+    if (event->image_mapped.kind == EVENT_IMAGE_KERNEL) {
+        if (event->pid == 0) { // of no process: how would one know?
+            stack_builder_name_kernel(&p->stacks, event->image_mapped.path);
+        }
+        return;
+    }
     struct process *process = processes_get(&p->live, event->pid, p->last_ns);
-    if (process == NULL || event->image_mapped.kind == EVENT_IMAGE_KERNEL) {
+    if (process == NULL) {
         return;
     }
     bool anonymous = event->image_mapped.kind == EVENT_IMAGE_ANONYMOUS;
@@ -137,7 +145,7 @@ static void on_anonymous_frame(struct pipeline *p, struct process *process)
                          &(struct jit_watch){
                              .kind = JIT_SOURCE_PERF_MAP,
                              .pid = process->pid,
-                             .root = root_of(process),
+                             .root = root_of(p, process),
                              .since_ns = MAX(p->store->started_ns, process->jit.exec_ns),
                          });
     }

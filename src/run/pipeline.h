@@ -31,6 +31,7 @@ struct pipeline {
     struct map image_by_library; // library id -> image_id, of files, the vdso and the kernel
     struct jit_code jit;
     struct jit_reader *jit_reader; // hears where JITs tell what they make; borrowed, NULL: nobody
+    bool own_root;                 // processes are long gone: files are looked for in our own root
     uint64_t last_ns;
     bool began; // an exec or a sample was seen: the launched program did start
     struct stack_builder stacks;

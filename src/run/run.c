@@ -154,6 +154,22 @@ static void take_precedence(void)
     setpriority(PRIO_PROCESS, (id_t)gettid(), CAPTURE_NICE);
 }
 
+static uint64_t started_unix_ns(const struct capture *capture)
+{
+    uint64_t now_ns = clock_now_ns();
+    return capture->started_unix_ns != 0
+               ? capture->started_unix_ns
+               : clock_unix_ns() - (now_ns - MIN(now_ns, capture->started_ns));
+}
+
+static void take_label(struct run *run, const struct capture *capture)
+{
+    if (capture->label != NULL) {
+        free(run->params.label);
+        run->params.label = alloc_text(capture->label, strlen(capture->label));
+    }
+}
+
 static int arm(struct session *s, struct err *reterr)
 {
     struct run *run = s->run;
@@ -166,17 +182,19 @@ static int arm(struct session *s, struct err *reterr)
         return r;
     }
     run->started_ns = s->capture->started_ns;
-    uint64_t now_ns = clock_now_ns();
-    run->started_unix_ns = clock_unix_ns() - (now_ns - MIN(now_ns, run->started_ns));
+    run->started_unix_ns = started_unix_ns(s->capture);
     run->store = store_new(run->started_ns, run->started_unix_ns,
-                           NS_PER_S / s->capture->frequency_hz);
+                           s->capture->weight_ns != 0 ? s->capture->weight_ns
+                                                      : NS_PER_S / s->capture->frequency_hz);
     run->store->has_switches = s->capture->abilities.at[CAPTURE_OFF_CPU].available;
     run->abilities = s->capture->abilities;
     run->capture_note = s->capture->note;
     run->params.request.frequency_hz = s->capture->frequency_hz;
+    take_label(run, s->capture);
     atomic_store(&run->vitals.rings, s->capture->n_rings);
     atomic_store(&run->vitals.ring_bytes, s->capture->ring_bytes);
     s->pipeline = pipeline_new(run->store, run->library);
+    s->pipeline->own_root = run->params.replay_path != NULL;
     if (run->params.replay_path == NULL) {
         s->pipeline->jit_reader = s->jit = jit_reader_new();
     }
@@ -329,8 +347,11 @@ static void record(struct session *s, bool more)
     }
     uint64_t end_ns = s->run->params.replay_path != NULL ? 0 : clock_now_ns();
     pipeline_end(s->pipeline, end_ns);
-    s->run->stopped_unix_ns = clock_unix_ns();
-    atomic_store(&s->run->store->ended_ns, atomic_load(&s->run->store->last_ns));
+    uint64_t last_ns = atomic_load(&s->run->store->last_ns);
+    s->run->stopped_unix_ns = s->capture->started_unix_ns != 0
+                                  ? s->run->started_unix_ns + (last_ns - s->run->started_ns)
+                                  : clock_unix_ns();
+    atomic_store(&s->run->store->ended_ns, last_ns);
     report_vitals(s);
 }
 
@@ -340,7 +361,9 @@ static void *capture_thread(void *context)
     struct session s = {.run = run, .tap_fd = -1};
     struct err error = {0};
     int r = arm(&s, &error);
-    take_precedence(); // not its own threads
+    if (run->params.replay_path == NULL) {
+        take_precedence(); // not its own threads
+    }
     if (r < 0) {
         run->error = error;
         run->error_number = -r;

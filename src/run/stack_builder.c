@@ -31,10 +31,18 @@ void stack_builder_meet_image(struct stack_builder *builder, image_id image)
     }
 }
 
+void stack_builder_name_kernel(struct stack_builder *builder, struct slice path)
+{
+    builder->kernel_path = strings_add(&builder->store->strings, path);
+}
+
 static image_id kernel_image(struct stack_builder *b)
 {
     if (b->kernel_image == IMAGE_NONE) {
-        struct image_identity identity = {.kind = IMAGE_KERNEL, .path = slice_of_text("[kernel]")};
+        struct slice other = strings_get(&b->store->strings, b->kernel_path);
+        struct image_identity identity = {
+            .kind = IMAGE_KERNEL,
+            .path = b->kernel_path != 0 ? other : slice_of_text(IMAGE_OWN_KERNEL)};
         struct image_row row = {
             .kind = IMAGE_ROW_KERNEL,
             .path = strings_add(&b->store->strings, identity.path),

@@ -23,6 +23,7 @@ struct stack_builder {
     struct store *store;
     struct library *library;
     image_id kernel_image;    // IMAGE_NONE until a kernel frame is seen
+    string_id kernel_path;    // 0: it is the one that runs here
     image_id truncated_image; // until a stack lacks callers
     struct map markers;       // truncation_off() -> stack
     bool met_anonymous;       // the stack at hand has a new frame in memory without a file
@@ -36,6 +37,10 @@ struct stack_builder {
 void stack_builder_init(struct stack_builder *builder, struct store *store,
                         struct library *library);
 void stack_builder_fini(struct stack_builder *builder);
+
+// The kernel's addresses to come are of another kernel than the one that runs here; before the
+// first of them.
+void stack_builder_name_kernel(struct stack_builder *builder, struct slice path);
 
 // An image with code is mapped: its rules will be needed soon.
 void stack_builder_meet_image(struct stack_builder *builder, image_id image);

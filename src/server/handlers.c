@@ -257,6 +257,37 @@ static void handle_start_attach(const struct call *call)
     }
 }
 
+static void handle_import(const struct call *call)
+{
+    const json_t *path = json_object_get(call->params, "path");
+    if (json_string_value(path)[0] != '/') {
+        call_refuse(call, RPC_ERROR_INVALID_PARAMS, "`path` must be absolute: it begins with /");
+        return;
+    }
+    if (registry_count_imports(&call->server->registry) >= LIMIT_IMPORTS) {
+        call_refuse(call, RPC_ERROR_ALREADY_ACTIVE,
+                    "other files are being imported; try again later");
+        return;
+    }
+    struct registry_start start = {
+        .params =
+            {
+                .backend = &capture_perf_data,
+                .request = {.unwind = true},
+                .label = copy_text(path),
+                .replay_path = copy_text(path),
+            },
+        .is_import = true,
+        .connection = call->connection,
+        .ticket = call->ticket,
+    };
+    struct err error = {0};
+    int r = registry_start(&call->server->registry, start, &error);
+    if (r < 0) {
+        call_refuse_errno(call, r, &error);
+    }
+}
+
 static void handle_wait_active(const struct call *call)
 {
     const json_t *condition = json_object_get(call->params, "condition");
@@ -509,6 +540,7 @@ void handle_call(const struct call *call)
         {"RunControl.list_runs", handle_list_runs},
         {"RunControl.diagnostics", handle_diagnostics},
         {"RunControl.start_attach", handle_start_attach},
+        {"RunControl.import", handle_import},
         {"RunControl.wait_active", handle_wait_active},
         {"RunControl.stop_active", handle_stop_active},
         {"RunControl.save_current", handle_save_current},

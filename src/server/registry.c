@@ -326,6 +326,15 @@ int registry_start(struct registry *registry, struct registry_start start, struc
     return 0;
 }
 
+size_t registry_count_imports(const struct registry *registry)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < registry->runs.n; i++) {
+        n += registry->runs.at[i]->is_import && registry->runs.at[i]->phase != KEPT_OVER;
+    }
+    return n;
+}
+
 // ---- Changes of what goes on -------------------------------------------------------------------
 
 static void put_facts(void *context, struct facts *facts)

@@ -78,6 +78,9 @@ struct registry_start {
 // the file cannot be made, and nothing was started.
 int registry_start(struct registry *registry, struct registry_start start, struct err *reterr);
 
+// That go on.
+size_t registry_count_imports(const struct registry *registry);
+
 // Looks at what goes on: answers those who started it, and retires what is over.
 void registry_check(struct registry *registry);
 

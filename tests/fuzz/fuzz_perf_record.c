@@ -1,8 +1,8 @@
 // Any bytes as the content of a ring: records are taken out, stamped and parsed, and everything
 // that an event points at is read. The first byte says where in the buffer the ring begins.
 
-#include "capture/linux/perf_record.h"
 #include "capture/linux/perf_ring.h"
+#include "capture/perf/perf_record.h"
 
 enum { RING_BYTES = 4096 };
 

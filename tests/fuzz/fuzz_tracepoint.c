@@ -2,7 +2,7 @@
 // first zero byte is the description, what follows are the bytes.
 
 #include "base/base.h"
-#include "capture/linux/tracepoint.h"
+#include "capture/perf/tracepoint.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -17,8 +17,8 @@
 // its own record first. The ring's order is then the true one, and the late record's time is moved
 // up to that of the record before it: microseconds.
 
-#include "capture/linux/perf_record.h"
 #include "capture/linux/perf_ring.h"
+#include "capture/perf/perf_record.h"
 
 enum {
     PERF_MERGE_HOLD_MIN_NS = 1000000,

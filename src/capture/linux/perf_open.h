@@ -24,9 +24,9 @@
 // Owned by the capture thread.
 
 #include "base/vec.h"
-#include "capture/linux/perf_record.h"
 #include "capture/linux/perf_ring.h"
 #include "capture/linux/tracefs.h"
+#include "capture/perf/perf_record.h"
 
 #include <stdbool.h>
 

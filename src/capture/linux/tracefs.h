@@ -5,7 +5,7 @@
 // (fsopen, fsmount; Linux 5.2), which nobody sees and which goes with its descriptor.
 
 #include "base/err.h"
-#include "capture/linux/tracepoint.h"
+#include "capture/perf/tracepoint.h"
 
 struct tracefs_waking {
     uint64_t id; // attr.config of a PERF_TYPE_TRACEPOINT

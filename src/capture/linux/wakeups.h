@@ -17,11 +17,11 @@
 // Owned by the capture thread.
 
 #include "capture/linux/foreign.h"
-#include "capture/linux/held_stack.h"
-#include "capture/linux/perf_record.h"
 #include "capture/linux/perf_ring.h"
-#include "capture/linux/tids.h"
-#include "capture/linux/tracepoint.h"
+#include "capture/perf/tids.h"
+#include "capture/perf/held_stack.h"
+#include "capture/perf/perf_record.h"
+#include "capture/perf/tracepoint.h"
 
 enum { WAKEUPS_PAIR_NS = 20000 }; // between two samples of one wakeup: the walk of a stack
 

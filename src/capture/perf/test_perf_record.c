@@ -1,5 +1,5 @@
 #include "base/limits.h"
-#include "capture/linux/perf_record.h"
+#include "capture/perf/perf_record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "capture/linux/tracepoint.h"
+#include "capture/perf/tracepoint.h"
 
 enum { RAW_LIMIT_BYTES = 1 << 16 };
 

@@ -12,7 +12,7 @@
 //
 // Pure, but for its own memory. Owned by the capture thread.
 
-#include "capture/linux/held_stack.h"
+#include "capture/perf/held_stack.h"
 
 struct switches {
     struct held_stack *by_ring;

@@ -1,4 +1,4 @@
-#include "capture/linux/tids.h"
+#include "capture/perf/tids.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

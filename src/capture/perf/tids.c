@@ -1,4 +1,4 @@
-#include "capture/linux/tids.h"
+#include "capture/perf/tids.h"
 
 #include "base/alloc.h"
 

@@ -13,7 +13,7 @@
 // linux/perf_event.h, enum perf_event_type.
 
 #include "base/map.h"
-#include "capture/linux/perf_regs.h"
+#include "capture/perf/perf_regs.h"
 #include "event/event.h"
 
 #include <linux/perf_event.h>
@@ -86,6 +86,7 @@ enum perf_outcome perf_record_parse(const struct perf_layout *layout,
 
 // What a sample holds behind its prefix, where it lies: in the record.
 struct perf_sample {
+    const uint64_t *ip;    // NULL: not sampled
     const uint64_t *chain; // with its markers; n_chain = 0 without one
     uint64_t n_chain;
     struct slice raw;  // bytes of the tracepoint, padded at the end
@@ -104,6 +105,18 @@ bool perf_sample_parse(const struct perf_layout *layout, const struct perf_event
 void perf_sample_stack(const struct perf_layout *layout, const struct perf_event_header *record,
                        const struct perf_sample *sample, struct event_regs *regs,
                        struct event_stack *ret);
+
+// What is not a sample: `fields` are those of its type, without what is the same in all records.
+// The event's time, and whatever else its fields do not say, must be there already.
+enum perf_outcome perf_fields_parse(const struct perf_event_header *record, struct slice fields,
+                                    struct event *ret);
+
+// The rest of a sample from its registers on, as every sample has it: struct perf_sample's `regs`,
+// `copy` and `copy_cut`. A reader that goes bad: the record does not hold what it says.
+void perf_sample_parse_chain(struct reader *from, struct perf_sample *ret);
+void perf_sample_parse_regs(const struct perf_regs *table, struct reader *from,
+                            struct perf_sample *ret);
+void perf_sample_parse_copy(struct reader *from, struct perf_sample *ret);
 
 // What kind of memory is mapped under this name, which is the kernel's (as in /proc/PID/maps).
 enum event_image_kind perf_image_kind(struct slice path);

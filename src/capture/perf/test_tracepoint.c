@@ -1,5 +1,5 @@
 #include "base/base.h"
-#include "capture/linux/tracepoint.h"
+#include "capture/perf/tracepoint.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "capture/linux/held_stack.h"
+#include "capture/perf/held_stack.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "capture/linux/switches.h"
+#include "capture/perf/switches.h"
 
 #include "base/alloc.h"
 

@@ -1,4 +1,4 @@
-#include "capture/linux/perf_record.h"
+#include "capture/perf/perf_record.h"
 
 #include "base/limits.h"
 
@@ -125,22 +125,23 @@ static void limit_depth(struct event_stack *stack)
 }
 
 // The kernel may have no chain at hand (its buffers are in use); where it was is known even so.
-static void use_ip(const struct sample_prefix *prefix, struct event_stack *stack)
+static void use_ip(const struct perf_event_header *record, const uint64_t *ip,
+                   struct event_stack *stack)
 {
-    if (!is_address(prefix->ip)) {
+    if (ip == NULL || !is_address(*ip)) {
         return;
     }
-    unsigned mode = prefix->header.misc & PERF_RECORD_MISC_CPUMODE_MASK;
+    unsigned mode = record->misc & PERF_RECORD_MISC_CPUMODE_MASK;
     if (mode == PERF_RECORD_MISC_KERNEL) {
-        stack->kernel = &prefix->ip;
+        stack->kernel = ip;
         stack->n_kernel = 1;
     } else if (mode == PERF_RECORD_MISC_USER) {
-        stack->user = &prefix->ip;
+        stack->user = ip;
         stack->n_user = 1;
     }
 }
 
-static void parse_chain(struct reader *from, struct perf_sample *ret)
+void perf_sample_parse_chain(struct reader *from, struct perf_sample *ret)
 {
     uint64_t n = read_u64(from);
     if (n > reader_left(from) / sizeof *ret->chain) {
@@ -152,7 +153,8 @@ static void parse_chain(struct reader *from, struct perf_sample *ret)
 }
 
 // Of a program of 32 bits the registers are others than those that we know.
-static void parse_regs(const struct perf_regs *table, struct reader *from, struct perf_sample *ret)
+void perf_sample_parse_regs(const struct perf_regs *table, struct reader *from,
+                            struct perf_sample *ret)
 {
     uint64_t abi = read_u64(from);
     if (abi == PERF_SAMPLE_REGS_ABI_NONE) {
@@ -167,7 +169,7 @@ static void parse_regs(const struct perf_regs *table, struct reader *from, struc
 
 // Room for as much as was asked for, or as fits into a record; how much of it is the stack, stands
 // behind it. Where the copy ends before the room does, the memory ended.
-static void parse_copy(struct reader *from, struct perf_sample *ret)
+void perf_sample_parse_copy(struct reader *from, struct perf_sample *ret)
 {
     uint64_t room = read_u64(from);
     if (room == 0) {
@@ -194,18 +196,19 @@ bool perf_sample_parse(const struct perf_layout *layout, const struct perf_event
     if (record->size < sizeof(struct sample_prefix)) {
         return false;
     }
+    ret->ip = &((const struct sample_prefix *)(const void *)record)->ip;
     struct reader from = reader_of(
         (struct slice){(const uint8_t *)record + sizeof(struct sample_prefix),
                        record->size - sizeof(struct sample_prefix)});
     if (layout->callchain) {
-        parse_chain(&from, ret);
+        perf_sample_parse_chain(&from, ret);
     }
     if (layout->raw) {
         ret->raw = read_slice(&from, read_u32(&from));
     }
     if (layout->regs != NULL) {
-        parse_regs(layout->regs, &from, ret);
-        parse_copy(&from, ret);
+        perf_sample_parse_regs(layout->regs, &from, ret);
+        perf_sample_parse_copy(&from, ret);
     }
     return !from.bad;
 }
@@ -221,7 +224,7 @@ void perf_sample_stack(const struct perf_layout *layout, const struct perf_event
         limit_depth(ret);
     }
     if (ret->n_kernel + ret->n_user == 0) {
-        use_ip((const void *)record, ret);
+        use_ip(record, sample->ip, ret);
     }
     if (sample->regs.n > 0) {
         perf_regs_convert(layout->regs, sample->regs, regs);
@@ -418,8 +421,8 @@ static enum perf_outcome parse_switch(const struct perf_event_header *record, st
     return PERF_OK;
 }
 
-static enum perf_outcome parse_fields(const struct perf_event_header *record, struct reader *fields,
-                                      struct event *ret)
+static enum perf_outcome parse_by_type(const struct perf_event_header *record,
+                                       struct reader *fields, struct event *ret)
 {
     switch (record->type) {
     case PERF_RECORD_MMAP:
@@ -444,6 +447,14 @@ static enum perf_outcome parse_fields(const struct perf_event_header *record, st
     }
 }
 
+enum perf_outcome perf_fields_parse(const struct perf_event_header *record, struct slice fields,
+                                    struct event *ret)
+{
+    struct reader from = reader_of(fields);
+    enum perf_outcome outcome = parse_by_type(record, &from, ret);
+    return from.bad ? PERF_E_BAD : outcome;
+}
+
 enum perf_outcome perf_record_parse(const struct perf_layout *layout,
                                     const struct perf_event_header *record, struct event_regs *regs,
                                     struct event *ret)
@@ -458,7 +469,5 @@ enum perf_outcome perf_record_parse(const struct perf_layout *layout,
         return parse_sample(layout, record, regs, ret);
     }
     size_t n = record->size - sizeof *record - sizeof(struct trailer);
-    struct reader fields = reader_of((struct slice){(const uint8_t *)(record + 1), n});
-    enum perf_outcome outcome = parse_fields(record, &fields, ret);
-    return fields.bad ? PERF_E_BAD : outcome;
+    return perf_fields_parse(record, (struct slice){(const uint8_t *)(record + 1), n}, ret);
 }

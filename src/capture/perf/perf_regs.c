@@ -1,4 +1,4 @@
-#include "capture/linux/perf_regs.h"
+#include "capture/perf/perf_regs.h"
 
 #include "base/arch.h"
 
@@ -24,6 +24,37 @@ const struct perf_regs perf_regs_aarch64 = {
 const struct perf_regs *perf_regs_of_host(void)
 {
     return ARCH_IS_X86_64 ? &perf_regs_x86_64 : ARCH_IS_AARCH64 ? &perf_regs_aarch64 : NULL;
+}
+
+// The number of DWARF for a kernel's number; PERF_REGS_NOBODY: there is none.
+static uint8_t dwarf_number(enum event_arch arch, unsigned bit)
+{
+    static const uint8_t x86_64[] = {0, 3, 2, 1, 4, 5, 6, 7, 16};
+    switch (arch) {
+    case EVENT_ARCH_X86_64: // 9 to 15: flags and segments
+        if (bit < ARRAY_LEN(x86_64)) {
+            return x86_64[bit];
+        }
+        return bit >= 16 && bit <= 23 ? (uint8_t)(bit - 8) : PERF_REGS_NOBODY;
+    case EVENT_ARCH_AARCH64:
+        return bit <= 32 ? (uint8_t)bit : PERF_REGS_NOBODY;
+    case EVENT_ARCH_NONE:
+        break;
+    }
+    return PERF_REGS_NOBODY;
+}
+
+bool perf_regs_of_mask(enum event_arch arch, uint64_t mask, struct perf_regs *ret)
+{
+    *ret = (struct perf_regs){.arch = arch, .mask = mask};
+    for (unsigned bit = 0; bit < PERF_REGS_MAX; bit++) {
+        if ((mask >> bit & 1) != 0) {
+            uint8_t number = dwarf_number(arch, bit);
+            ret->dwarf[ret->n++] = number;
+            ret->valid |= number == PERF_REGS_NOBODY ? 0 : UINT64_C(1) << number;
+        }
+    }
+    return arch != EVENT_ARCH_NONE;
 }
 
 void perf_regs_convert(const struct perf_regs *table, struct slice values, struct event_regs *ret)
