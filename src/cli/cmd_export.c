@@ -45,6 +45,7 @@ static json_t *ask(const struct export_options *o, const char *path)
 {
     CLEANUP(client_fini) struct client client = CLIENT_INIT;
     struct run_choice run = {.text = o->run};
+    client.timeout_ms = -1; // large runs take their time
     if (!session_open_run(&client, &run)) {
         return NULL;
     }

@@ -19,33 +19,18 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-// The server works in another directory than we.
-static bool make_absolute(const char *path, struct text *ret)
-{
-    if (path[0] == '/') {
-        text_add(ret, path);
-        return true;
-    }
-    CLEANUP(freep) char *here = getcwd(NULL, 0);
-    if (here == NULL) {
-        log_error("cannot tell where %s is: %s", path, strerror(errno));
-        return false;
-    }
-    text_addf(ret, "%s/%s", here, path);
-    return true;
-}
-
 static int import_file(const void *values, const struct operands *operands)
 {
     const struct import_options *o = values;
     CLEANUP(client_fini) struct client client = CLIENT_INIT;
-    CLEANUP(text_fini) struct text path = {0};
-    if (!make_absolute(operands->at[0], &path) || !session_open(&client)) {
+    CLEANUP(freep) char *path = session_absolute_path(operands->at[0]);
+    client.timeout_ms = -1; // large files take their time
+    if (path == NULL || !session_open(&client)) {
         return 1;
     }
-    json_t *params = json_pack("{s:s}", "path", text_get(&path));
+    json_t *params = json_pack("{s:s}", "path", path);
     if (params == NULL) {
-        log_error("%s is not a name that stax can send: it is not UTF-8", operands->at[0]);
+        session_print_not_text(path);
         return 1;
     }
     json_t *result = session_call(&client, "RunControl.import", params);
