@@ -238,7 +238,7 @@ static void replace(struct paging *paging, const struct table *table, size_t chu
                     struct row_block *block)
 {
     struct table_slot *slot = &table->slots[chunk];
-    table_free_block(block);
+    table_free_block(table, block);
     table_make_block(table, chunk, block);
     fill_in(block, slot->first_key);
     count(&paging->n_failed, 1);

@@ -106,5 +106,5 @@ bool table_drop(const struct table *table, size_t chunk);
 // Zeroed memory for the rows of a chunk, as a block that names them; and its way into the table,
 // which owns it from then on. One thread at a time; the chunk is dropped.
 void table_make_block(const struct table *table, size_t chunk, struct row_block *ret);
-void table_free_block(const struct row_block *block); // instead
+void table_free_block(const struct table *table, const struct row_block *block); // instead
 void table_bring_back(const struct table *table, const struct row_block *block);
