@@ -5,6 +5,7 @@
 
 const struct export_format *const export_formats[] = {
     &export_folded,
+    &export_firefox,
     NULL,
 };
 
@@ -167,6 +168,8 @@ static bool work(struct export *export, uint64_t max_rows)
         return pass_intervals(export, max_rows);
     case EXPORT_OPEN:
         return pass_open(export, max_rows);
+    case EXPORT_REST:
+        return format->rest == NULL || !format->rest(export, max_rows);
     case EXPORT_END:
         format->end(export);
         export_out_finish(&export->out);
