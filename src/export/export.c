@@ -4,9 +4,8 @@
 #include <string.h>
 
 const struct export_format *const export_formats[] = {
-    &export_folded,
-    &export_firefox,
-    NULL,
+    &export_folded,   &export_speedscope, &export_pprof, &export_firefox,
+    &export_perfetto, &export_html,       NULL,
 };
 
 const struct export_format *export_format_find(const char *name)

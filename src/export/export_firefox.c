@@ -101,16 +101,17 @@ static void add_stay(struct export *export, const struct interval *interval)
     struct firefox *firefox = export->state;
     struct firefox_tables *tables = &firefox->tables;
     struct export_stay stay = export_stay_of(export, interval);
+    const char *reason = stay.runnable ? "runnable" : event_reason_name(stay.reason);
     struct slice function = slice_of_text(stay.function == NULL ? "" : stay.function->name);
     struct firefox_stay row = {
         .start_ns = export_since_start(export, interval->start_ns),
         .length_ns = interval->duration_ns,
-        .reason = firefox_tables_string(tables, slice_of_text(stay.reason)),
+        .reason = firefox_tables_string(tables, slice_of_text(reason)),
         .function = function.n == 0 ? FIREFOX_NONE : firefox_tables_string(tables, function),
         .stack = firefox_tables_stack(tables, export, stay.stack),
         .waker = stay.has_waker ? add_waker(export, stay.waker) : FIREFOX_NONE,
         .approximate = (interval->flags & INTERVAL_APPROXIMATE) != 0,
-        .runnable = (interval->flags & INTERVAL_RUNNABLE) != 0,
+        .runnable = stay.runnable,
     };
     vec_push(&rows_of(firefox, interval->thread)->stays, row);
 }

@@ -76,12 +76,12 @@ struct export_stay export_stay_of(const struct export *export, const struct inte
     const struct export_source *source = export->source;
     struct export_stay stay = {.stack = export_known_stack(export, interval->stack)};
     if ((interval->flags & INTERVAL_RUNNABLE) != 0) {
-        stay.reason = "runnable";
+        stay.runnable = true;
         return stay;
     }
     bool is_known = interval->stack == stay.stack || interval->reason != REASON_BY_STACK;
-    stay.reason = event_reason_name(
-        is_known ? reasons_of(source->reasons, interval->reason, stay.stack) : EVENT_REASON_OTHER);
+    stay.reason = is_known ? reasons_of(source->reasons, interval->reason, stay.stack)
+                           : EVENT_REASON_OTHER;
     stay.stack = reasons_waiting_stack(source->reasons, stay.stack);
     stay.function = calltree_function(source->tree, source->tree->of_stack.at[stay.stack]);
     stay.has_waker = (interval->flags & INTERVAL_ENDED_BY_RUN) == 0 &&

@@ -18,7 +18,8 @@ struct slice export_image_path(const struct export *export, image_id image);
 
 // A stay off the CPU.
 struct export_stay {
-    const char *reason;              // "lock", …; "runnable"
+    bool runnable; // ready to run: then none of the following, but a stack
+    enum event_reason reason;
     stack_id stack;                  // its leaf is the function that waits
     const struct function *function; // that one; NULL: the stack is empty
     bool has_waker;                  // who ended it is known
