@@ -65,6 +65,7 @@ enum {
     LIMIT_NOW_LOOKS = 1000, // threads that one question looks at while they wait
     LIMIT_EXCLUDED_SYMBOLS = 64,
     LIMIT_LABEL_BYTES = 4096,
+    LIMIT_EXPORTS = 2, // that are worked on at the same time: others wait
     LIMIT_JSON_DEPTH = 32,
     LIMIT_RUNS = 64,                  // kept in memory; the oldest stopped one goes first
     LIMIT_HISTORY_BYTES = 0x7fffffff, // memory of all stopped runs; as above

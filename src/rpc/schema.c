@@ -1074,6 +1074,45 @@ static const struct rpc_type openrpc_document = {
     .open = true,
 };
 
+// ---- RunControl.export -------------------------------------------------------------------------
+
+const char *const rpc_export_formats[] = {"folded", "speedscope", "pprof", NULL};
+
+FIELDS(export_params_fields) = {
+    PARAM("run", RPC_INTEGER, "Which run. When absent: the active one, else the newest.",
+          RANGE(1, RUN_ID_MAX)),
+    PARAM("format", RPC_STRING, "What reads it.", REQUIRED, .values = rpc_export_formats),
+    PARAM("path", RPC_STRING,
+          "Where to, from the root directory on. A regular file that is there is replaced when the "
+          "new one is whole.",
+          REQUIRED, .max = LIMIT_NAME_BYTES),
+    PARAM("mode", RPC_STRING,
+          "Which of the two weighs, for formats that have one weight per stack, and which is shown "
+          "first by others; \"on_cpu\" when absent.",
+          .values = modes),
+    PARAM("view", RPC_OBJECT, "Which part of the run. Its `run` counts when there is none above.",
+          .type = &view),
+    END,
+};
+static const struct rpc_type export_params = {
+    "ExportParams",
+    "What to write, and where.",
+    .fields = export_params_fields,
+};
+
+FIELDS(exported_fields) = {
+    TEXT("path", "The file."),
+    COUNT("bytes", "Its size."),
+    COUNT("samples", "Samples in it."),
+    COUNT("intervals", "Waits in it: formats with one weight per stack have one of the two."),
+    END,
+};
+static const struct rpc_type exported = {
+    "Exported",
+    "A file that is complete.",
+    .fields = exported_fields,
+};
+
 // ---- The methods -------------------------------------------------------------------------------
 
 const struct rpc_method rpc_methods[] = {
@@ -1091,6 +1130,10 @@ const struct rpc_method rpc_methods[] = {
      "is up.",
      &wait_active_params, &wait_result, false},
     {"RunControl.stop_active", "Ends the active run.", &nothing, &stop_result, false},
+    {"RunControl.export",
+     "Writes a run as a file for other tools. The file is written by the server, with its rights; "
+     "of a run that goes on it has what there was when writing began.",
+     &export_params, &exported, false},
     {"Profiler.top", "The hottest functions.", &top_params, &top, true},
     {"Profiler.flamegraph", "The call tree with its weights.", &flamegraph_params, &flamegraph,
      true},
@@ -1145,6 +1188,8 @@ const struct rpc_type *const rpc_types[] = {
     &wait_condition,
     &wait_result,
     &stop_result,
+    &export_params,
+    &exported,
     &view_params,
     &top_params,
     &top,

@@ -57,6 +57,9 @@ extern const struct rpc_type *const rpc_types[];
 // What a `subscription` notification carries.
 extern const struct rpc_type rpc_notification;
 
+// What RunControl.export can write; ends with NULL. A test compares it with src/export.
+extern const char *const rpc_export_formats[];
+
 // What an absent parameter stands for.
 enum {
     RPC_DEFAULT_FREQUENCY_HZ = 900,

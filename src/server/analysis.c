@@ -167,6 +167,7 @@ static bool grows_by_itself(const struct question *question)
     case QUESTION_WAKERS:
     case QUESTION_REPORT:
     case QUESTION_SYMBOL:
+    case QUESTION_EXPORT:
     case QUESTION_FORGET:
     case QUESTION_WAKE:
         return false;

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "rpc/document.h"
 #include "rpc/json.h"
+#include "server/exporter.h"
 #include "server/fetches.h"
 #include "server/server.h"
 #include "server/summary.h"
@@ -52,6 +53,19 @@ static uint64_t param_u64(const json_t *params, const char *name, uint64_t when_
 static char *copy_text(const json_t *value)
 {
     return alloc_text(json_string_value(value), json_string_length(value));
+}
+
+// Which one of a parameter's words it is, -1 when absent. The schema has checked that it is one.
+static int param_word(const json_t *params, const char *name, const char *const *words)
+{
+    const char *word = json_string_value(json_object_get(params, name));
+    for (int i = 0; word != NULL && words[i] != NULL; i++) {
+        if (strcmp(words[i], word) == 0) {
+            return i;
+        }
+    }
+    ASSERT(word == NULL);
+    return -1;
 }
 
 static void read_view(const json_t *params, struct view *ret)
@@ -318,20 +332,29 @@ static void handle_stop_active(const struct call *call)
     waiters_add(&call->server->waiters, waiter);
 }
 
-// ---- Profiler ---------------------------------------------------------------------------------
-
-// Which one of a parameter's words it is, -1 when absent. The schema has checked that it is one.
-static int param_word(const json_t *params, const char *name, const char *const *words)
+static void handle_export(const struct call *call)
 {
-    const char *word = json_string_value(json_object_get(params, name));
-    for (int i = 0; word != NULL && words[i] != NULL; i++) {
-        if (strcmp(words[i], word) == 0) {
-            return i;
-        }
+    static const char *const modes[] = {"on_cpu", "off_cpu", NULL};
+    const json_t *view = json_object_get(call->params, "view");
+    bool run_is_named = json_object_get(call->params, "run") != NULL;
+    struct run *run = find_run(call, run_is_named ? call->params : view);
+    if (run == NULL) {
+        return;
     }
-    ASSERT(word == NULL);
-    return -1;
+    const char *path = json_string_value(json_object_get(call->params, "path"));
+    const char *format = json_string_value(json_object_get(call->params, "format"));
+    if (path[0] != '/') {
+        refuse(call, RPC_ERROR_INVALID_PARAMS, "path must begin with a slash");
+        return;
+    }
+    struct question *question = question_new(QUESTION_EXPORT, run);
+    read_view(call->params, &question->view);
+    question->exporter = exporter_new(export_format_find(format),
+                                      param_word(call->params, "mode", modes) == 1, path);
+    ask(call, question);
 }
+
+// ---- Profiler ---------------------------------------------------------------------------------
 
 static bool param_reason(const json_t *params, enum event_reason *ret)
 {
@@ -508,6 +531,7 @@ void handle_request(struct server *server, struct connection *connection, uint64
         {"RunControl.start_attach", handle_start_attach},
         {"RunControl.wait_active", handle_wait_active},
         {"RunControl.stop_active", handle_stop_active},
+        {"RunControl.export", handle_export},
         {"Profiler.top", handle_question},
         {"Profiler.flamegraph", handle_question},
         {"Profiler.threads", handle_question},

@@ -7,6 +7,7 @@
 #include "query/now.h"
 #include "server/analysis.h"
 #include "server/answers.h"
+#include "server/exporter.h"
 #include "server/report.h"
 #include "server/server.h"
 
@@ -19,6 +20,9 @@ enum { SLICE_ROWS = 256 << 10 };
 
 // How long an answer may wait for inlined functions. While a run goes on, the next answer is near.
 enum { INLINED_MS = 100, INLINED_OF_STOPPED_MS = 1000 };
+
+// When an export looks again whether symbols have been read, of which nobody tells.
+enum { EXPORT_WAIT_MS = 20 };
 
 struct question *question_new(enum question_kind kind, struct run *run)
 {
@@ -47,6 +51,7 @@ void question_free(struct question *question)
     vec_fini(&question->looks.all);
     vec_fini(&question->looks.since_ns);
     free(question->symbol);
+    exporter_free(question->exporter);
     text_fini(&question->result);
     free(question);
 }
@@ -92,6 +97,9 @@ static void answered(struct query_thread *t, struct question *question)
     if (question->kept != NULL) {
         end_search(question); // it stands on the view
         analysis_release(analysis_of(t, question->run), TAKE(question->kept));
+    }
+    if (question->exporter != NULL) {
+        exporter_end(question->exporter); // it stands on the run
     }
     queue_push(&t->questions->answered, question);
     loop_wake(&t->questions->server->loop);
@@ -250,6 +258,7 @@ static void put_answer(struct analysis *analysis, struct question *question)
     case QUESTION_SYMBOL:
         question->look = look_for(analysis, question->symbol, question->ended);
         break;
+    case QUESTION_EXPORT:
     case QUESTION_FORGET:
     case QUESTION_WAKE:
         ASSERT(false);
@@ -284,6 +293,7 @@ static bool shows_functions(enum question_kind kind)
     case QUESTION_TOTAL:
     case QUESTION_TIMELINE:
     case QUESTION_REPORT:
+    case QUESTION_EXPORT: // has its own patience
     case QUESTION_FORGET:
     case QUESTION_WAKE:
         return false;
@@ -310,9 +320,71 @@ static bool waits_for_inlined(const struct query_thread *t, const struct analysi
     return question->waiting;
 }
 
+// ---- Exports ----------------------------------------------------------------------------------
+
+static void wait_a_little(struct question *question)
+{
+    question->waiting = true;
+    question->waits_until_ns = clock_now_ns() + (uint64_t)EXPORT_WAIT_MS * NS_PER_MS;
+}
+
+// Another one may begin: each has the names of its run once more.
+static bool has_room_for_export(const struct query_thread *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->open.n; i++) {
+        const struct exporter *other = t->open.at[i]->exporter;
+        n += other != NULL && other->analysis != NULL;
+    }
+    return n < LIMIT_EXPORTS;
+}
+
+static void refuse_export(struct query_thread *t, struct question *question, int negative_errno)
+{
+    question->failed = true;
+    question->error_kind = exporter_error_kind(negative_errno);
+    answered(t, question);
+}
+
+// As work_on().
+static bool work_on_export(struct query_thread *t, struct question *question)
+{
+    struct exporter *exporter = question->exporter;
+    if (t->closing) {
+        refuse(t, question, RPC_ERROR_INTERNAL, "the server ends; nothing was written");
+        return true;
+    }
+    if (exporter->analysis == NULL) {
+        if (refuse_unknown_thread(t, question)) {
+            return true;
+        }
+        if (!has_room_for_export(t)) {
+            wait_a_little(question);
+            return false;
+        }
+        exporter_begin(exporter, analysis_new(question->run, on_inlined, t->questions),
+                       &question->view);
+    }
+    int r = exporter_advance(exporter, &question->error);
+    if (r < 0) {
+        refuse_export(t, question, r);
+    } else if (r == EXPORTER_DONE) {
+        exporter_put_answer(exporter, &question->result);
+        answered(t, question);
+    } else if (r == EXPORTER_WAITS) {
+        wait_a_little(question);
+    }
+    return r <= EXPORTER_DONE;
+}
+
+// ---- One slice --------------------------------------------------------------------------------
+
 // Works on a question for a slice. True: it is answered.
 static bool work_on(struct query_thread *t, struct question *question)
 {
+    if (question->kind == QUESTION_EXPORT) {
+        return work_on_export(t, question);
+    }
     struct analysis *analysis = analysis_of(t, question->run);
     if (question->kept == NULL) {
         if (refuse_unknown_thread(t, question) || pick_looks(t, question)) {

@@ -17,6 +17,9 @@
 // A question about what threads wait for *now* comes twice: first this thread picks whom to look
 // at, then the inspector looks (inspector.h), then the answer is made here.
 //
+// An export (exporter.h) has names and counts of its own: in the middle of it, nobody else may
+// refresh them.
+//
 // A run that leaves the registry is handed to this thread, which is the last to look at it.
 
 #include "base/queue.h"
@@ -29,6 +32,7 @@
 
 struct server;
 struct kept_view;
+struct exporter;
 
 enum question_kind {
     QUESTION_TOP,
@@ -41,6 +45,7 @@ enum question_kind {
     QUESTION_NOW,
     QUESTION_REPORT, // diagnostics; `prefix` is what the loop thread has to say
     QUESTION_SYMBOL,
+    QUESTION_EXPORT, // into a file
     QUESTION_FORGET, // no answer: the run is freed
     QUESTION_WAKE,   // no question: those that wait for inlined functions go on
 };
@@ -76,7 +81,8 @@ struct question {
     struct view view;
     struct question_params params;
     struct question_looks looks;
-    char *symbol; // owned
+    char *symbol;              // owned
+    struct exporter *exporter; // owned
 
     // Who asked: a ticket of a connection, or one of its subscriptions.
     uint64_t connection;
