@@ -66,7 +66,11 @@ enum {
     LIMIT_INTERVAL_ENTRIES = 10000,
     LIMIT_TIMELINE_BUCKETS = 2000,
     LIMIT_TIMELINE_THREADS = 1000,
-    LIMIT_NOW_LOOKS = 1000, // threads that one question looks at while they wait
+    LIMIT_NOW_LOOKS = 1000,        // threads that one question looks at while they wait
+    LIMIT_COMPARE_RUNS = 64,       // on each side of a comparison
+    LIMIT_COMPARE_ENTRIES = 10000, // that a comparison is answered with
+    LIMIT_COMPARE_TESTED = 4096,   // functions, stacks or threads that are tested: the heaviest
+    LIMIT_COMPARE_CELLS = 1 << 25, // counts by run, block and stack of one comparison
     LIMIT_EXCLUDED_SYMBOLS = 64,
     LIMIT_LABEL_BYTES = 4096,
     LIMIT_EXPORTS = 2, // that are worked on at the same time: others wait
