@@ -172,7 +172,14 @@ static int export_run(const void *values, const struct operands *operands)
         log_error("--format is missing: one of %s; see: stax export --help", text_get(&names));
         return 1;
     }
-    return strcmp(path, "-") == 0 ? to_stdout(o) : to_path(o, path);
+    if (strcmp(path, "-") != 0) {
+        return to_path(o, path);
+    }
+    if (o->json) {
+        log_error("--json prints where the file is; with PATH `-` the file itself is printed");
+        return 1;
+    }
+    return to_stdout(o);
 }
 
 const struct cmd cmd_export = {

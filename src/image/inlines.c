@@ -2,6 +2,7 @@
 
 #include "image/dwarf_units.h"
 #include "image/inlines_unit.h"
+#include "image/source_files.h"
 
 #include <dwarf.h>
 #include <errno.h>
@@ -12,9 +13,10 @@ struct inlines {
     struct dwarf_units unit_list;
     VEC(struct inlines_unit) units; // one for each of these
     VEC(struct inline_site *) sites;
-    uint64_t bytes;     // of units that were walked
-    uint64_t n_cut;     // units that were not walked to their end
-    bool names_missing; // one stands in an alternate file that is not there
+    struct source_files files; // of calls
+    uint64_t bytes;            // of units that were walked
+    uint64_t n_cut;            // units that were not walked to their end
+    bool names_missing;        // one stands in an alternate file that is not there
 };
 
 // ---- Life --------------------------------------------------------------------------------------
@@ -24,6 +26,7 @@ static struct inlines *make(struct dwarf_file *file, const _Atomic bool *stop)
     struct inlines *inlines = NEW(struct inlines);
     inlines->file = *file;
     inlines->stop = stop;
+    source_files_init(&inlines->files, &inlines->file);
     dwarf_units_find(&inlines->file, stop, &inlines->unit_list);
     vec_grow_zeroed(&inlines->units, inlines->unit_list.list.n);
     for (size_t i = 0; i < inlines->units.n; i++) {
@@ -62,6 +65,7 @@ void inlines_close(struct inlines *inlines)
     }
     vec_fini(&inlines->sites);
     vec_fini(&inlines->units);
+    source_files_fini(&inlines->files);
     dwarf_units_fini(&inlines->unit_list);
     dwarf_file_close(&inlines->file);
     free(inlines);
@@ -187,16 +191,11 @@ static uint32_t make_site(struct inlines *inlines, uint32_t unit, uint64_t die_o
 
 const char *inlines_call_file(struct inlines *inlines, const struct inline_site *site)
 {
-    Dwarf_Die die;
-    Dwarf_Files *files;
-    size_t n;
-    Dwarf_Off die_off = inlines->units.at[site->unit].die_off;
-    if (dwarf_offdie(inlines->file.dwarf, die_off, &die) == NULL ||
-        dwarf_getsrcfiles(&die, &files, &n) != 0 || site->call_file >= n) {
+    if (site->call_file == NO_FILE) {
         return NULL;
     }
-    const char *name = dwarf_filesrc(files, site->call_file, NULL, NULL);
-    return name != NULL && strcmp(name, "???") != 0 ? name : NULL; // what libdw puts at number 0
+    source_files_enter(&inlines->files, inlines->units.at[site->unit].die_off);
+    return source_files_path(&inlines->files, site->call_file);
 }
 
 // ---- Looking up --------------------------------------------------------------------------------

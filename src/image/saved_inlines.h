@@ -17,11 +17,23 @@ void saved_inlines_free(struct saved_inlines *inlines); // accepts NULL
 bool saved_inlines_add_function(struct saved_inlines *inlines, struct slice name,
                                 bool is_linkage_name, enum symbol_lang lang);
 
+// A source file, by the number under which calls name it, likewise.
+bool saved_inlines_add_file(struct saved_inlines *inlines, struct slice path);
+
+enum { SAVED_INLINES_NO_FILE = UINT32_MAX };
+
+// One level of a chain.
+struct saved_inline {
+    uint32_t function;
+    uint32_t call_file; // SAVED_INLINES_NO_FILE: not known
+    uint32_t call_line; // 0: not known
+};
+
 // The functions inlined at `addr`, outermost first. False: none, or more than LIMIT_INLINE_DEPTH;
-// one of them unknown; an address that does not lie behind the one before; or too much memory
-// (LIMIT_INLINE_BYTES).
+// one of them, or a file, unknown; an address that does not lie behind the one before; or too much
+// memory (LIMIT_INLINE_BYTES).
 bool saved_inlines_add_chain(struct saved_inlines *inlines, uint64_t addr,
-                             const uint32_t *functions, uint32_t n);
+                             const struct saved_inline *levels, uint32_t n);
 
 // Done adding.
 void saved_inlines_finish(struct saved_inlines *inlines);

@@ -26,7 +26,8 @@ static struct saved_inlines *inlined(const char *name, uint64_t addr)
 {
     struct saved_inlines *inlines = saved_inlines_new();
     assert_true(saved_inlines_add_function(inlines, slice_of_text(name), false, SYMBOL_C));
-    assert_true(saved_inlines_add_chain(inlines, addr, (uint32_t[]){0}, 1));
+    assert_true(saved_inlines_add_chain(
+        inlines, addr, &(struct saved_inline){.call_file = SAVED_INLINES_NO_FILE}, 1));
     saved_inlines_finish(inlines);
     return inlines;
 }
