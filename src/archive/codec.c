@@ -332,6 +332,31 @@ static void take_gaps(struct unpacker *unpacker, struct desk *desk, uint64_t *re
     }
 }
 
+// A ready row has the stack of the blocked row before it, most of the time: 0 says so.
+static void put_stacks(struct packer *packer, struct desk *desk, const uint32_t *stacks,
+                       const uint64_t *lengths)
+{
+    uint32_t before = 0;
+    for (size_t i = 0; i < desk->n; i++) {
+        size_t row = desk->by_who[i];
+        desk->numbers[i] = stacks[row] ^ (is_ready(lengths[row]) ? before : 0);
+        before = stacks[row];
+    }
+    put_by_kind(packer, desk, lengths);
+}
+
+static void take_stacks(struct unpacker *unpacker, struct desk *desk, uint32_t *ret_stacks,
+                        const uint64_t *lengths)
+{
+    take_by_kind(unpacker, desk, lengths, sizeof *ret_stacks);
+    uint32_t before = 0;
+    for (size_t i = 0; i < desk->n; i++) {
+        size_t row = desk->by_who[i];
+        ret_stacks[row] = (uint32_t)desk->numbers[i] ^ (is_ready(lengths[row]) ? before : 0);
+        before = ret_stacks[row];
+    }
+}
+
 // ---- Counters ----------------------------------------------------------------------------------
 
 static void put_counters(struct packer *packer, struct desk *desk, const struct counter_row *rows)
@@ -390,7 +415,7 @@ void codec_put_rows(struct text *to, const struct row_block *block)
         put_who(&packer, &desk, columns[2]);
         put_lengths(&packer, &desk, columns[1]);
         put_gaps(&packer, &desk, columns[0], columns[1]);
-        put_u32(&packer, &desk, columns[3], PLUS_NOTHING);
+        put_stacks(&packer, &desk, columns[3], columns[1]);
         break;
     case ROW_WAKEUPS:
         put_who(&packer, &desk, columns[1]);
@@ -424,7 +449,7 @@ static int take_rows(struct unpacker *unpacker, struct desk *desk, const struct 
         if (r == 0) {
             take_lengths(unpacker, desk, columns[1]);
             take_gaps(unpacker, desk, columns[0], columns[1]);
-            take_u32(unpacker, desk, columns[3], PLUS_NOTHING);
+            take_stacks(unpacker, desk, columns[3], columns[1]);
         }
         return r;
     case ROW_WAKEUPS:
