@@ -17,11 +17,9 @@
 #include "run/run.h"
 
 #include <math.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 enum {
     SAMPLES = 1000000,
