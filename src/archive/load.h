@@ -2,11 +2,18 @@
 
 // From a run file to a store that can be asked, with its names.
 //
-// Every blob is read once and checked when a file is opened: rows that are damaged, or that name
-// what is not there, are left out, and counted. Rows beyond the budget are dropped again and read
-// back when somebody asks (store/paging.h).
+// Every blob is read once and checked when a file is opened. What is damaged, or names what is not
+// there, is left out, and counted:
+//
+//     rows              a full chunk as a whole, later ones move up; what is not a full chunk ends
+//                       the table
+//     what rows name    something neutral stands in its place, so that ids stay what they are: a
+//                       name that is empty, a frame in no image, a stack of one such frame
+//
+// Rows beyond the budget are dropped again and read back when somebody asks (store/paging.h).
 
 #include "archive/facts.h"
+#include "archive/row_reader.h"
 #include "archive/run_file.h"
 #include "image/library.h"
 #include "store/paging.h"
@@ -17,8 +24,9 @@ struct loaded_run {
     // With all names in the file: a library of its own. NULL: the names are those of this machine's
     // files, and the images of the store refer to the library that was given.
     struct library *library;
-    struct run_file file; // read back from; open as long as the store
-    struct err note;      // what is missing of it; "" when it is whole
+    struct run_file file;     // for its names; open as long as the store
+    struct row_reader reader; // of its rows, with a handle of its own
+    struct err note;          // what is missing of it; "" when it is whole
     uint64_t rows_missing;
     bool was_recording; // it has no end: whoever recorded it died
 };

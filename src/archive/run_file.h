@@ -15,8 +15,9 @@
 // behind by one that died.
 //
 // A handle belongs to one thread at a time. SQLite's own locks are per process: never open the file
-// by other means while a handle is open.
+// by other means than these functions while a handle is open (archive/in_use.h).
 
+#include "archive/in_use.h"
 #include "base/bytes.h"
 #include "base/err.h"
 
@@ -28,7 +29,10 @@ enum { RUN_FILE_VERSION = 1 };
 struct run_file {
     sqlite3 *db;
     char *path;
-    int lock_fd;        // -1: not ours
+    int lock_fd;   // -1: none. Who only reads what was left behind shares a lock with others
+                   // who do, so that nobody goes on writing to it meanwhile
+    bool is_owned; // the lock is for us alone
+    struct file_id id;
     struct err unsound; // reading: what is damaged; "" as far as known nothing is
 };
 

@@ -81,6 +81,7 @@ enum {
     LIMIT_FACTS = 1 << 12,            // facts about a run
     LIMIT_FACT_BYTES = 64 << 10,      // of one of them
     LIMIT_BLOB_BYTES = 64 << 20,      // one blob, packed or not
+    LIMIT_STRING_BYTES = 1 << 30,     // of all names, paths and code of JITs together
     LIMIT_RESIDENT_BYTES = 512 << 20, // rows of one run that stay in memory
     LIMIT_SAVED_SYMBOLS = 1 << 24,    // of one file, with lines and code of as many functions
     LIMIT_SAVED_LINES = 1 << 26,

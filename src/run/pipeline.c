@@ -4,6 +4,7 @@
 #include "base/limits.h"
 
 _Static_assert((int)STORE_EVENT_KINDS >= (int)EVENT_KIND_COUNT, "a count for every kind of event");
+_Static_assert((int)STORE_REASONS == (int)EVENT_REASON_COUNT, "every reason, and no other");
 _Static_assert((int)BUILD_ID_MAX == (int)EVENT_BUILD_ID_MAX, "the same build-ids");
 _Static_assert((int)COUNTER_COUNT == (int)EVENT_COUNTER_COUNT, "the same counters");
 

@@ -17,28 +17,10 @@
 
 #include "store/store.h"
 
-enum row_table { ROW_SAMPLES, ROW_INTERVALS, ROW_WAKEUPS, ROW_COUNTERS, ROW_TABLES };
+// enum row_table, struct row_block and row_layout() are in store/table.h.
 
 // "samples", …
 const char *row_table_name(enum row_table table);
-
-enum { ROW_COLUMNS_MAX = 4 };
-
-// Consecutive rows of one table, column by column, in the order in which its struct in store.h
-// lists them. Unused places are NULL.
-struct row_block {
-    enum row_table table;
-    uint64_t first;
-    size_t n;
-    void *columns[ROW_COLUMNS_MAX];
-};
-
-struct row_layout {
-    uint32_t n_columns;
-    uint32_t row_bytes[ROW_COLUMNS_MAX];
-};
-
-const struct row_layout *row_layout(enum row_table table);
 
 // How many rows of a table are published.
 uint64_t store_rows(const struct store *store, enum row_table table);
@@ -65,17 +47,31 @@ void store_set_pager(struct store *store, const struct pager *pager, uint64_t bu
 // The file has all rows below `n`, for good. Any one thread.
 void store_written(struct store *store, enum row_table table, uint64_t n);
 
-// Drops what is too much. Any thread; done by itself whenever a chunk is read back.
+// Drops what is too much. Any thread; done by itself whenever a chunk is read back. Neither this
+// nor store_written() ever waits for reading back, so the pager's owner may call them under its own
+// lock.
 void store_trim(struct store *store);
 
 struct paging_counts {
     uint64_t resident_bytes; // of rows
     uint64_t dropped;        // chunks, so far
-    uint64_t read_back;
+    uint64_t read_back;      // with those that
     uint64_t failed; // could not be read back: its rows read as what does least harm, see below
 };
 struct paging_counts store_paging(const struct store *store);
 
-// A chunk that cannot be read back becomes rows that say nothing: of thread 0 with the empty stack,
-// at the time of the last row before them; intervals of no length. The failure is counted, and an
-// account of the run says how many rows are missing.
+// What is read back is looked at as if it came from a stranger: a chunk that is not sound any more
+// counts as one that cannot be read. Such a chunk becomes rows that say nothing: of thread 0 with
+// the empty stack, at the time of the first of them; runnable intervals of no length; counters of
+// which nothing is known. The failure is counted, and ACCOUNT_ROWS_UNREADABLE says how many rows
+// are missing. It is tried again when the chunk has been dropped and is needed once more.
+
+// ---- For the store itself ----------------------------------------------------------------------
+
+struct paging *paging_new(struct store *store);
+void paging_free(struct paging *paging);
+
+const struct table *store_table(const struct store *store, enum row_table table);
+
+// The slow half of table_pin(): returns when the chunk, which is pinned already, has its rows.
+void paging_fetch(const struct table *table, size_t chunk);

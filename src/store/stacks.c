@@ -7,7 +7,7 @@ static uint32_t published(const _Atomic uint32_t *n)
     return atomic_load_explicit(n, memory_order_relaxed); // for the writer, who made it
 }
 
-static frame_id append_frame(struct stacks *stacks, const struct frame_row *frame)
+frame_id stacks_append_frame(struct stacks *stacks, const struct frame_row *frame)
 {
     frame_id id = published(&stacks->n_frames);
     *(struct frame_row *)column_put(&stacks->frames, id) = *frame;
@@ -15,11 +15,10 @@ static frame_id append_frame(struct stacks *stacks, const struct frame_row *fram
     return id;
 }
 
-static stack_id append_node(struct stacks *stacks, stack_id caller, frame_id frame)
+stack_id stacks_append(struct stacks *stacks, const struct stack_row *row)
 {
     stack_id id = published(&stacks->n_nodes);
-    struct stack_row *row = column_put(&stacks->nodes, id);
-    *row = (struct stack_row){.caller = caller, .frame = frame};
+    *(struct stack_row *)column_put(&stacks->nodes, id) = *row;
     atomic_store_explicit(&stacks->n_nodes, id + 1, memory_order_release);
     return id;
 }
@@ -28,8 +27,8 @@ void stacks_init(struct stacks *stacks)
 {
     column_init(&stacks->frames, sizeof(struct frame_row));
     column_init(&stacks->nodes, sizeof(struct stack_row));
-    append_frame(stacks, &(struct frame_row){0}); // not in the table: it is never looked up
-    append_node(stacks, STACK_ROOT, 0);
+    stacks_append_frame(stacks, &(struct frame_row){0}); // not in the table: it is never looked up
+    stacks_append(stacks, &(struct stack_row){.caller = STACK_ROOT});
 }
 
 void stacks_fini(struct stacks *stacks)
@@ -71,7 +70,7 @@ frame_id stacks_frame(struct stacks *stacks, const struct frame_row *frame)
     if (published(&stacks->n_frames) >= LIMIT_FRAMES) {
         return 0;
     }
-    id = append_frame(stacks, frame);
+    id = stacks_append_frame(stacks, frame);
     map_add(&stacks->frame_by_hash, hash, id);
     count_map_bytes(stacks);
     return id;
@@ -88,7 +87,7 @@ stack_id stacks_push(struct stacks *stacks, stack_id caller, frame_id frame, boo
         *ret_cut = true;
         return caller;
     }
-    id = append_node(stacks, caller, frame);
+    id = stacks_append(stacks, &(struct stack_row){.caller = caller, .frame = frame});
     map_add(&stacks->node_by_edge, edge, id);
     count_map_bytes(stacks);
     return id;

@@ -62,6 +62,11 @@ frame_id stacks_frame(struct stacks *stacks, const struct frame_row *frame);
 // otherwise).
 stack_id stacks_push(struct stacks *stacks, stack_id caller, frame_id frame, bool *ret_cut);
 
+// The next id, whether there is such a frame or stack already or not: for a tree that was written
+// down once. It cannot be looked for any more afterwards. The caller has checked everything.
+frame_id stacks_append_frame(struct stacks *stacks, const struct frame_row *frame);
+stack_id stacks_append(struct stacks *stacks, const struct stack_row *row);
+
 // Readers: any id below a published length.
 const struct frame_row *stacks_get_frame(const struct stacks *stacks, frame_id frame);
 const struct stack_row *stacks_get(const struct stacks *stacks, stack_id stack);

@@ -2,6 +2,8 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "store/paging.h"
+#include "store/restoring.h"
 
 #include <stdlib.h>
 
@@ -40,6 +42,7 @@ const char *account_name(enum account account)
         [ACCOUNT_JIT_CODES_DROPPED] = "jit_codes_dropped",
         [ACCOUNT_JIT_BYTES_DROPPED] = "jit_bytes_dropped",
         [ACCOUNT_SWITCHES_UNPAIRED] = "switches_unpaired",
+        [ACCOUNT_ROWS_UNREADABLE] = "rows_unreadable",
     };
     ASSERT(account >= 0 && account < ACCOUNT_COUNT);
     return names[account];
@@ -49,18 +52,10 @@ const char *account_name(enum account account)
 
 static void init_columns(struct store *store)
 {
-    column_init(&store->samples.time_ns, sizeof(uint64_t));
-    column_init(&store->samples.thread, sizeof(thread_id));
-    column_init(&store->samples.stack, sizeof(stack_id));
-    column_init(&store->intervals.start_ns, sizeof(uint64_t));
-    column_init(&store->intervals.length, sizeof(uint64_t));
-    column_init(&store->intervals.thread, sizeof(thread_id));
-    column_init(&store->intervals.stack, sizeof(stack_id));
-    column_init(&store->wakeups.time_ns, sizeof(uint64_t));
-    column_init(&store->wakeups.wakee, sizeof(thread_id));
-    column_init(&store->wakeups.waker, sizeof(thread_id));
-    column_init(&store->wakeups.stack, sizeof(stack_id));
-    column_init(&store->counters.rows, sizeof(struct counter_row));
+    table_init(&store->samples.table, ROW_SAMPLES, store->paging);
+    table_init(&store->intervals.table, ROW_INTERVALS, store->paging);
+    table_init(&store->wakeups.table, ROW_WAKEUPS, store->paging);
+    table_init(&store->counters.table, ROW_COUNTERS, store->paging);
     column_init(&store->threads.rows, sizeof(struct thread_row));
     column_init(&store->processes.rows, sizeof(struct process_row));
     column_init(&store->images.rows, sizeof(struct image_row));
@@ -74,6 +69,7 @@ struct store *store_new(uint64_t started_ns, uint64_t started_unix_ns, uint64_t 
     store->started_unix_ns = started_unix_ns;
     store->samples.weight_ns = weight_ns;
     atomic_init(&store->last_ns, started_ns);
+    store->paging = paging_new(store);
     init_columns(store);
     stacks_init(&store->stacks);
     strings_init(&store->strings);
@@ -87,18 +83,10 @@ static void fini_columns(struct store *store)
     column_fini(&store->images.rows);
     column_fini(&store->processes.rows);
     column_fini(&store->threads.rows);
-    column_fini(&store->counters.rows);
-    column_fini(&store->wakeups.stack);
-    column_fini(&store->wakeups.waker);
-    column_fini(&store->wakeups.wakee);
-    column_fini(&store->wakeups.time_ns);
-    column_fini(&store->intervals.stack);
-    column_fini(&store->intervals.thread);
-    column_fini(&store->intervals.length);
-    column_fini(&store->intervals.start_ns);
-    column_fini(&store->samples.stack);
-    column_fini(&store->samples.thread);
-    column_fini(&store->samples.time_ns);
+    table_fini(&store->counters.table);
+    table_fini(&store->wakeups.table);
+    table_fini(&store->intervals.table);
+    table_fini(&store->samples.table);
 }
 
 void store_free(struct store *store)
@@ -109,6 +97,8 @@ void store_free(struct store *store)
     strings_fini(&store->strings);
     stacks_fini(&store->stacks);
     fini_columns(store);
+    paging_free(store->paging);
+    restoring_free(store->restoring);
     free(store);
 }
 
@@ -321,37 +311,17 @@ uint64_t store_end_ns(const struct store *store)
     return ended_ns != 0 ? ended_ns : atomic_load_explicit(&store->last_ns, memory_order_acquire);
 }
 
-// Bytes of several columns of one table.
-static uint64_t table_bytes(uint64_t n, const struct column *const columns[], size_t n_columns)
-{
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < n_columns; i++) {
-        bytes += column_bytes(columns[i], n);
-    }
-    return bytes;
-}
-
-#define TABLE_BYTES(n, ...)                                                                        \
-    table_bytes(atomic_load(n), (const struct column *const[]){__VA_ARGS__},                       \
-                sizeof((const struct column *const[]){__VA_ARGS__}) / sizeof(struct column *))
-
 static uint64_t rows_bytes(const struct store *store)
 {
-    const struct samples *s = &store->samples;
-    const struct intervals *i = &store->intervals;
-    const struct wakeups *w = &store->wakeups;
-    return TABLE_BYTES(&s->n, &s->time_ns, &s->thread, &s->stack) +
-           TABLE_BYTES(&i->n, &i->start_ns, &i->length, &i->thread, &i->stack) +
-           TABLE_BYTES(&w->n, &w->time_ns, &w->wakee, &w->waker, &w->stack) +
-           TABLE_BYTES(&store->counters.n, &store->counters.rows);
+    return store_paging(store).resident_bytes;
 }
 
 static uint64_t ids_bytes(const struct store *store)
 {
-    return TABLE_BYTES(&store->threads.n, &store->threads.rows) +
-           TABLE_BYTES(&store->processes.n, &store->processes.rows) +
-           TABLE_BYTES(&store->images.n, &store->images.rows) +
-           TABLE_BYTES(&store->codes.n, &store->codes.rows);
+    return column_bytes(&store->threads.rows, atomic_load(&store->threads.n)) +
+           column_bytes(&store->processes.rows, atomic_load(&store->processes.n)) +
+           column_bytes(&store->images.rows, atomic_load(&store->images.n)) +
+           column_bytes(&store->codes.rows, atomic_load(&store->codes.n));
 }
 
 struct store_memory store_memory(const struct store *store)
@@ -360,7 +330,8 @@ struct store_memory store_memory(const struct store *store)
         .rows_bytes = rows_bytes(store),
         .stacks_bytes = stacks_bytes(&store->stacks),
     };
-    memory.total_bytes = sizeof *store + memory.rows_bytes + memory.stacks_bytes +
+    uint64_t slots_bytes = ROW_TABLES * COLUMN_CHUNKS * sizeof(struct table_slot);
+    memory.total_bytes = sizeof *store + slots_bytes + memory.rows_bytes + memory.stacks_bytes +
                          strings_bytes(&store->strings) + ids_bytes(store);
     return memory;
 }

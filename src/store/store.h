@@ -21,6 +21,7 @@
 
 #include "store/stacks.h"
 #include "store/strings.h"
+#include "store/table.h"
 
 typedef uint32_t thread_id;  // a row of threads: a tid that is used again is a new thread
 typedef uint32_t process_id; // a row of processes
@@ -30,11 +31,9 @@ enum { THREAD_NONE = UINT32_MAX, THREAD_INTERRUPT = UINT32_MAX - 1 };
 // ---- Samples -----------------------------------------------------------------------------------
 
 struct samples {
-    struct column time_ns; // uint64_t
-    struct column thread;  // thread_id
-    struct column stack;   // stack_id
-    _Atomic uint64_t n;    // published
-    uint64_t weight_ns;    // CPU time that one sample stands for; the same for all of a run
+    struct table table; // columns: as in the span below
+    _Atomic uint64_t n; // published
+    uint64_t weight_ns; // CPU time that one sample stands for; the same for all of a run
 };
 
 // Consecutive rows, pinned.
@@ -74,6 +73,8 @@ enum interval_flag {
 // (query/reasons.h).
 enum { REASON_BY_STACK = 15 };
 
+enum { STORE_REASONS = 10 }; // known ones: EVENT_REASON_COUNT
+
 struct interval {
     uint64_t start_ns;
     uint64_t duration_ns; // at most 2^48 - 1 (78 hours)
@@ -84,10 +85,7 @@ struct interval {
 };
 
 struct intervals {
-    struct column start_ns; // uint64_t
-    struct column length;   // uint64_t: duration << 16 | reason << 8 | flags
-    struct column thread;
-    struct column stack;
+    struct table table;
     _Atomic uint64_t n;
     _Atomic uint64_t n_waits; // rows without INTERVAL_RUNNABLE
 };
@@ -99,7 +97,7 @@ struct intervals_span {
     uint64_t first;
     size_t n;
     const uint64_t *start_ns;
-    const uint64_t *length;
+    const uint64_t *length; // duration << 16 | reason << 8 | flags
     const thread_id *thread;
     const stack_id *stack;
 };
@@ -121,10 +119,7 @@ struct wakeup {
 };
 
 struct wakeups {
-    struct column time_ns;
-    struct column wakee;
-    struct column waker;
-    struct column stack; // stack_id, plus WAKEUP_APPROXIMATE
+    struct table table;
     _Atomic uint64_t n;
 };
 
@@ -160,7 +155,7 @@ struct counter_row {
 };
 
 struct counters {
-    struct column rows; // struct counter_row, by sample
+    struct table table; // struct counter_row, by sample
     _Atomic uint64_t n;
 };
 
@@ -314,12 +309,15 @@ enum account {
     ACCOUNT_JIT_BYTES_DROPPED, // instructions of such functions that were not kept
     ACCOUNT_SWITCHES_UNPAIRED, // a thread came back that had not left, or left twice: some were
                                // lost
+    ACCOUNT_ROWS_UNREADABLE,   // were in a file and could not be read back (paging.h)
     ACCOUNT_COUNT
 };
 
 const char *account_name(enum account account);
 
 enum { STORE_EVENT_KINDS = 24 }; // at least EVENT_KIND_COUNT
+
+struct restoring; // restore.c
 
 struct store {
     uint64_t started_ns; // set once, before the first row
@@ -337,6 +335,8 @@ struct store {
     struct processes processes;
     struct images images;
     struct codes codes;
+    struct paging *paging;
+    struct restoring *restoring; // until store_restore_end()
     _Atomic uint64_t accounts[ACCOUNT_COUNT];
     _Atomic uint64_t events[STORE_EVENT_KINDS]; // how many arrived, by kind
 };

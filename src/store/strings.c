@@ -100,6 +100,13 @@ string_id strings_add(struct strings *strings, struct slice bytes)
     return id;
 }
 
+string_id strings_append(struct strings *strings, struct slice bytes)
+{
+    string_id id = atomic_load_explicit(&strings->n, memory_order_relaxed);
+    publish(strings, id, keep(strings, bytes));
+    return id;
+}
+
 struct slice strings_get(const struct strings *strings, string_id id)
 {
     const struct slice *row = column_at(&strings->rows, id);

@@ -27,6 +27,10 @@ void strings_fini(struct strings *strings);
 // The id of these bytes. Writer only. Beyond LIMIT_STRINGS: 0, the empty string.
 string_id strings_add(struct strings *strings, struct slice bytes);
 
+// A copy of these bytes under the next id, whether they are there already or not: for strings that
+// were written down once. They cannot be looked for afterwards. The caller has checked the limits.
+string_id strings_append(struct strings *strings, struct slice bytes);
+
 // Borrowed for the life of the table; the bytes are followed by a zero byte that is not counted.
 struct slice strings_get(const struct strings *strings, string_id id);
 
