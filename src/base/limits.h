@@ -44,6 +44,10 @@ enum {
     LIMIT_INLINE_SPANS = 1 << 23,         // address ranges of one unit, and units of one file
     LIMIT_INLINE_BYTES = 1 << 30,         // what is known of inlined functions, over all images
     LIMIT_INLINE_OPEN_BYTES = 1 << 29,    // of files that are kept open for more such questions
+    LIMIT_LINE_ROWS = 1 << 23,            // of the line table of one unit of DWARF
+    LIMIT_LINE_FILES = 1 << 20,           // source files, and directories, of one
+    LIMIT_LINE_BYTES = 1 << 30,           // of line tables of one file that are read, in all
+    LIMIT_LINE_PATH_BYTES = 64 << 20,     // of paths of source files that are told of one file
     LIMIT_DWARF_BYTES = 0x7fffffff,       // of one file with its alternate, uncompressed
     LIMIT_DEEP_THREADS = 256,   // threads of which longer stacks are copied than of others
     LIMIT_REASONED_STACKS = 64, // of one thread: stacks of waits whose reason was looked up
@@ -81,7 +85,8 @@ enum {
     LIMIT_RESIDENT_BYTES = 512 << 20, // rows of one run that stay in memory
     LIMIT_SAVED_SYMBOLS = 1 << 24,    // of one file, with lines and code of as many functions
     LIMIT_SAVED_LINES = 1 << 26,
-    LIMIT_SAVED_CODE_BYTES = 256 << 20, // of one binary
+    LIMIT_SAVED_CODE_BYTES = 256 << 20,   // of one binary
+    LIMIT_SAVED_FUNCTION_BYTES = 1 << 20, // of one function's code; beyond, there are no lines
 };
 
 // What debuginfod servers, and those who name them, control. Times: image/debuginfod_servers.h.

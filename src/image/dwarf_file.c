@@ -81,8 +81,7 @@ static int check_sections(struct dwarf_file *file, struct err *reterr)
 
 // ---- Opening -----------------------------------------------------------------------------------
 
-// The bytes that libdw holds: uncompressed by now.
-static struct slice section_bytes(const struct dwarf_file *file, const char *wanted)
+struct slice dwarf_file_section(const struct dwarf_file *file, const char *wanted)
 {
     Elf *elf = file->elf.elf;
     size_t names;
@@ -116,8 +115,8 @@ static int begin(struct dwarf_file *file, struct err *reterr)
     if (file->dwarf == NULL) {
         return err_set(reterr, ENOEXEC, "has malformed DWARF: %s", dwarf_errmsg(-1));
     }
-    file->info = section_bytes(file, ".debug_info");
-    file->types = section_bytes(file, ".debug_types");
+    file->info = dwarf_file_section(file, ".debug_info");
+    file->types = dwarf_file_section(file, ".debug_types");
     const char *alt;
     const void *id;
     file->wants_alt = dwelf_dwarf_gnu_debugaltlink(file->dwarf, &alt, &id) > 0;

@@ -57,3 +57,6 @@ const char *dwarf_file_text(const struct dwarf_file *file, Dwarf_Attribute *attr
 
 // The value of a number; false when there is none.
 bool dwarf_file_number(const Dwarf_Die *die, unsigned name, uint64_t *ret);
+
+// A section as libdw holds it: uncompressed. Empty when there is none.
+struct slice dwarf_file_section(const struct dwarf_file *file, const char *name);

@@ -23,9 +23,17 @@ struct inline_function {
     bool is_linkage_name;
 };
 
+// Where it is called.
+struct inline_call {
+    const char *file; // source_files.h; NULL: not known
+    uint32_t line;    // 0: not known
+    uint32_t unused;  // 0: calls are compared as bytes
+};
+
 // What is inlined at an address, outermost first.
 struct inline_chain {
     uint32_t n;
+    const struct inline_call *calls; // of each; may be NULL: not known
     const struct inline_function *at[];
 };
 

@@ -24,6 +24,8 @@ struct known_image {
     VEC(struct inline_function *) functions;
     struct map by_name; // hash of the name -> its number
     struct map by_site; // address of a site of `open` -> number of its function
+    VEC(char *) paths;  // of source files with calls
+    struct map by_path; // hash of the path -> its number
 };
 
 struct inliner {
@@ -84,28 +86,70 @@ static const struct inline_function *function_of(struct inliner *inliner, struct
     return known->functions.at[id];
 }
 
+// NULL for NULL.
+static const char *intern_path(struct inliner *inliner, struct known_image *known, const char *path)
+{
+    if (path == NULL) {
+        return NULL;
+    }
+    size_t n = strlen(path);
+    uint64_t hash = hash_bytes(path, n);
+    size_t cursor = 0;
+    for (uint32_t id; (id = map_find_from(&known->by_path, hash, &cursor)) != MAP_NONE;) {
+        if (strcmp(known->paths.at[id], path) == 0) {
+            return known->paths.at[id];
+        }
+    }
+    account(inliner, sizeof path + n + 1);
+    map_add(&known->by_path, hash, (uint32_t)known->paths.n);
+    vec_push(&known->paths, alloc_text(path, n));
+    return *vec_last(&known->paths);
+}
+
+static struct inline_call call_of(struct inliner *inliner, struct known_image *known,
+                                  const struct inline_site *site)
+{
+    const char *path = inlines_call_file(known->open, site);
+    return (struct inline_call){.file = intern_path(inliner, known, path), .line = site->call_line};
+}
+
+// One block of memory, since chains live long and are many.
+static struct inline_chain *chain_new(const struct inline_function *const *at,
+                                      const struct inline_call *calls, uint32_t n,
+                                      size_t *ret_bytes)
+{
+    size_t head = sizeof(struct inline_chain) + n * sizeof at[0];
+    *ret_bytes = head + n * sizeof calls[0];
+    struct inline_chain *chain = alloc_zeroed(1, *ret_bytes);
+    chain->n = n;
+    chain->calls = memcpy((uint8_t *)chain + head, calls, n * sizeof calls[0]);
+    memcpy(chain->at, at, n * sizeof at[0]);
+    return chain;
+}
+
 // The number of the chain, plus one.
 static uint32_t intern_chain(struct inliner *inliner, struct known_image *known,
                              const struct inline_site *const *sites, uint32_t n)
 {
     const struct inline_function *at[LIMIT_INLINE_DEPTH];
+    struct inline_call calls[LIMIT_INLINE_DEPTH];
     for (uint32_t i = 0; i < n; i++) {
         at[i] = function_of(inliner, known, sites[i]);
+        calls[i] = call_of(inliner, known, sites[i]);
     }
-    uint64_t hash = hash_bytes(at, n * sizeof at[0]);
+    uint64_t hash = hash_pair(hash_bytes(at, n * sizeof at[0]),
+                              hash_bytes(calls, n * sizeof calls[0]));
     size_t cursor = 0;
     for (uint32_t id; (id = map_find_from(&known->by_chain, hash, &cursor)) != MAP_NONE;) {
         const struct inline_chain *chain = known->chains.at[id];
-        if (chain->n == n && memcmp(chain->at, at, n * sizeof at[0]) == 0) {
+        if (chain->n == n && memcmp(chain->at, at, n * sizeof at[0]) == 0 &&
+            memcmp(chain->calls, calls, n * sizeof calls[0]) == 0) {
             return id + 1;
         }
     }
-    size_t bytes = sizeof(struct inline_chain) + n * sizeof at[0];
-    struct inline_chain *chain = alloc_zeroed(1, bytes);
-    chain->n = n;
-    memcpy(chain->at, at, n * sizeof at[0]);
+    size_t bytes;
+    vec_push(&known->chains, chain_new(at, calls, n, &bytes));
     account(inliner, bytes);
-    vec_push(&known->chains, chain);
     uint32_t id = (uint32_t)known->chains.n - 1;
     map_add(&known->by_chain, hash, id);
     return id + 1;
@@ -276,8 +320,13 @@ static void known_image_free(struct known_image *known)
     for (size_t i = 0; i < known->chains.n; i++) {
         free(known->chains.at[i]);
     }
+    for (size_t i = 0; i < known->paths.n; i++) {
+        free(known->paths.at[i]);
+    }
+    vec_fini(&known->paths);
     vec_fini(&known->functions);
     vec_fini(&known->chains);
+    map_fini(&known->by_path);
     map_fini(&known->by_name);
     map_fini(&known->by_chain);
     map_fini(&known->chain_of);

@@ -1,7 +1,8 @@
 #include "image/inlines.h"
 
-#include "image/dwarf_file.h"
+#include "image/dwarf_units.h"
 #include "image/inlines_unit.h"
+#include "image/source_files.h"
 
 #include <dwarf.h>
 #include <errno.h>
@@ -9,85 +10,14 @@
 struct inlines {
     struct dwarf_file file;
     const _Atomic bool *stop;
-    VEC(struct inlines_unit) units;
-    struct spans units_at; // of units, by address
+    struct dwarf_units unit_list;
+    VEC(struct inlines_unit) units; // one for each of these
     VEC(struct inline_site *) sites;
-    uint64_t bytes;     // of units that were walked
-    uint64_t n_split;   // units whose DIEs are in another file
-    uint64_t n_cut;     // units that were not walked to their end
-    bool too_many;      // units
-    bool names_missing; // one stands in an alternate file that is not there
+    struct source_files files; // of calls
+    uint64_t bytes;            // of units that were walked
+    uint64_t n_cut;            // units that were not walked to their end
+    bool names_missing;        // one stands in an alternate file that is not there
 };
-
-// ---- Which unit? -------------------------------------------------------------------------------
-
-static bool is_split(Dwarf_Die *unit, uint8_t type)
-{
-    return type == DW_UT_skeleton || dwarf_hasattr(unit, DW_AT_GNU_dwo_name) ||
-           dwarf_hasattr(unit, DW_AT_dwo_name);
-}
-
-// Units that the linker left out stand at address 0, where no code is.
-static void add_unit(struct inlines *inlines, Dwarf_Die *die, uint8_t type)
-{
-    if (type != DW_UT_compile && type != DW_UT_skeleton) {
-        return; // types, or parts of others: without code
-    }
-    if (is_split(die, type)) {
-        inlines->n_split++;
-        return;
-    }
-    uint32_t id = (uint32_t)inlines->units.n;
-    Dwarf_Addr base;
-    Dwarf_Addr start;
-    Dwarf_Addr end;
-    bool any = false;
-    for (ptrdiff_t at = 0; (at = dwarf_ranges(die, at, &base, &start, &end)) > 0;) {
-        if (start != 0 && inlines->units_at.added.n < LIMIT_INLINE_SPANS) {
-            spans_add(&inlines->units_at, start, end, id);
-            any = true;
-        }
-    }
-    if (any) {
-        vec_push(&inlines->units, (struct inlines_unit){.die_off = dwarf_dieoffset(die)});
-    }
-}
-
-// Of units that claim the same address (one function that several have, of which the linker kept
-// one), the first one counts: spans takes the last.
-static void reverse_spans(struct spans *spans)
-{
-    for (size_t i = 0; i < spans->added.n; i++) {
-        spans->added.at[i].order = (uint32_t)(spans->added.n - i);
-    }
-}
-
-static void find_units(struct inlines *inlines)
-{
-    Dwarf_CU *unit = NULL;
-    Dwarf_Half version;
-    uint8_t type;
-    Dwarf_Die die;
-    Dwarf_Off last_off = 0;
-    while (dwarf_get_units(inlines->file.dwarf, unit, &unit, &version, &type, &die, NULL) == 0) {
-        if (inlines->units.n == LIMIT_INLINE_SPANS ||
-            (inlines->stop != NULL && atomic_load(inlines->stop))) {
-            inlines->too_many = true;
-            break;
-        }
-        if (die.addr == NULL || type == DW_UT_type || type == DW_UT_split_type) {
-            continue;
-        }
-        Dwarf_Off off = dwarf_dieoffset(&die);
-        if (off <= last_off) {
-            break; // only forward
-        }
-        last_off = off;
-        add_unit(inlines, &die, type);
-    }
-    reverse_spans(&inlines->units_at);
-    spans_finish(&inlines->units_at);
-}
 
 // ---- Life --------------------------------------------------------------------------------------
 
@@ -96,7 +26,12 @@ static struct inlines *make(struct dwarf_file *file, const _Atomic bool *stop)
     struct inlines *inlines = NEW(struct inlines);
     inlines->file = *file;
     inlines->stop = stop;
-    find_units(inlines);
+    source_files_init(&inlines->files, &inlines->file);
+    dwarf_units_find(&inlines->file, stop, &inlines->unit_list);
+    vec_grow_zeroed(&inlines->units, inlines->unit_list.list.n);
+    for (size_t i = 0; i < inlines->units.n; i++) {
+        inlines->units.at[i].die_off = inlines->unit_list.list.at[i].die_off;
+    }
     return inlines;
 }
 
@@ -130,7 +65,8 @@ void inlines_close(struct inlines *inlines)
     }
     vec_fini(&inlines->sites);
     vec_fini(&inlines->units);
-    spans_fini(&inlines->units_at);
+    source_files_fini(&inlines->files);
+    dwarf_units_fini(&inlines->unit_list);
     dwarf_file_close(&inlines->file);
     free(inlines);
 }
@@ -138,21 +74,31 @@ void inlines_close(struct inlines *inlines)
 uint64_t inlines_bytes(const struct inlines *inlines)
 {
     return sizeof *inlines + inlines->file.bytes + inlines->bytes +
-           inlines->units.room * sizeof(struct inlines_unit) + spans_bytes(&inlines->units_at) +
+           inlines->units.room * sizeof(struct inlines_unit) + spans_bytes(&inlines->unit_list.at) +
            inlines->sites.n * (sizeof(struct inline_site) + sizeof(void *));
+}
+
+static size_t count_whole(const struct dwarf_units *units)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < units->list.n; i++) {
+        n += !units->list.at[i].is_split;
+    }
+    return n;
 }
 
 void inlines_note(const struct inlines *inlines, struct err *ret)
 {
     *ret = (struct err){0};
-    if (inlines->n_split > 0) {
+    if (inlines->unit_list.n_split > 0) {
+        size_t n_whole = count_whole(&inlines->unit_list);
         err_set(ret, 0,
                 "has split DWARF: of %zu units, inlined functions are known of those that are "
                 "not in .dwo files (%zu)",
-                (size_t)inlines->n_split + inlines->units.n, inlines->units.n);
+                (size_t)inlines->unit_list.n_split + n_whole, n_whole);
     } else if (inlines->names_missing) {
         err_set(ret, 0, "has names in another file (dwz, .gnu_debugaltlink) that is not there");
-    } else if (inlines->too_many || inlines->n_cut > 0) {
+    } else if (inlines->unit_list.too_many || inlines->n_cut > 0) {
         err_set(ret, 0,
                 "has DWARF that is malformed or too large; some inlined functions are "
                 "missing");
@@ -245,24 +191,19 @@ static uint32_t make_site(struct inlines *inlines, uint32_t unit, uint64_t die_o
 
 const char *inlines_call_file(struct inlines *inlines, const struct inline_site *site)
 {
-    Dwarf_Die die;
-    Dwarf_Files *files;
-    size_t n;
-    Dwarf_Off die_off = inlines->units.at[site->unit].die_off;
-    if (dwarf_offdie(inlines->file.dwarf, die_off, &die) == NULL ||
-        dwarf_getsrcfiles(&die, &files, &n) != 0 || site->call_file >= n) {
+    if (site->call_file == NO_FILE) {
         return NULL;
     }
-    const char *name = dwarf_filesrc(files, site->call_file, NULL, NULL);
-    return name != NULL && strcmp(name, "???") != 0 ? name : NULL; // what libdw puts at number 0
+    source_files_enter(&inlines->files, inlines->units.at[site->unit].die_off);
+    return source_files_path(&inlines->files, site->call_file);
 }
 
 // ---- Looking up --------------------------------------------------------------------------------
 
 static struct inlines_unit *unit_at(struct inlines *inlines, uint64_t addr, uint32_t *ret_id)
 {
-    *ret_id = spans_find(&inlines->units_at, addr);
-    if (*ret_id == SPANS_NONE) {
+    *ret_id = spans_find(&inlines->unit_list.at, addr);
+    if (*ret_id == SPANS_NONE || inlines->unit_list.list.at[*ret_id].is_split) {
         return NULL;
     }
     struct inlines_unit *unit = &inlines->units.at[*ret_id];

@@ -53,8 +53,8 @@ void inlines_close(struct inlines *inlines); // accepts NULL
 size_t inlines_find(struct inlines *inlines, uint64_t addr,
                     const struct inline_site *ret[LIMIT_INLINE_DEPTH]);
 
-// The file with the call, as the compiler was told it; NULL: not known. Costs the reading of the
-// unit's line table, once. Lives until it is closed.
+// The file with the call (source_files.h); NULL: not known. Quick when the last question was about
+// the same unit. Lives until it is closed.
 const char *inlines_call_file(struct inlines *inlines, const struct inline_site *site);
 
 // Why some are missing, to be put behind the name of the file; "" when all is well so far.

@@ -7,6 +7,7 @@
 #include "image/image_file.h"
 #include "image/image_load.h"
 #include "image/inliner.h"
+#include "image/saved_inlines.h"
 
 static const char *last_part(const char *path)
 {
@@ -41,6 +42,9 @@ static void finish_with_root(struct image *image)
 static void tell_change(struct library *library)
 {
     atomic_fetch_add_explicit(&library->generation, 1, memory_order_release);
+    pthread_mutex_lock(&library->done_lock);
+    pthread_cond_broadcast(&library->symbols_done);
+    pthread_mutex_unlock(&library->done_lock);
     if (library->on_change != NULL) {
         library->on_change(library->context);
     }
@@ -113,9 +117,9 @@ static void load_rules(struct library *library, const struct wanted_job *job)
     atomic_store_explicit(&image->cfi_state, table != NULL ? IMAGE_READY : IMAGE_FAILED,
                           memory_order_release);
     atomic_fetch_add_explicit(&library->cfi_generation, 1, memory_order_release);
-    pthread_mutex_lock(&library->cfi_lock);
+    pthread_mutex_lock(&library->done_lock);
     pthread_cond_broadcast(&library->cfi_done);
-    pthread_mutex_unlock(&library->cfi_lock);
+    pthread_mutex_unlock(&library->done_lock);
 }
 
 static void *work(void *context)
@@ -148,24 +152,36 @@ static void worker_stop(struct library_worker *worker)
 static void init_waiting(struct library *library)
 {
     pthread_condattr_t attributes;
-    ASSERT(pthread_mutex_init(&library->cfi_lock, NULL) == 0);
+    ASSERT(pthread_mutex_init(&library->done_lock, NULL) == 0);
     ASSERT(pthread_condattr_init(&attributes) == 0);
     ASSERT(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
     ASSERT(pthread_cond_init(&library->cfi_done, &attributes) == 0);
+    ASSERT(pthread_cond_init(&library->symbols_done, &attributes) == 0);
     pthread_condattr_destroy(&attributes);
+}
+
+static void init_table(struct library *library)
+{
+    library->images = NEW_ARRAY(struct image * _Atomic, LIMIT_LOADED_IMAGES);
+    ASSERT(pthread_mutex_init(&library->lock, NULL) == 0);
+    init_waiting(library);
 }
 
 void library_init(struct library *library, void (*on_change)(void *context), void *context)
 {
     *library = (struct library){.on_change = on_change, .context = context};
-    library->images = NEW_ARRAY(struct image * _Atomic, LIMIT_LOADED_IMAGES);
+    init_table(library);
     const char *debug_path = getenv("STAX_DEBUG_PATH");
     library->debug_path = debug_path == NULL ? NULL : alloc_text(debug_path, strlen(debug_path));
-    ASSERT(pthread_mutex_init(&library->lock, NULL) == 0);
-    init_waiting(library);
     worker_start(&library->symbols, library, load_symbols);
     worker_start(&library->rules, library, load_rules);
     library->inliner = inliner_new();
+}
+
+void library_init_saved(struct library *library)
+{
+    *library = (struct library){.is_saved = true};
+    init_table(library);
 }
 
 static void image_free(struct image *image)
@@ -173,6 +189,7 @@ static void image_free(struct image *image)
     cfi_table_free(atomic_load(&image->cfi));
     symtab_free(atomic_load(&image->symtab));
     image_debug_free(atomic_load(&image->debug));
+    saved_inlines_free(image->saved_inlines);
     image_root_unref(image->root);
     free(image->path);
     free(image);
@@ -180,8 +197,10 @@ static void image_free(struct image *image)
 
 void library_fini(struct library *library)
 {
-    worker_stop(&library->symbols);
-    worker_stop(&library->rules);
+    if (!library->is_saved) {
+        worker_stop(&library->symbols);
+        worker_stop(&library->rules);
+    }
     inliner_free(library->inliner);
     for (uint32_t i = 0; i < library->n; i++) {
         image_free(library_at(library, i));
@@ -197,8 +216,9 @@ void library_fini(struct library *library)
     free(library->debug_path);
     free(library->images);
     map_fini(&library->by_identity);
+    pthread_cond_destroy(&library->symbols_done);
     pthread_cond_destroy(&library->cfi_done);
-    pthread_mutex_destroy(&library->cfi_lock);
+    pthread_mutex_destroy(&library->done_lock);
     pthread_mutex_destroy(&library->lock);
 }
 
@@ -363,6 +383,7 @@ static uint32_t add(struct library *library, uint64_t hash, const struct image_i
 uint32_t library_get(struct library *library, const struct image_identity *identity,
                      struct image_root *root)
 {
+    ASSERT(!library->is_saved);
     struct image_identity kept = *identity;
     kept.path.n = MIN(kept.path.n, (size_t)LIMIT_NAME_BYTES);
     uint64_t hash = hash_identity(&kept);
@@ -382,6 +403,9 @@ uint32_t library_get(struct library *library, const struct image_identity *ident
     }
 }
 
+// ---- Its symbols, please
+// -------------------------------------------------------------------------
+
 void library_want(struct library *library, uint32_t id)
 {
     struct image *image = library_at(library, id);
@@ -389,6 +413,30 @@ void library_want(struct library *library, uint32_t id)
     if (atomic_compare_exchange_strong(&image->state, &expected, IMAGE_QUEUED)) {
         wanted_push(&library->symbols.wanted, image, NULL);
     }
+}
+
+static bool is_done(const struct image *image)
+{
+    int state = atomic_load_explicit(&image->state, memory_order_acquire);
+    return state == IMAGE_READY || state == IMAGE_FAILED;
+}
+
+// Until `done` is true of the image, or until that moment; whether it is.
+static bool await(struct library *library, pthread_cond_t *cond, const struct image *image,
+                  bool (*done)(const struct image *image), uint64_t until_ns)
+{
+    struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
+                             .tv_nsec = (long)(until_ns % NS_PER_S)};
+    pthread_mutex_lock(&library->done_lock);
+    while (!done(image) && pthread_cond_timedwait(cond, &library->done_lock, &until) == 0) {
+    }
+    pthread_mutex_unlock(&library->done_lock);
+    return done(image);
+}
+
+bool library_await_symbols(struct library *library, uint32_t id, uint64_t until_ns)
+{
+    return await(library, &library->symbols_done, library_at(library, id), is_done, until_ns);
 }
 
 void library_heat(struct library *library, uint32_t id, uint64_t n_samples)
@@ -481,19 +529,63 @@ bool library_await_cfi(struct library *library, uint32_t id, uint64_t until_ns)
         return true;
     }
     atomic_store_explicit(&image->awaited, true, memory_order_relaxed);
-    struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
-                             .tv_nsec = (long)(until_ns % NS_PER_S)};
-    pthread_mutex_lock(&library->cfi_lock);
-    while (!image_cfi_is_done(image) &&
-           pthread_cond_timedwait(&library->cfi_done, &library->cfi_lock, &until) == 0) {
-    }
-    pthread_mutex_unlock(&library->cfi_lock);
-    return image_cfi_is_done(image);
+    return await(library, &library->cfi_done, image, image_cfi_is_done, until_ns);
 }
 
 // ---- Inlined functions -------------------------------------------------------------------------
 
+static void answer_saved(struct inline_batch *batch)
+{
+    const struct image *image = batch->image;
+    for (size_t i = 0; i < batch->at.n; i++) {
+        struct inline_address *at = &batch->at.at[i];
+        at->chain = image->saved_inlines == NULL
+                        ? NULL
+                        : saved_inlines_find(image->saved_inlines, at->addr);
+    }
+    batch->note = image->saved_inline_note;
+    inline_mailbox_put(batch);
+}
+
 void library_want_inlines(struct library *library, struct inline_batch *batch)
 {
-    inliner_ask(library->inliner, batch);
+    if (library->is_saved) {
+        answer_saved(batch);
+    } else {
+        inliner_ask(library->inliner, batch);
+    }
+}
+
+// ---- Saved ones --------------------------------------------------------------------------------
+
+static void take_over(struct image *image, struct saved_names *names)
+{
+    image->file_build_id = names->build_id;
+    image->note = names->note;
+    image->has_dwarf = names->has_dwarf || names->inlines != NULL;
+    image->saved_inlines = TAKE(names->inlines);
+    image->saved_inline_note = names->inline_note;
+    image->saved_symbols = names->n_symbols;
+    bool is_ready = names->symtab != NULL || image->kind == IMAGE_ANONYMOUS;
+    atomic_store(&image->symtab, TAKE(names->symtab));
+    atomic_store(&image->state, is_ready ? IMAGE_READY : IMAGE_FAILED);
+    atomic_store(&image->cfi_state, IMAGE_FAILED);
+    err_set(&image->cfi_note, 0, "was saved without what says how to unwind it");
+}
+
+uint32_t library_add_saved(struct library *library, const struct image_identity *identity,
+                           struct saved_names *names)
+{
+    ASSERT(library->is_saved);
+    uint32_t n = atomic_load_explicit(&library->n, memory_order_relaxed);
+    if (n >= LIMIT_LOADED_IMAGES - 1) {
+        symtab_free(TAKE(names->symtab));
+        saved_inlines_free(TAKE(names->inlines));
+        return n == LIMIT_LOADED_IMAGES ? n - 1 : add_overflow(library, NULL);
+    }
+    struct image_identity kept = *identity;
+    kept.path.n = MIN(kept.path.n, (size_t)LIMIT_NAME_BYTES);
+    struct image *image = image_new(&kept, NULL);
+    take_over(image, names);
+    return append(library, image);
 }

@@ -105,6 +105,11 @@ struct image {
     bool was_changed;        // FAILED since the file was another one by then
     bool has_dwarf;          // .debug_info in the file itself
 
+    // Of a saved library only; immutable.
+    struct saved_inlines *saved_inlines; // NULL: nothing is inlined
+    struct err saved_inline_note;
+    uint64_t saved_symbols; // of the table that the saved one is a part of
+
     // How to unwind its code: read apart from its symbols, by another worker, since the recording
     // needs it at once.
     _Atomic(struct cfi_table *) cfi;
@@ -124,6 +129,7 @@ struct library_worker {
 struct inliner;
 
 struct library {
+    bool is_saved;                 // library_init_saved()
     pthread_mutex_t lock;          // of the table and of nothing else
     struct image *_Atomic *images; // LIMIT_LOADED_IMAGES slots
     _Atomic uint32_t n;            // the last slot stands for all that are too many
@@ -137,8 +143,9 @@ struct library {
     _Atomic uint64_t generation; // rises whenever an image has become READY or FAILED, or better
     void (*on_change)(void *context); // called on the worker thread, may be NULL
     void *context;
-    pthread_mutex_t cfi_lock; // for waiting only
+    pthread_mutex_t done_lock; // for waiting only
     pthread_cond_t cfi_done;
+    pthread_cond_t symbols_done;
     _Atomic uint64_t cfi_generation; // rises whenever rules have become READY or FAILED
 };
 
@@ -146,17 +153,24 @@ struct library {
 void library_init(struct library *library, void (*on_change)(void *context), void *context);
 
 // One for the names that came with a run file: it has no workers, every image is READY or FAILED
-// from the start, and answers about inlined functions come at once, on the thread that asks.
+// from the start, and answers about inlined functions come at once, on the thread that asks (so do
+// calls of inline_mailbox.on_answer). No file is ever opened for it: library_get() is not for it,
+// and what is wanted of its images is there already, or nowhere.
 void library_init_saved(struct library *library);
 
-// Its next image, with what is known of it; `names` is taken over.
+// What was known of an image.
 struct saved_names {
-    struct symtab *symtab; // NULL: FAILED
-    struct build_id build_id;
-    struct err note; // as image_note()
+    struct symtab *symtab;    // NULL: FAILED
+    uint64_t n_symbols;       // image_symbol_count()
+    struct build_id build_id; // file_build_id
+    struct err note;          // as image_note()
     bool has_dwarf;
     struct saved_inlines *inlines; // see image/saved_inlines.h; NULL: nothing is inlined
+    struct err inline_note;        // as inline_batch.note
 };
+
+// Its next image: the id. What `names` points to is taken over. Beyond LIMIT_LOADED_IMAGES, the id
+// of one that stands for all that are too many. One thread, before others see the library.
 uint32_t library_add_saved(struct library *library, const struct image_identity *identity,
                            struct saved_names *names);
 
@@ -170,6 +184,9 @@ uint32_t library_get(struct library *library, const struct image_identity *ident
 
 // Has its symbols loaded unless that has happened or is under way. Any thread; returns at once.
 void library_want(struct library *library, uint32_t id);
+
+// Waits until that has happened, or until that moment (CLOCK_MONOTONIC). True: READY or FAILED.
+bool library_await_symbols(struct library *library, uint32_t id, uint64_t until_ns);
 
 // Samples fell into it: what is hot is read first. Any thread.
 void library_heat(struct library *library, uint32_t id, uint64_t n_samples);
@@ -236,3 +253,11 @@ struct image *library_at(const struct library *library, uint32_t id);
 
 // The table, or NULL for now or for good.
 const struct symtab *image_symtab(const struct image *image);
+
+// How many symbols are known; of a saved image: were known when it was saved.
+static inline uint64_t image_symbol_count(const struct image *image)
+{
+    const struct symtab *symtab = image_symtab(image);
+    uint64_t n = symtab == NULL ? 0 : symtab_count(symtab);
+    return MAX(n, image->saved_symbols);
+}

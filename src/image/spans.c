@@ -106,7 +106,8 @@ void spans_finish(struct spans *spans)
     vec_fini(&spans->added);
 }
 
-uint32_t spans_find(const struct spans *spans, uint64_t addr)
+// How many begin at or before `addr`.
+static size_t count_starts(const struct spans *spans, uint64_t addr)
 {
     size_t low = 0;
     size_t high = spans->starts.n; // the first one behind `addr` is in [low, high]
@@ -118,7 +119,20 @@ uint32_t spans_find(const struct spans *spans, uint64_t addr)
             high = middle;
         }
     }
-    return low == 0 ? (uint32_t)SPANS_NONE : spans->values.at[low - 1];
+    return low;
+}
+
+uint32_t spans_find_until(const struct spans *spans, uint64_t addr, uint64_t *ret_until)
+{
+    size_t n = count_starts(spans, addr);
+    *ret_until = n < spans->starts.n ? spans->starts.at[n] : UINT64_MAX;
+    return n == 0 ? (uint32_t)SPANS_NONE : spans->values.at[n - 1];
+}
+
+uint32_t spans_find(const struct spans *spans, uint64_t addr)
+{
+    uint64_t until;
+    return spans_find_until(spans, addr, &until);
 }
 
 uint64_t spans_bytes(const struct spans *spans)

@@ -39,4 +39,7 @@ void spans_finish(struct spans *spans);
 // The value at that address, or SPANS_NONE. O(log n).
 uint32_t spans_find(const struct spans *spans, uint64_t addr);
 
+// The same, and up to where it holds; UINT64_MAX: to the end.
+uint32_t spans_find_until(const struct spans *spans, uint64_t addr, uint64_t *ret_until);
+
 uint64_t spans_bytes(const struct spans *spans);

@@ -398,6 +398,12 @@ const struct symbol *symtab_at(const struct symtab *symtab, size_t n)
     return &symtab->symbols[n];
 }
 
+size_t symtab_segments(const struct symtab *symtab, const struct symtab_segment **ret)
+{
+    *ret = symtab->segments.at;
+    return symtab->segments.n;
+}
+
 bool symtab_addr_of_off(const struct symtab *symtab, uint64_t file_off, uint64_t *ret_addr)
 {
     for (size_t i = 0; i < symtab->segments.n; i++) {

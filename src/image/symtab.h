@@ -73,6 +73,9 @@ const struct symbol *symtab_find(const struct symtab *symtab, uint64_t addr);
 // The n-th symbol by address, for walking all of them.
 const struct symbol *symtab_at(const struct symtab *symtab, size_t n);
 
+// The segments, in the order in which they are asked. Borrowed; how many.
+size_t symtab_segments(const struct symtab *symtab, const struct symtab_segment **ret);
+
 // Translates. False when no segment holds it; executable segments are asked first.
 bool symtab_addr_of_off(const struct symtab *symtab, uint64_t file_off, uint64_t *ret_addr);
 bool symtab_off_of_addr(const struct symtab *symtab, uint64_t addr, uint64_t *ret_file_off);

@@ -100,6 +100,10 @@ static void check_answer(const struct inline_batch *batch)
     assert_int_equal(chain->n, 2);
     assert_string_equal(chain->at[0]->name, "middle");
     assert_string_equal(chain->at[1]->name, "innermost");
+    assert_non_null(strstr(chain->calls[0].file, "src/image/test_inlines_fixture.c"));
+    assert_ptr_equal(chain->calls[1].file, chain->calls[0].file);
+    assert_true(chain->calls[0].line > chain->calls[1].line); // the caller stands below
+    assert_true(chain->calls[1].line > 10);
     assert_null(batch->at.at[1].chain);
     assert_int_equal(batch->at.at[2].chain->n, 1);
     assert_ptr_equal(batch->at.at[2].chain->at[0], chain->at[0]); // functions are there once

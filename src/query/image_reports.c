@@ -35,11 +35,10 @@ static void count_leaves(struct image_reports *reports, const struct calltree *t
 static void describe_library_image(struct image_report *report, const struct image *image)
 {
     int state = atomic_load_explicit(&image->state, memory_order_acquire);
-    const struct symtab *symtab = image_symtab(image);
     bool done = state == IMAGE_READY || state == IMAGE_FAILED;
     report->state = state == IMAGE_READY ? "ready" : state == IMAGE_FAILED ? "failed" : "loading";
     report->note = done ? image_note(image) : "";
-    report->symbols = symtab == NULL ? 0 : symtab_count(symtab);
+    report->symbols = image_symbol_count(image);
 }
 
 static void describe(struct image_report *report, const struct names *names,
