@@ -69,8 +69,11 @@ static void test_is_owned_until_closed(void **state)
     assert_int_equal(run_file_create(path, &other, &err), -EEXIST);
     assert_non_null(strstr(err.text, path));
     assert_int_equal(run_file_adopt(path, &other, &err), -EBUSY);
+    assert_int_equal(run_file_open(path, &other, &err), 0);
+    run_file_close(&other);
     run_file_close(&file);
     run_file_close(&file);
+    assert_int_equal(folder_count(*state), 1);
     assert_false(run_file_is_owned(path));
     assert_int_equal(run_file_adopt(path, &other, &err), 0);
     assert_true(run_file_is_owned(path));
@@ -323,7 +326,7 @@ static void test_too_many_tables_take_no_time(void **state)
     CLEANUP(freep) char *path = folder_path(*state, "a.stax");
     CLEANUP(text_fini) struct text sql = {0};
     text_add(&sql, "BEGIN; PRAGMA application_id=0x73746178; PRAGMA user_version=1;");
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 3000; i++) {
         text_addf(&sql, "CREATE TABLE t%d(a);", i);
     }
     text_add(&sql, "COMMIT");
