@@ -5,16 +5,20 @@
 //
 // Of each binary that has a frame in a stack:
 //
-//     image_names    how its symbols were found, its segments: file offset <-> address
+//     image_names    how its symbols were found, and what is missing
+//     segments       file offset <-> address
 //     symbols        those that a frame lies in, each with its range
 //     inlined        which functions are inlined at the frames' addresses, and where they are
-//     called lines          line table rows of those functions: address, file, line, column code
-//     the bytes of those functions
+//                    called
+//     lines          line table rows of those functions: address, file, line, column
+//     code           the bytes of those functions
 //
 // Code of a JIT has its names and bytes in the run's own rows (store.h: codes).
 
 #include "archive/run_file.h"
+#include "base/text.h"
 #include "image/library.h"
+#include "image/lines.h"
 #include "store/store.h"
 
 // The part of the schema that belongs here: one statement after the other, separated by ';'.
@@ -24,15 +28,19 @@ struct names_file_counts {
     uint64_t images; // with a frame
     uint64_t images_without_names;
     uint64_t symbols;
-    uint64_t inlined;
+    uint64_t inlined; // calls, at all addresses
     uint64_t lines;
     uint64_t code_bytes;
 };
 
 // Waits for the names of everything that has a frame, and writes them, replacing what there was.
-// Inside of a transaction of the caller's per image, so that a stop loses no more than one. Ends
-// early with what there is when `*stop` becomes true (NULL: never), or after `patience_ns` of
-// waiting for symbols. 0, or a negative errno. Takes as long as reading debug files takes.
+// In a transaction of its own per image, so that a crash loses no more than one: none is open. Ends
+// early with what there is when `*stop` becomes true (NULL: never), or when it has waited for
+// `patience_ns` in all, for symbols and inlined functions: names_file_is_complete() is false then.
+// 0, or a negative errno. Takes as long as reading debug files takes.
+//
+// Lines and code are read from the binaries, so of a saved library there are none of them: a run
+// that came out of a file has its names in that file.
 int names_file_write(struct run_file *file, const struct store *store, struct library *library,
                      uint64_t patience_ns, const _Atomic bool *stop,
                      struct names_file_counts *ret_counts, struct err *reterr);
@@ -42,7 +50,26 @@ bool names_file_is_complete(struct run_file *file);
 
 // Fills a library made by library_init_saved() with what the file says, in the order of the images
 // of `store`, and makes their rows refer to it. What is damaged is left out; `ret_note` then says
-// so
-// ("" otherwise).
+// so ("" otherwise). 0, or a negative errno when the file cannot be read any further: then the rest
+// of the images has no names.
 int names_file_read(struct run_file *file, struct store *store, struct library *library,
                     struct err *ret_note, struct err *reterr);
+
+// ---- One function, when somebody looks at it
+// -----------------------------------------------------
+
+struct names_lines {
+    struct line_rows rows;
+    VEC(char *) paths; // that rows point to
+};
+
+// Adds the rows of the function at [addr, end) of that image's own addresses, as lines_find() does;
+// none: nothing was saved. 0, or a negative errno.
+int names_file_lines(struct run_file *file, image_id image, uint64_t addr, uint64_t end,
+                     struct names_lines *ret, struct err *reterr);
+void names_lines_fini(struct names_lines *lines); // a zeroed one is empty, and ready
+
+// Appends the bytes of [addr, end), which lies within one function. 0; -ENODATA they were not
+// saved; or another negative errno.
+int names_file_code(struct run_file *file, image_id image, uint64_t addr, uint64_t end,
+                    struct text *to, struct err *reterr);

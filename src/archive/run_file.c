@@ -7,10 +7,13 @@
 
 // ---- Errors -------------------------------------------------------------------------------------
 
+// SQLite keeps it only sometimes (not of a COMMIT that fails). Then it is the one that its last
+// system call has left behind: whoever calls SQLite clears it before.
 static int system_errno(sqlite3 *db, int otherwise)
 {
+    int left = errno;
     int number = sqlite3_system_errno(db);
-    return number > 0 ? number : otherwise;
+    return number > 0 ? number : left > 0 ? left : otherwise;
 }
 
 static int io_errno(sqlite3 *db)
@@ -102,6 +105,7 @@ static void work_end(struct run_file *file)
 
 int run_file_run(struct run_file *file, const char *sql, struct err *reterr)
 {
+    errno = 0;
     int r = sqlite3_exec(file->db, sql, NULL, NULL, NULL);
     return r == SQLITE_OK ? 0 : fail(file, r, reterr);
 }
@@ -110,6 +114,7 @@ int run_file_prepare(struct run_file *file, const char *sql, sqlite3_stmt **ret,
 {
     unsigned calls;
     work_begin(file, &calls);
+    errno = 0;
     int r = sqlite3_prepare_v3(file->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL);
     work_end(file);
     return r == SQLITE_OK ? 0 : fail(file, r, reterr);
@@ -126,6 +131,7 @@ int run_file_step(struct run_file *file, sqlite3_stmt *statement, struct err *re
     if (!file->is_owned) {
         work_begin(file, &calls);
     }
+    errno = 0;
     int r = sqlite3_step(statement);
     work_end(file);
     if (r == SQLITE_ROW) {

@@ -405,7 +405,7 @@ static int make_tables(struct run_file *file, struct err *reterr)
     }
     return run_file_run(file,
                         "INSERT INTO meta VALUES('stax_version', '" STAX_VERSION "'); COMMIT;"
-                        "PRAGMA journal_mode=WAL",
+                        "PRAGMA journal_mode=WAL; SELECT value FROM meta", // opens the journal
                         reterr);
 }
 
