@@ -53,12 +53,14 @@ packages_of() {
         !/^#/ && NF >= 3 && ($1 in wanted) { print $2 }' script/packages.txt
 }
 
-# Those of the given packages that are not installed.
+# Those of the given packages that are not installed. What an installed one provides is there: a nodejs
+# from elsewhere may come with npm, and conflict with Debian's.
 missing_packages() {
-    local package
+    local package there
+    there=$(dpkg-query -W -f='${db:Status-Status}, ${Package}, ${Provides}\n' | awk -F', *' '
+        $1 == "installed" { for (i = 2; i <= NF; i++) { sub(/ .*/, "", $i); print $i } }')
     for package; do
-        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
-            printf '%s\n' "$package"
+        grep -qxF -- "$package" <<<"$there" || printf '%s\n' "$package"
     done
 }
 

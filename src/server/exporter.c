@@ -14,7 +14,7 @@
 
 enum {
     COUNT_ROWS = 256 << 10, // of one slice: about a millisecond of counting,
-    WRITE_ROWS = 2 << 10,   // or some milliseconds of writing stacks
+    WRITE_ROWS = 512,       // or some of writing stacks
 };
 
 struct exporter *exporter_new(const struct export_format *format, bool off_cpu, const char *path)

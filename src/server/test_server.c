@@ -12,9 +12,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -407,7 +409,8 @@ static void test_every_answer_is_as_the_schema_says(void **state)
         json_decref(call(questions[i].method, questions[i].params));
     }
     for (const struct rpc_method *method = rpc_methods; method->name != NULL; method++) {
-        bool asked = strcmp(method->name, "RunControl.start_attach") == 0; // needs a real target
+        bool asked = strcmp(method->name, "RunControl.start_attach") == 0 || // needs a real target
+                     strcmp(method->name, "RunControl.export") == 0;         // test_exports()
         for (size_t i = 0; i < ARRAY_LEN(questions) && !asked; i++) {
             asked = strcmp(questions[i].method, method->name) == 0;
         }
@@ -421,6 +424,63 @@ static void test_every_answer_is_as_the_schema_says(void **state)
             json_decref(call(questions[i].method, questions[i].params));
         }
     }
+}
+
+// A path in a new directory; the caller removes both.
+static char *make_place(void)
+{
+    struct text path = {0};
+    const char *temp = getenv("TMPDIR");
+    text_addf(&path, "%s/stax-test-XXXXXX", temp == NULL ? "/tmp" : temp);
+    assert_non_null(mkdtemp(path.at));
+    text_add(&path, "/export");
+    return text_take(&path);
+}
+
+static void remove_place(char *path)
+{
+    assert_int_equal(unlink(path), 0);
+    *strrchr(path, '/') = 0;
+    assert_int_equal(rmdir(path), 0); // nothing else is in it
+}
+
+static void export_in_every_format(const char *path)
+{
+    for (size_t i = 0; rpc_export_formats[i] != NULL; i++) {
+        CLEANUP(text_fini) struct text params = {0};
+        text_addf(&params, "{\"format\":\"%s\",\"path\":\"%s\",\"view\":{\"inline\":%s}}",
+                  rpc_export_formats[i], path, i % 2 == 0 ? "true" : "false");
+        json_t *answer = call("RunControl.export", text_get(&params));
+        struct stat st;
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(number(answer, "bytes"), st.st_size);
+        assert_int_equal(number(answer, "samples"), 2);
+        assert_true(st.st_size > 0);
+        assert_string_equal(word(answer, "path"), path);
+        json_decref(answer);
+    }
+}
+
+static void test_exports(void **state)
+{
+    (void)state;
+    start();
+    CLEANUP(freep) char *path = make_place();
+    export_in_every_format(path);
+    json_decref(call("RunControl.stop_active", "{}"));
+    export_in_every_format(path);
+    remove_place(path);
+    assert_refused("RunControl.export", "{\"format\":\"folded\",\"path\":\"export\"}",
+                   RPC_ERROR_INVALID_PARAMS);
+    assert_refused("RunControl.export", "{\"format\":\"folded\",\"path\":\"/no/such/place\"}",
+                   RPC_ERROR_NOT_FOUND);
+    assert_refused("RunControl.export", "{\"format\":\"folded\",\"path\":\"/dev/null\"}",
+                   RPC_ERROR_INVALID_PARAMS);
+    assert_refused("RunControl.export",
+                   "{\"format\":\"folded\",\"path\":\"/dev/null\",\"view\":{\"tid\":999999}}",
+                   RPC_ERROR_NOT_FOUND);
+    assert_refused("RunControl.export", "{\"format\":\"folded\",\"path\":\"/dev/null\",\"run\":77}",
+                   RPC_ERROR_UNKNOWN_RUN);
 }
 
 static void test_answers_are_the_same_without_switches(void **state)
@@ -682,6 +742,7 @@ int main(void)
 #define SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         SERVER(test_every_answer_is_as_the_schema_says),
+        SERVER(test_exports),
         SERVER(test_answers_are_the_same_without_switches),
         SERVER(test_unknown_threads_are_refused),
         SERVER(test_waits_say_who_ended_them),
