@@ -44,13 +44,15 @@ uint64_t table_chunk_bytes(const struct table *table)
     return (uint64_t)table->row_bytes * COLUMN_CHUNK_ROWS;
 }
 
-void table_init(struct table *table, enum row_table id, struct paging *paging)
+void table_init(struct table *table, enum row_table id, struct paging *paging,
+                _Atomic uint64_t *clock)
 {
     *table = (struct table){
         .id = id,
         .layout = row_layout(id),
         .slots = alloc_pages(SLOTS_BYTES),
         .paging = paging,
+        .clock = clock,
     };
     for (uint32_t i = 0; i < table->layout->n_columns; i++) {
         table->column_off[i] = table->row_bytes * COLUMN_CHUNK_ROWS;
@@ -150,7 +152,7 @@ void table_add_block(struct table *table, const struct row_block *block)
 static void touch(const struct table *table, struct table_slot *slot)
 {
     uint64_t now = atomic_load_explicit(table->clock, memory_order_relaxed);
-    if (atomic_load_explicit(&slot->used, memory_order_relaxed) != now) {
+    if (now != 0 && atomic_load_explicit(&slot->used, memory_order_relaxed) != now) {
         atomic_store_explicit(table->clock, now + 1, memory_order_relaxed);
         atomic_store_explicit(&slot->used, now + 1, memory_order_relaxed);
     }
@@ -166,9 +168,7 @@ void table_pin(const struct table *table, uint64_t first, uint64_t end, struct r
     if ((before & TABLE_DROPPED) != 0) {
         paging_fetch(table, (size_t)(first / COLUMN_CHUNK_ROWS));
     }
-    if (table->clock != NULL) {
-        touch(table, slot);
-    }
+    touch(table, slot);
     uint8_t *rows = atomic_load_explicit(&slot->rows, memory_order_relaxed);
     name_rows(table, rows, first, rows_together(first, end), ret);
 }

@@ -281,6 +281,26 @@ static void test_without_a_budget_all_stays(void **state)
     store_free(store);
 }
 
+static void test_the_pager_may_change(void **state)
+{
+    (void)state;
+    struct fake_file file;
+    struct fake_file other = {.trouble = NO_TROUBLE};
+    struct store *store = new_store(&file, 1);
+    add_rows(store, ROW_SAMPLES, 2 * CHUNK);
+    write_all(store);
+    store_trim(store);
+    assert_true(rows_are_true(store, ROW_SAMPLES, 0, CHUNK));
+    store_set_pager(store, &(struct pager){.read_back = read_back, .context = &other}, 0);
+    assert_true(rows_are_true(store, ROW_SAMPLES, CHUNK, 2 * CHUNK));
+    assert_true(file.n_reads == 1 && other.n_reads == 1);
+    store_trim(store);
+    assert_int_equal(store_paging(store).dropped, 2); // nothing more is
+    assert_true(rows_are_true(store, ROW_SAMPLES, 0, 2 * CHUNK));
+    assert_true(file.n_reads == 1 && other.n_reads == 1);
+    store_free(store);
+}
+
 static void test_every_table_comes_back(void **state)
 {
     (void)state;
@@ -557,10 +577,12 @@ static void *write_rows(void *context)
     return NULL;
 }
 
-// As a spool does it.
+// As a spool does it, that comes when others read already.
 static void *write_file(void *context)
 {
     struct crowd *crowd = context;
+    store_set_pager(crowd->store, &(struct pager){.read_back = read_back, .context = &crowd->file},
+                    3 * (uint64_t)INTERVALS_BYTES);
     while (!atomic_load(&crowd->done)) {
         write_all(crowd->store);
         store_trim(crowd->store);
@@ -604,7 +626,7 @@ static void test_a_crowd_sees_the_truth(void **state)
 {
     (void)state;
     struct crowd crowd = {.done = false};
-    crowd.store = new_store(&crowd.file, 3 * (uint64_t)INTERVALS_BYTES);
+    crowd.store = new_store(&crowd.file, 0);
     pthread_t readers[N_READERS];
     pthread_t writer;
     pthread_t spool;
@@ -635,6 +657,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_in_the_file_may_go),
         cmocka_unit_test(test_without_a_budget_all_stays),
+        cmocka_unit_test(test_the_pager_may_change),
         cmocka_unit_test(test_every_table_comes_back),
         cmocka_unit_test(test_the_one_used_longest_ago_goes_first),
         cmocka_unit_test(test_what_is_pinned_stays),
