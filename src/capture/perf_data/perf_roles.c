@@ -173,18 +173,16 @@ static struct points find_points(const struct perf_data_events *events, struct s
     return found;
 }
 
-// Records of switches tell who comes back; the tracepoint too, where all threads are recorded. What
-// a thread hands down to its children is not opened for whole CPUs.
+// Records of switches tell who comes back; the tracepoint too, but in the name of who leaves: only
+// where all threads are recorded.
 static void choose_switches(const struct perf_data_events *events, const struct points *points,
-                            struct perf_roles *ret)
+                            bool whole_cpus, struct perf_roles *ret)
 {
     bool records = false;
     for (uint32_t i = 0; i < events->at.n; i++) {
         records = records || events->at.at[i].attr.context_switch;
     }
-    bool whole_cpus = points->switches != PERF_EVENT_NONE &&
-                      !events->at.at[points->switches].attr.inherit;
-    ret->has_switches = records || whole_cpus;
+    ret->has_switches = records || (whole_cpus && points->switches != PERF_EVENT_NONE);
     if (points->switches != PERF_EVENT_NONE) {
         ret->at[points->switches].role = records      ? PERF_ROLE_SWITCH_STACK
                                          : whole_cpus ? PERF_ROLE_SWITCH
@@ -276,7 +274,8 @@ static void give_roles(const struct perf_data_events *events, const struct point
 }
 
 int perf_roles_choose(const struct perf_data_events *events, struct slice tracing,
-                      enum event_arch arch, struct perf_roles *ret, struct err *reterr)
+                      enum event_arch arch, bool whole_cpus, struct perf_roles *ret,
+                      struct err *reterr)
 {
     *ret = (struct perf_roles){0};
     int r = check(events, reterr);
@@ -296,6 +295,6 @@ int perf_roles_choose(const struct perf_data_events *events, struct slice tracin
     }
     struct points points = find_points(events, tracing, ret->at);
     give_roles(events, &points, ret);
-    choose_switches(events, &points, ret);
+    choose_switches(events, &points, whole_cpus, ret);
     return check_samples(events, ret, reterr);
 }
