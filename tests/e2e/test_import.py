@@ -33,9 +33,9 @@ WORK = textwrap.dedent("""
     """)
 
 
-def record(folder, command, *options, wrap=(), name="perf.data"):
+def record(folder, command, *options, wrap=(), name="perf.data", rate=("-F", "2000")):
     data = folder / name
-    done = subprocess.run([*wrap, "perf", "record", "-q", "-F", "2000", *options, "-o", data, "--", *command],
+    done = subprocess.run([*wrap, "perf", "record", "-q", *rate, *options, "-o", data, "--", *command],
                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
     if done.returncode != 0 or not data.exists():
         pytest.skip(f"perf record does not work here: {done.stderr.decode().strip().splitlines()[-1:]}")
@@ -212,33 +212,51 @@ def test_switch_events(server, target, tmp_path):
 @pytest.mark.needs(needs_program("unshare"))
 def test_tracepoints_of_the_whole_machine(server, target, tmp_path):
     """sched_switch and sched_waking alone, of all CPUs: waits with their stacks, and who ended them."""
-    data = record(tmp_path, [target("threads64"), "10"], "-a", "-e", "cpu-clock", "-e", "sched:sched_switch", "-e",
-                  "sched:sched_waking", "-g", wrap=WITH_TRACEFS)
+    data = record(tmp_path, [target("threads64"), "10"], "-a", "-e", "cpu-clock/freq=2000/", "-e", "sched:sched_switch",
+                  "-e", "sched:sched_waking", "-g", wrap=WITH_TRACEFS, rate=("-m", "1024"))
     summary, top, threads = imported(server, data)
     assert not summary["estimated"] and summary["off_cpu_intervals"] > 100
-    expected, since = collections.Counter(), {}
-    switch = re.compile(r"(\d+)\.(\d{9}): +sched:sched_switch: .*prev_pid=(\d+) .* next_pid=(\d+)")
-    for line in script(data, "-F", "comm,tid,time,event,trace").splitlines():
-        at = switch.search(line)
-        if not at:
-            continue
-        time_ns, leaves, comes = int(at[1]) * 10**9 + int(at[2]), int(at[3]), int(at[4])
-        if comes in since:
-            expected[comes] += time_ns - since.pop(comes)
-        since[leaves] = time_ns
-    ours = [thread for thread in threads["threads"] if thread["pid"] == target_pid(threads)]
-    assert len(ours) >= 60
-    for thread in ours:
+    expected, gaps = off_by_tracepoints(data)
+    # Others may run the same program: of ours all threads were born and have ended in the file.
+    ours = [thread for thread in threads["threads"] if thread["name"].startswith(("hot-", "cold-", "threads64"))
+            and thread.get("started_ns", 0) > 0 and "ended_ns" in thread]
+    whole = [thread for thread in ours if thread["tid"] in expected and thread["tid"] not in gaps]
+    if len(whole) < 0.3 * len(ours):
+        pytest.skip(f"perf missed switches of {len(ours) - len(whole)} of {len(ours)} threads: no oracle today")
+    for thread in whole:
         off_ns = thread["runnable_ns"] + total(thread["off_cpu"])
-        # What lies before its first coming is not in this oracle.
-        assert -1000 <= off_ns - expected[thread["tid"]] <= 50_000_000, (thread, expected[thread["tid"]])
-    assert sum(thread["wakeups"] for thread in ours) > 60
+        assert abs(off_ns - expected[thread["tid"]]) <= 20_000, (thread, expected[thread["tid"]])
+    assert len(ours) >= 60
+    assert sum(thread["wakeups"] for thread in threads["threads"]) > 60
     assert "swapper" not in {thread["name"] for thread in threads["threads"]}
 
 
-def target_pid(threads):
-    """The process with the most threads."""
-    return collections.Counter(thread["pid"] for thread in threads["threads"]).most_common(1)[0][0]
+def off_by_tracepoints(data):
+    """How long each thread was off its CPU (one that was there before was so since the start), and of
+    which threads records are missing: virtual machines do not report all switches from and to idling."""
+    expected, since, first_ns, gone, on, gaps = collections.Counter(), {}, 0, set(), set(), set()
+    switch = re.compile(r"prev_pid=(\d+) .*prev_state=(\S+) ==> .*next_pid=(\d+)")
+    for line in script(data, "--show-task-events", "-F", "comm,pid,tid,time,event,trace").splitlines():
+        at = re.search(r" (\d+)\.(\d{9}): +(.*)", line)
+        time_ns = int(at[1]) * 10**9 + int(at[2]) if at else 0
+        if time_ns == 0:
+            continue
+        first_ns = first_ns or time_ns
+        born, ended = re.search(r"FORK\(\d+:(\d+)\)", at[3]), re.search(r"EXIT\(\d+:(\d+)\)", at[3])
+        switched = switch.search(at[3])
+        if born:
+            since[int(born[1])] = time_ns
+        elif ended:
+            gone.add(int(ended[1]))
+        elif switched:
+            leaves, comes = int(switched[1]), int(switched[3])
+            if comes not in gone:
+                expected[comes] += time_ns - since.get(comes, first_ns)
+                gaps |= {comes} & on
+            gaps |= {leaves} - on
+            on = (on - {leaves}) | {comes}
+            since[leaves] = time_ns
+    return expected, gaps
 
 
 # ---- What is no good file ------------------------------------------------------------------------------
