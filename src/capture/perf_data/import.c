@@ -38,6 +38,7 @@ struct import {
     struct perf_deliver deliver;
     struct text foreign_kernel; // "[kernel 6.1.0-18-amd64]"; "": it is ours
     bool has_auxtrace;
+    bool whole_cpus;
     bool at_end; // of the stream
     bool told_end;
     bool stopped;
@@ -180,6 +181,9 @@ static int take_user_record(struct import *import, const struct perf_stream_reco
         return perf_stream_take(&import->stream, read_u32(&from), &import->tracing);
     case PERF_USER_BUILD_ID:
         perf_data_facts_read_build_id(&import->facts, record->header.misc, body);
+        break;
+    case PERF_USER_THREAD_MAP:
+        import->whole_cpus = read_u64(&from) > 0 && read_u64(&from) == UINT64_MAX;
         break;
     case PERF_USER_FINISHED_ROUND:
         perf_rounds_end(&import->rounds);
@@ -422,7 +426,8 @@ static int choose_roles(struct import *import, struct err *reterr)
     int r = check_arch(import, &arch, reterr);
     r = r < 0 ? r : check_content(import, reterr);
     r = r < 0 ? r
-              : perf_roles_choose(&import->events, slice_of(&import->tracing), arch, roles, reterr);
+              : perf_roles_choose(&import->events, slice_of(&import->tracing), arch,
+                                  import->whole_cpus, roles, reterr);
     if (r < 0) {
         return r;
     }

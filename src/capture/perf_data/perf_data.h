@@ -28,6 +28,7 @@ enum perf_user_record {
     PERF_USER_FINISHED_ROUND = 68,
     PERF_USER_AUXTRACE_INFO = 70,
     PERF_USER_AUXTRACE = 71,
+    PERF_USER_THREAD_MAP = 73, // whom perf recorded; -1: whole CPUs
     PERF_USER_FEATURE = 80,
     PERF_USER_COMPRESSED = 81,
     PERF_USER_COMPRESSED2 = 83, // says how long it is without what fills it up to a word

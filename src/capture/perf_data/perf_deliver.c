@@ -253,6 +253,23 @@ static void make_existing(struct event *event)
     }
 }
 
+// The kernel tells of a loss when there is room again, and perf of all samples that were lost when
+// it ends: the same ones once more, but for the last.
+static bool is_news(struct perf_deliver *d, struct event *event)
+{
+    if (event->kind != EVENT_LOST) {
+        return true;
+    }
+    if (!event->lost.samples) {
+        d->counts.lost += event->lost.n;
+        return true;
+    }
+    uint64_t told = MIN(d->counts.lost, event->lost.n);
+    d->counts.lost -= told;
+    event->lost.n -= told;
+    return event->lost.n > 0;
+}
+
 static void complete(struct perf_deliver *d, struct event *event, bool before)
 {
     if (event->kind == EVENT_IMAGE_MAPPED) {
@@ -285,7 +302,7 @@ static void deliver_other(struct perf_deliver *d, const struct perf_event_attr *
     enum perf_outcome outcome = perf_fields_parse(record, perf_attr_fields(attr, record), &event);
     if (outcome == PERF_E_BAD) {
         deliver_unsound(d, stamp->time_ns);
-    } else if (outcome == PERF_OK) {
+    } else if (outcome == PERF_OK && is_news(d, &event)) {
         complete(d, &event, before);
         hand_on(d, &event);
     }

@@ -16,6 +16,7 @@
 
 struct perf_deliver_counts {
     uint64_t idle;    // samples of CPUs with nothing to do
+    uint64_t lost;    // as the kernel has told
     uint64_t unsound; // records that make no sense, or of no event of the file
     uint64_t nobodys; // samples of threads on their way out
 };

@@ -173,35 +173,42 @@ static struct points find_points(const struct perf_data_events *events, struct s
     return found;
 }
 
-// Records of switches tell who comes back; the tracepoint too, where all threads are recorded. What
-// a thread hands down to its children is not opened for whole CPUs.
+// Not only now and then, as with -F or -c.
+static bool is_of_every(const struct perf_event_attr *attr)
+{
+    return !attr->freq && attr->sample_period == 1;
+}
+
+// Records of switches tell who comes back; the tracepoint too, but in the name of who leaves: only
+// where all threads are recorded.
 static void choose_switches(const struct perf_data_events *events, const struct points *points,
-                            struct perf_roles *ret)
+                            bool whole_cpus, struct perf_roles *ret)
 {
     bool records = false;
     for (uint32_t i = 0; i < events->at.n; i++) {
         records = records || events->at.at[i].attr.context_switch;
     }
-    bool whole_cpus = points->switches != PERF_EVENT_NONE &&
-                      !events->at.at[points->switches].attr.inherit;
-    ret->has_switches = records || whole_cpus;
-    if (points->switches != PERF_EVENT_NONE) {
-        ret->at[points->switches].role = records      ? PERF_ROLE_SWITCH_STACK
-                                         : whole_cpus ? PERF_ROLE_SWITCH
-                                                      : PERF_ROLE_OTHER;
+    bool is_point = points->switches != PERF_EVENT_NONE;
+    bool tells_all = whole_cpus && is_point && is_of_every(&events->at.at[points->switches].attr);
+    ret->has_switches = records || tells_all;
+    if (is_point) {
+        ret->at[points->switches].role = records     ? PERF_ROLE_SWITCH_STACK
+                                         : tells_all ? PERF_ROLE_SWITCH
+                                                     : PERF_ROLE_OTHER;
         ret->has_switch_stacks = ret->has_switches;
     }
-    for (uint32_t i = 0; i < events->at.n && records && points->switches == PERF_EVENT_NONE; i++) {
+    for (uint32_t i = 0; i < events->at.n && records && !is_point; i++) {
         const struct perf_event_attr *attr = &events->at.at[i].attr;
         if (is_software(attr, PERF_COUNT_SW_CONTEXT_SWITCHES) && takes_samples(attr)) {
             ret->at[i].role = PERF_ROLE_SWITCH_STACK;
             ret->has_switch_stacks = true;
         }
     }
-    if (points->switches != PERF_EVENT_NONE && !ret->has_switches && ret->note.text[0] == 0) {
-        err_set(&ret->note, 0,
-                "when threads come back to a CPU is not in the file: record with --switch-events "
-                "to see waits");
+    if (is_point && !ret->has_switches && ret->note.text[0] == 0) {
+        err_set(
+            &ret->note, 0,
+            "not every switch is in the file (sched_switch tells of all with -a, and without -F "
+            "and -c): record with --switch-events");
     }
 }
 
@@ -269,14 +276,15 @@ static void give_roles(const struct perf_data_events *events, const struct point
         }
     }
     uint32_t wakes = points->waking != PERF_EVENT_NONE ? points->waking : points->wakeup;
-    if (wakes != PERF_EVENT_NONE) {
+    if (wakes != PERF_EVENT_NONE && is_of_every(&events->at.at[wakes].attr)) {
         ret->at[wakes].role = PERF_ROLE_WAKEUP;
         ret->has_wakeups = true;
     }
 }
 
 int perf_roles_choose(const struct perf_data_events *events, struct slice tracing,
-                      enum event_arch arch, struct perf_roles *ret, struct err *reterr)
+                      enum event_arch arch, bool whole_cpus, struct perf_roles *ret,
+                      struct err *reterr)
 {
     *ret = (struct perf_roles){0};
     int r = check(events, reterr);
@@ -296,6 +304,6 @@ int perf_roles_choose(const struct perf_data_events *events, struct slice tracin
     }
     struct points points = find_points(events, tracing, ret->at);
     give_roles(events, &points, ret);
-    choose_switches(events, &points, ret);
+    choose_switches(events, &points, whole_cpus, ret);
     return check_samples(events, ret, reterr);
 }

@@ -55,10 +55,12 @@ struct perf_roles {
     struct err note; // what is not as it may seem; "" when nothing
 };
 
-// `tracing` are the bytes of PERF_FEATURE_TRACING_DATA, perhaps none. 0; or -EINVAL and what is the
-// matter with the events, to be put behind the file's name.
+// `tracing` are the bytes of PERF_FEATURE_TRACING_DATA, perhaps none. `whole_cpus`: all threads
+// were recorded. 0; or -EINVAL and what is the matter with the events, to be put behind the file's
+// name.
 int perf_roles_choose(const struct perf_data_events *events, struct slice tracing,
-                      enum event_arch arch, struct perf_roles *ret, struct err *reterr);
+                      enum event_arch arch, bool whole_cpus, struct perf_roles *ret,
+                      struct err *reterr);
 void perf_roles_fini(struct perf_roles *roles); // accepts a zeroed one
 
 // Whether the thread that leaves was still runnable, and who takes its place. False: not told.
