@@ -3,8 +3,10 @@
 #include "base/log.h"
 #include "cli/format.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 bool session_open(struct client *client)
@@ -108,6 +110,19 @@ json_t *session_find_run(struct client *client, int64_t id)
         log_error("no run %lld; list them with: stax list", (long long)id);
     }
     return found;
+}
+
+int session_run_argument(struct client *client, const char *argument, int64_t *ret_run,
+                         struct err *reterr)
+{
+    (void)client;
+    bool number = argument[0] != 0 && strspn(argument, "0123456789") == strlen(argument);
+    *ret_run = number && strlen(argument) <= 10 ? strtoll(argument, NULL, 10) : 0;
+    if (*ret_run <= 0 || *ret_run > INT32_MAX) {
+        return err_set(reterr, EINVAL, "there is no run '%.60s'; list them with: stax list",
+                       argument);
+    }
+    return 0;
 }
 
 // {run?, tid?, time_range?}

@@ -45,6 +45,11 @@ int session_ask(const struct view_question *question);
 // reference; NULL when an error was printed.
 json_t *session_find_run(struct client *client, int64_t id);
 
+// The run that an argument of a command names: its id. 0, or a negative errno with a line for the
+// user.
+int session_run_argument(struct client *client, const char *argument, int64_t *ret_run,
+                         struct err *reterr);
+
 // ---- Reading results: a field that is not there is 0 or "" -------------------------------------
 
 uint64_t result_u64(const json_t *object, const char *key);

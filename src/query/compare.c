@@ -253,12 +253,13 @@ static double block_variance(const struct work *w, const struct tested *key,
         squares += pulls[i] * pulls[i];
         neighbours += i > 0 ? pulls[i] * pulls[i - 1] : 0;
     }
-    // The estimate is too low by about one part in as many as there are blocks.
-    double correlation = squares > 0 ? neighbours / squares + 1.0 / COMPARE_BLOCKS : 0;
+    // The estimate is too low by about (1 + 4 r) / n (Kendall 1954).
+    double correlation = squares > 0 ? neighbours / squares : 0;
+    correlation += (1 + 4 * correlation) / COMPARE_BLOCKS;
     correlation = MAX(0.0, MIN(correlation, max_correlation));
     double longer = (1 + correlation) / (1 - correlation);
     // The correlation is an estimate, too: the larger it is, the less is known of the variance.
-    double df = MAX_DF * (1 - correlation * correlation) / (1 + 4 * correlation);
+    double df = MAX_DF * (1 - correlation * correlation) / (1 + 8 * correlation);
     *ret_df = MAX((double)MIN_DF, floor(df));
     return squares * COMPARE_BLOCKS / MAX_DF * longer;
 }
@@ -305,7 +306,7 @@ static double exact_p(const struct estimate *e)
     double x = e->exposure / (1 + e->exposure);
     double at_least = b > 0 ? student_beta(x, b, a + 1) : 1;
     double at_most = a > 0 ? 1 - student_beta(x, b + 1, a) : 1;
-    return MIN(1.0, 2 * MIN(at_least, at_most));
+    return student_from_normal(MIN(1.0, 2 * MIN(at_least, at_most)), e->df);
 }
 
 static double p_of(const struct estimate *e)
@@ -357,7 +358,7 @@ static struct range range_of(struct work *w, const struct estimate *e, enum leve
     }
     double a = e->counts[0];
     double b = e->counts[1];
-    double tail = tail_of(w, level);
+    double tail = student_to_normal(2 * tail_of(w, level), e->df) / 2;
     double base = log(e->exposure);
     return (struct range){
         b > 0 ? log_of_odds(student_beta_quantile(tail, b, a + 1)) - base : -INFINITY,
@@ -566,7 +567,8 @@ static void tell_row(struct work *w, struct tested *key)
     }
     if (key->state == CHANGED) {
         row->verdict = row->change > 0 ? COMPARE_SLOWER : COMPARE_FASTER;
-        row->fails = certain.low > log1p(w->params->fail_above);
+        double limit = w->params->fail_above;
+        row->fails = row->verdict == COMPARE_SLOWER && (limit <= 0 || certain.low > log1p(limit));
         w->compare->fails = w->compare->fails || row->fails;
     } else {
         row->verdict = row->min_detectable <= telling(w->params) ? COMPARE_SAME : COMPARE_TOO_FEW;

@@ -78,24 +78,32 @@ static void read_view(const json_t *params, struct view *ret)
     }
 }
 
+// A run, or NULL after refusing the call.
+static struct run *find_run_by_id(const struct call *call, const json_t *wanted)
+{
+    json_int_t id = json_integer_value(wanted);
+    struct run *run = NULL;
+    if (id > 0 && id <= UINT32_MAX) {
+        run = registry_find(&call->server->registry, (uint32_t)id);
+    }
+    if (run == NULL) {
+        char text[64];
+        snprintf(text, sizeof text, "there is no run %lld; `stax list` shows them", (long long)id);
+        refuse(call, RPC_ERROR_UNKNOWN_RUN, text);
+    }
+    return run;
+}
+
 // The run that a question is about, or NULL after refusing it.
 static struct run *find_run(const struct call *call, const json_t *holder)
 {
     const json_t *wanted = json_object_get(holder, "run");
-    if (wanted == NULL) {
-        struct run *run = registry_current(&call->server->registry);
-        if (run == NULL) {
-            refuse(call, RPC_ERROR_NO_ACTIVE_RUN,
-                   "no run yet; start one with: stax record -- COMMAND");
-        }
-        return run;
+    if (wanted != NULL) {
+        return find_run_by_id(call, wanted);
     }
-    uint32_t id = (uint32_t)json_integer_value(wanted);
-    struct run *run = registry_find(&call->server->registry, id);
+    struct run *run = registry_current(&call->server->registry);
     if (run == NULL) {
-        char text[64];
-        snprintf(text, sizeof text, "there is no run %u; `stax list` shows them", id);
-        refuse(call, RPC_ERROR_UNKNOWN_RUN, text);
+        refuse(call, RPC_ERROR_NO_ACTIVE_RUN, "no run yet; start one with: stax record -- COMMAND");
     }
     return run;
 }
@@ -446,6 +454,61 @@ static void handle_now(const struct call *call)
     ask(call, question);
 }
 
+// ---- Profiler.compare -------------------------------------------------------------------------
+
+// The runs of one side. False: refused.
+static bool read_runs(const struct call *call, const char *side, struct question_runs *ret)
+{
+    size_t first = ret->all.n;
+    size_t i;
+    const json_t *id;
+    json_array_foreach(json_object_get(call->params, side), i, id)
+    {
+        struct run *run = find_run_by_id(call, id);
+        if (run == NULL) {
+            return false;
+        }
+        for (size_t other = first; other < ret->all.n; other++) {
+            if (ret->all.at[other] == run) {
+                refuse(call, RPC_ERROR_INVALID_PARAMS, "the same run twice on one side");
+                return false;
+            }
+        }
+        vec_push(&ret->all, run);
+    }
+    ret->n_of[first == 0 ? 0 : 1] = i;
+    if (i == 0) {
+        refuse(call, RPC_ERROR_INVALID_PARAMS, "a comparison needs a run on each side");
+    }
+    return i > 0;
+}
+
+static void handle_compare(const struct call *call)
+{
+    static const char *const bys[] = {
+        [COMPARE_BY_FUNCTION] = "function",
+        [COMPARE_BY_STACK] = "stack",
+        [COMPARE_BY_THREAD] = "thread",
+        NULL,
+    };
+    static const char *const modes[] = {"on_cpu", "off_cpu", NULL};
+    struct question_runs runs = {0};
+    if (!read_runs(call, "a", &runs) || !read_runs(call, "b", &runs)) {
+        vec_fini(&runs.all);
+        return;
+    }
+    int by = param_word(call->params, "by", bys);
+    runs.by = by < 0 ? COMPARE_BY_FUNCTION : (enum compare_by)by;
+    runs.mode = param_word(call->params, "mode", modes) == 1 ? MODE_OFF_CPU : MODE_ON_CPU;
+    runs.fail_above = json_number_value(json_object_get(call->params, "fail_above_pct")) / 100;
+    struct question *question = question_new(QUESTION_COMPARE, runs.all.at[0]);
+    question->runs = runs;
+    question->params.limit = (uint32_t)param_u64(call->params, "limit", RPC_DEFAULT_COMPARE_LIMIT);
+    ask(call, question);
+}
+
+// ---- Subscriptions ----------------------------------------------------------------------------
+
 static void handle_subscribe(const struct call *call)
 {
     struct subscriptions *subscriptions = &call->server->subscriptions;
@@ -516,6 +579,7 @@ void handle_request(struct server *server, struct connection *connection, uint64
         {"Profiler.timeline", handle_question},
         {"Profiler.now", handle_now},
         {"Profiler.total_on_cpu_ns", handle_question},
+        {"Profiler.compare", handle_compare},
         {"Profiler.subscribe", handle_subscribe},
         {"Profiler.unsubscribe", handle_unsubscribe},
         {"rpc.discover", handle_discover},

@@ -17,10 +17,14 @@
 // A question about what threads wait for *now* comes twice: first this thread picks whom to look
 // at, then the inspector looks (inspector.h), then the answer is made here.
 //
+// A comparison looks at several runs, each with an analysis of its own; when one of them is
+// forgotten, it is refused.
+//
 // A run that leaves the registry is handed to this thread, which is the last to look at it.
 
 #include "base/queue.h"
 #include "base/text.h"
+#include "query/compare_side.h"
 #include "query/interval_search.h"
 #include "rpc/schema.h"
 #include "run/run.h"
@@ -29,6 +33,7 @@
 
 struct server;
 struct kept_view;
+struct comparison;
 
 enum question_kind {
     QUESTION_TOP,
@@ -39,7 +44,8 @@ enum question_kind {
     QUESTION_WAKERS,
     QUESTION_TIMELINE,
     QUESTION_NOW,
-    QUESTION_REPORT, // diagnostics; `prefix` is what the loop thread has to say
+    QUESTION_COMPARE, // about several runs: see struct question_runs
+    QUESTION_REPORT,  // diagnostics; `prefix` is what the loop thread has to say
     QUESTION_SYMBOL,
     QUESTION_FORGET, // no answer: the run is freed
     QUESTION_WAKE,   // no question: those that wait for inlined functions go on
@@ -69,6 +75,15 @@ struct question_looks {
     struct err note;        // why there are less looks than were asked for; "" when there are not
 };
 
+// Of a comparison: the runs of both sides, those of A first. The question's own is the first one.
+struct question_runs {
+    VEC(struct run *) all;
+    size_t n_of[2];
+    enum compare_by by;
+    enum answer_mode mode;
+    double fail_above; // 0.1: 10 %
+};
+
 struct question {
     enum question_kind kind;
     struct run *run;
@@ -76,6 +91,7 @@ struct question {
     struct view view;
     struct question_params params;
     struct question_looks looks;
+    struct question_runs runs;
     char *symbol; // owned
 
     // Who asked: a ticket of a connection, or one of its subscriptions.
@@ -101,6 +117,7 @@ struct question {
     uint64_t waits_until_ns; // no longer than that; 0: has not begun to
     struct kept_view *kept;
     struct interval_search *search; // intervals
+    struct comparison *comparison;
 };
 
 struct question *question_new(enum question_kind kind, struct run *run);
