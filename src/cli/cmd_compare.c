@@ -140,7 +140,7 @@ static void put_headline(struct text *to, const json_t *answer)
         text_add(to, "regression: ");
         put_most(to, answer, "slower");
         if (!result_bool(answer, "fails")) {
-            text_addf(to, "; nothing by more than %g %%", fail_above);
+            text_addf(to, "; not significantly by more than %g %%", fail_above);
         }
     } else if (has_verdict(answer, "improvement")) {
         text_add(to, "improvement: ");
@@ -268,13 +268,13 @@ static void print_comparison(const json_t *answer, bool off_cpu)
     put_side(&text, "A", json_object_get(answer, "a"), off_cpu);
     put_side(&text, "B", json_object_get(answer, "b"), off_cpu);
     put_rows(&text, answer);
-    text_addf(&text,
-              "change: relative to what has not changed, with its 95 %% interval; runs taken "
-              "to vary by %.1f %%%s\n",
-              result_double(answer, "run_variation_pct"),
-              result_bool(answer, "run_variation_estimated")
-                  ? ", as these do"
-                  : " (several runs of each side would show it: stax compare 1,2,3 4,5,6)");
+    text_add(&text, "change: relative to what has not changed, with its 95 % interval; ");
+    if (has(answer, "run_variation_pct")) {
+        text_addf(&text, "these runs vary by %.1f %%\n",
+                  result_double(answer, "run_variation_pct"));
+    } else {
+        text_add(&text, "how much runs vary shows in several: stax compare 1,2,3 4,5,6\n");
+    }
     report_print(&text);
 }
 

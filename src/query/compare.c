@@ -145,7 +145,9 @@ static void choose_tested(struct work *w, const struct compare_cells *cells)
     CLEANUP(freep) uint32_t *tested_of = NEW_ARRAY(uint32_t, w->params->n_keys + 1);
     for (size_t i = 0; i < compare->rows.n && w->tested.n < LIMIT_COMPARE_TESTED; i++) {
         struct compare_row *row = &compare->rows.at[i];
-        if (row->n[0] + row->n[1] >= COMPARE_MIN_UNITS) {
+        if (row->key == w->params->apart) {
+            row->verdict = COMPARE_APART;
+        } else if (row->n[0] + row->n[1] >= COMPARE_MIN_UNITS) {
             row->tested = true;
             vec_push(&w->tested, (struct tested){.row = i});
             tested_of[row->key] = (uint32_t)w->tested.n;
@@ -161,6 +163,9 @@ static void choose_tested(struct work *w, const struct compare_cells *cells)
     for (size_t i = 0; i < cells->at.n; i++) {
         const struct compare_cell *cell = &cells->at.at[i];
         size_t side = side_of_run(w->params, cell->run);
+        if (cell->key == w->params->apart) {
+            continue;
+        }
         part_add(&w->active[side], cell);
         if (tested_of[cell->key] != 0) {
             part_add(&w->tested.at[tested_of[cell->key] - 1].parts[side], cell);
@@ -264,12 +269,23 @@ static double block_variance(const struct work *w, const struct tested *key,
     return squares * COMPARE_BLOCKS / MAX_DF * longer;
 }
 
-static double between_runs(const struct work *w, const struct tested *key, double *df)
+// Of one side's run: what its odds vary by as if it had been that many draws.
+static double assumed_spread(const struct work *w, const struct odds *odds)
+{
+    double whole = odds->key + odds->rest;
+    double few = odds->key_unit / 2; // keeps a key that is not there finite
+    return whole / (w->params->run_draws * (odds->key + few)) +
+           whole / (w->params->run_draws * odds->rest);
+}
+
+static double between_runs(const struct work *w, const struct tested *key,
+                           const struct odds odds[SIDES], double *df)
 {
     const size_t *n_runs = w->params->n_runs;
-    if (w->compare->run_variation_estimated) {
-        *df = MIN(*df, (double)(PRIOR_DF + w->n_runs - SIDES));
+    if (!w->compare->estimated) {
+        return assumed_spread(w, &odds[0]) + assumed_spread(w, &odds[1]);
     }
+    *df = MIN(*df, (double)(PRIOR_DF + w->n_runs - SIDES));
     return key->run_spread * (1 / (double)n_runs[0] + 1 / (double)n_runs[1]);
 }
 
@@ -284,7 +300,7 @@ static struct estimate estimate(const struct work *w, const struct tested *key)
     e.known = true;
     e.change = log_odds(&odds[1]) - log_odds(&odds[0]);
     e.variance = MAX(least, block_variance(w, key, odds, &e.df));
-    e.variance += between_runs(w, key, &e.df);
+    e.variance += between_runs(w, key, odds, &e.df);
     double draws[SIDES] = {odds[0].key / odds[0].key_unit, odds[1].key / odds[1].key_unit};
     double alone = 1 / (draws[0] + 0.5) + 1 / (draws[1] + 0.5);
     double factor = MAX(1.0, e.variance / alone);
@@ -405,29 +421,25 @@ static bool spread_of(const struct work *w, const struct tested *key, struct spr
 // What a few runs say about one key is not much; so it is drawn towards what they say about all.
 static void find_run_spread(struct work *w)
 {
-    double given = w->params->run_variation * w->params->run_variation;
     struct compare *compare = w->compare;
-    compare->run_variation = w->params->run_variation;
-    compare->run_variation_estimated = w->n_runs > SIDES;
+    compare->estimated = w->n_runs > SIDES;
     double sum = 0;
     double weights = 0;
     struct spread spread;
-    for (size_t i = 0; compare->run_variation_estimated && i < w->tested.n; i++) {
+    for (size_t i = 0; compare->estimated && i < w->tested.n; i++) {
         if (spread_of(w, &w->tested.at[i], &spread)) {
             double weight = 1 / (spread.expected * spread.expected);
             sum += weight * spread.found;
             weights += weight;
         }
     }
-    double common = weights > 0 ? MAX(0.0, sum / weights) : given;
-    if (compare->run_variation_estimated) {
-        compare->run_variation = sqrt(common);
-    }
+    double common = weights > 0 ? MAX(0.0, sum / weights) : 0;
+    compare->run_variation = sqrt(common);
     double df = (double)(w->n_runs - SIDES);
-    for (size_t i = 0; i < w->tested.n; i++) {
+    for (size_t i = 0; compare->estimated && i < w->tested.n; i++) {
         struct tested *key = &w->tested.at[i];
-        key->run_spread = compare->run_variation_estimated ? common : given;
-        if (compare->run_variation_estimated && spread_of(w, key, &spread)) {
+        key->run_spread = common;
+        if (spread_of(w, key, &spread)) {
             double drawn = (PRIOR_DF * common + df * spread.found) / (PRIOR_DF + df);
             key->run_spread = MAX(0.0, drawn);
         }
@@ -651,10 +663,9 @@ void compare_fini(struct compare *compare)
 const char *compare_verdict_name(enum compare_verdict verdict)
 {
     static const char *const names[] = {
-        [COMPARE_SLOWER] = "slower",
-        [COMPARE_FASTER] = "faster",
-        [COMPARE_SAME] = "same",
-        [COMPARE_TOO_FEW] = "too_few_samples",
+        [COMPARE_SLOWER] = "slower",      [COMPARE_FASTER] = "faster",
+        [COMPARE_SAME] = "same",          [COMPARE_TOO_FEW] = "too_few_samples",
+        [COMPARE_APART] = "not_compared",
     };
     return names[verdict];
 }

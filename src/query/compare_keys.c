@@ -82,7 +82,7 @@ static uint32_t group_of(struct compare_keys *keys, const struct compare_label *
         }
     }
     struct compare_group group = {
-        .name = text_take(&name), .binary = label->binary, .key = COMPARE_KEY_NONE};
+        .name = text_take(&name), .binary = label->binary, .key = COMPARE_NO_KEY};
     vec_push(&keys->groups, group);
     map_add(&keys->group_by_hash, hash, (uint32_t)keys->groups.n - 1);
     return (uint32_t)keys->groups.n - 1;
@@ -189,14 +189,8 @@ static node_id node_of(const struct compare_source *source, uint32_t place)
 static uint32_t label_of(struct compare_keys *keys, size_t run, uint32_t place)
 {
     const struct compare_source *source = &keys->sources[run];
-    const struct names *names = source->tree->names;
     if (keys->by == COMPARE_BY_THREAD) {
         return label_of_thread(keys, run, place);
-    }
-    if (keys->by == COMPARE_BY_FUNCTION && source->counted->mode == MODE_ON_CPU) {
-        return place == 0 || place > names->of_frame.n
-                   ? label_of_nothing(keys, run)
-                   : label_of_function(keys, run, names_innermost(names, place - 1));
     }
     node_id node = node_of(source, place);
     return node == 0 ? label_of_nothing(keys, run)
@@ -248,7 +242,7 @@ static bool all_have_build(const struct compare_keys *keys, const struct compare
 
 static uint32_t new_key(struct compare_keys *keys, const char *name, const char *binary)
 {
-    struct compare_key key = {.name = name, .binary = binary, .caller = COMPARE_KEY_NONE};
+    struct compare_key key = {.name = name, .binary = binary, .caller = COMPARE_NO_KEY};
     vec_push(&keys->at, key);
     return (uint32_t)keys->at.n - 1;
 }
@@ -286,7 +280,7 @@ static void settle(struct compare_keys *keys)
             label->key = new_key(keys, label->name, label->binary);
             continue;
         }
-        if (group->key == COMPARE_KEY_NONE) {
+        if (group->key == COMPARE_NO_KEY) {
             group->key = new_key(keys, group->name, group->binary);
         }
         label->key = group->key;
@@ -322,11 +316,26 @@ static uint32_t key_of_node(struct compare_keys *keys, size_t run, uint32_t *of_
         node_id node = vec_pop(&path);
         node_id caller = tree->nodes.at[node].caller;
         uint32_t label = label_of_function(keys, run, tree->nodes.at[node].function);
-        uint32_t above = caller == 0 ? COMPARE_KEY_NONE : of_node[caller] - 1;
+        uint32_t above = caller == 0 ? COMPARE_NO_KEY : of_node[caller] - 1;
         of_node[node] = stack_key(keys, above, keys->labels.at[label].key) + 1;
     }
     vec_fini(&path);
     return of_node[leaf] - 1;
+}
+
+static bool in_interrupt(const struct compare_keys *keys, const struct compare_source *source,
+                         stack_id stack)
+{
+    return keys->by != COMPARE_BY_THREAD && source->counted->mode == MODE_ON_CPU &&
+           stack < source->tree->of_stack.n && reasons_in_interrupt(source->reasons, stack);
+}
+
+static uint32_t key_of_interrupts(struct compare_keys *keys)
+{
+    if (keys->interrupts == COMPARE_NO_KEY) {
+        keys->interrupts = new_key(keys, "[interrupts]", "[kernel]");
+    }
+    return keys->interrupts;
 }
 
 static void count_run(struct compare_keys *keys, size_t run, struct compare_cells *ret)
@@ -337,7 +346,9 @@ static void count_run(struct compare_keys *keys, size_t run, struct compare_cell
         const struct compare_place_cell *cell = &source->counted->cells.at[i];
         uint32_t key = keys->labels.at[label_of(keys, run, cell->place)].key;
         node_id node = keys->by == COMPARE_BY_STACK ? node_of(source, cell->place) : 0;
-        if (node != 0) {
+        if (in_interrupt(keys, source, cell->place)) {
+            key = key_of_interrupts(keys);
+        } else if (node != 0) {
             key = key_of_node(keys, run, of_node, node);
         }
         vec_push(&ret->at, (struct compare_cell){.key = key,
@@ -356,6 +367,7 @@ void compare_keys_make(struct compare_keys *ret, const struct compare_source *so
         .by = sources[0].counted->by,
         .sources = sources,
         .n_runs = {n_runs[0], n_runs[1]},
+        .interrupts = COMPARE_NO_KEY,
     };
     for (size_t run = 0; run < n_sources(ret); run++) {
         const struct store *store = store_of(ret, run);

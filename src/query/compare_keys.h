@@ -21,6 +21,9 @@
 // A stack is a path of such functions. An inlined function is the same as one that is not: builds
 // differ in that.
 //
+// Samples in interrupts stand apart, as one key: that time is the machine's, and depends on what
+// else runs there.
+//
 // Belongs to the query thread. Names are borrowed, and valid until the names of a run are
 // refreshed.
 
@@ -33,12 +36,10 @@ struct compare_source {
     struct reasons *reasons;
 };
 
-enum { COMPARE_KEY_NONE = UINT32_MAX };
-
 struct compare_key {
     const char *name;
     const char *binary; // "" of threads
-    uint32_t caller;    // of a stack: the key of the callers; COMPARE_KEY_NONE: none
+    uint32_t caller;    // of a stack: the key of the callers; COMPARE_NO_KEY: none
 };
 
 struct compare_label {
@@ -72,6 +73,7 @@ struct compare_keys {
     struct map label_by_hash;
     struct map group_by_hash;
     struct map stack_by_edge; // (callers' key, function's key) -> key
+    uint32_t interrupts;      // key; COMPARE_NO_KEY: there are none
 };
 
 // From the sources of both sides, A's first, to the counts of a comparison.

@@ -13,6 +13,8 @@ void compare_side_init(struct compare_side *side, const struct store *store, enu
 
 void compare_side_fini(struct compare_side *side)
 {
+    vec_fini(&side->place_of);
+    map_fini(&side->by_end);
     vec_fini(&side->cells);
     map_fini(&side->by_place);
 }
@@ -40,21 +42,48 @@ static void add(struct compare_side *side, uint32_t place, uint64_t block,
 
 // ---- Samples -----------------------------------------------------------------------------------
 
-static uint32_t place_of(const struct compare_side *side, thread_id thread, stack_id stack)
+static bool is_kernel(const struct store *store, frame_id frame)
 {
-    switch (side->by) {
-    case COMPARE_BY_THREAD:
+    image_id image = stacks_get_frame(&store->stacks, frame)->image;
+    enum image_row_kind kind = store_image(store, image)->kind;
+    return kind == IMAGE_ROW_KERNEL || kind == IMAGE_ROW_NAMED;
+}
+
+static uint64_t hash_of_end(const struct store *store, stack_id stack)
+{
+    const struct stack_row *row = stacks_get(&store->stacks, stack);
+    uint64_t hash = row->frame;
+    while (row->caller != STACK_ROOT && is_kernel(store, row->frame)) {
+        row = stacks_get(&store->stacks, row->caller);
+        hash = is_kernel(store, row->frame) ? hash_pair(hash, row->frame) : hash;
+    }
+    return hash;
+}
+
+// The first stack that was met with such an end.
+static stack_id place_of_stack(struct compare_side *side, stack_id stack)
+{
+    vec_grow_zeroed(&side->place_of, (size_t)stack + 1);
+    if (side->place_of.at[stack] == 0) {
+        uint64_t hash = hash_of_end(side->store, stack);
+        stack_id first = map_find(&side->by_end, hash);
+        if (first == MAP_NONE) {
+            first = stack;
+            map_set(&side->by_end, hash, stack);
+        }
+        side->place_of.at[stack] = first + 1;
+    }
+    return side->place_of.at[stack] - 1;
+}
+
+static uint32_t place_of(struct compare_side *side, thread_id thread, stack_id stack)
+{
+    if (side->by == COMPARE_BY_THREAD) {
         return thread;
-    case COMPARE_BY_STACK:
-        return stack;
-    case COMPARE_BY_FUNCTION:
-        break;
     }
-    // Where a thread waits is told by more than the innermost frame.
-    if (side->mode == MODE_OFF_CPU) {
-        return stack;
-    }
-    return stack == STACK_ROOT ? 0 : stacks_get(&side->store->stacks, stack)->frame + 1;
+    // Where a thread waits is told by more than how its stack ends.
+    bool whole = side->by == COMPARE_BY_STACK || side->mode == MODE_OFF_CPU;
+    return whole || stack == STACK_ROOT ? stack : place_of_stack(side, stack);
 }
 
 static void count_samples(struct compare_side *side, uint64_t end)

@@ -2,8 +2,12 @@
 
 // What a comparison counts of one run: samples, or nanoseconds of waiting, by place and block.
 //
-//     samples    blocks of as many rows each            place: the innermost frame, or
-//     intervals  blocks of as much time each, clipped     stack, or thread
+//     samples    blocks of as many rows each              place: a stack, or a thread
+//     intervals  blocks of as much time each, clipped
+//
+// By function, stacks that end in the same frame are one place, called by the first of them; except
+// in the kernel, where it matters what it was entered for: there they end in the same kernel
+// frames.
 //
 // Addresses only: names may come later (query/compare_keys.h). The rows to look at are those that
 // were there at the start; waits that are not over by then do not count.
@@ -20,7 +24,7 @@ enum compare_by {
 };
 
 struct compare_place_cell {
-    uint32_t place; // see above: frame_id plus one (0: no frame), stack_id or thread_id
+    uint32_t place; // stack_id or thread_id
     uint32_t block;
     uint64_t n;
     double value;
@@ -35,6 +39,8 @@ struct compare_side {
     uint64_t cursor;
     uint64_t start_ns; // of the window that blocks divide, and its end
     uint64_t end_ns;
+    VEC(stack_id) place_of; // by stack_id, plus one; 0: not looked up
+    struct map by_end;      // hash of what stacks end in -> the first such stack
     struct map by_place;
     VEC(struct compare_place_cell) cells;
     bool full; // there were more of them than LIMIT_COMPARE_CELLS

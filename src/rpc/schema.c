@@ -1016,7 +1016,8 @@ static const struct rpc_type now = {"Now", "The waits that are not over yet.",
 static const char *const compare_bys[] = {"function", "stack", "thread", NULL};
 static const char *const compare_outcomes[] = {"regression", "improvement", "no_significant_change",
                                                "too_few_samples", NULL};
-static const char *const compare_verdicts[] = {"slower", "faster", "same", "too_few_samples", NULL};
+static const char *const compare_verdicts[] = {"slower",          "faster",       "same",
+                                               "too_few_samples", "not_compared", NULL};
 static const char *const compare_presences[] = {"both", "new", "gone", NULL};
 
 FIELDS(compare_params_fields) = {
@@ -1079,7 +1080,8 @@ FIELDS(compare_row_fields) = {
         "verdict", RPC_STRING,
         "\"slower\" and \"faster\": significantly, relative to what has not changed. \"same\": no "
         "such change was found, and one of fail_above_pct (10 % without it) would have been. "
-        "\"too_few_samples\": neither can be told.",
+        "\"too_few_samples\": neither can be told. \"not_compared\": time in interrupts, which the "
+        "machine took and not the program.",
         .values = compare_verdicts),
     FIELD("presence", RPC_STRING,
           "Whether there are samples of it on both sides, or only in B or "
@@ -1121,11 +1123,11 @@ FIELDS(comparison_fields) = {
     MAYBE("min_detectable_pct", RPC_NUMBER,
           "A change of this size would be found, with a probability of 90 %, in what makes up half "
           "of the base. Absent when there is none."),
-    FIELD("run_variation_pct", RPC_NUMBER,
-          "By how much runs of one program are taken to differ beyond their samples: the standard "
-          "deviation."),
-    FLAG("run_variation_estimated",
-         "It comes from these runs. With one run on each side it is an assumption."),
+    MAYBE(
+        "run_variation_pct", RPC_NUMBER,
+        "By how much these runs differ within a side beyond their samples: the standard deviation "
+        "that all rows have in common. Absent with one run on each side, which cannot show it: "
+        "then a run counts as at most 100,000 independent samples."),
     OBJECT("a", compare_side, "The base."),
     OBJECT("b", compare_side, "What is compared with it."),
     COUNT("n_tested", "Rows that had enough samples to be tested."),

@@ -101,7 +101,7 @@ static void put_amount(const struct putting *p, const char *key, const struct co
 static void put_stack_names(const struct putting *p, uint32_t leaf)
 {
     VEC(const char *) names = {0};
-    for (uint32_t key = leaf; key != COMPARE_KEY_NONE; key = p->keys.at.at[key].caller) {
+    for (uint32_t key = leaf; key != COMPARE_NO_KEY; key = p->keys.at.at[key].caller) {
         vec_push(&names, p->keys.at.at[key].name);
     }
     json_key(p->j, "stack");
@@ -158,8 +158,9 @@ static void put_comparison(struct putting *p)
     json_string_field(j, "mode", runs->mode == MODE_ON_CPU ? "on_cpu" : "off_cpu");
     put_percent(j, "fail_above_pct", runs->fail_above);
     put_percent(j, "min_detectable_pct", compare->min_detectable);
-    put_percent(j, "run_variation_pct", compare->run_variation);
-    json_bool_field(j, "run_variation_estimated", compare->run_variation_estimated);
+    if (compare->estimated) {
+        put_percent(j, "run_variation_pct", compare->run_variation);
+    }
     put_side(p, "a", 0);
     put_side(p, "b", 1);
     json_u64_field(j, "n_tested", compare->n_tested);
@@ -193,7 +194,8 @@ void answer_compare(struct text *to, struct analysis *const *analyses,
     struct compare_params params = {
         .n_keys = p.keys.at.n,
         .n_runs = {runs->n_of[0], runs->n_of[1]},
-        .run_variation = COMPARE_RUN_VARIATION,
+        .run_draws = COMPARE_RUN_DRAWS,
+        .apart = p.keys.interrupts,
         .fail_above = runs->fail_above,
     };
     compare_make(&p.compare, &params, &cells);
