@@ -70,7 +70,7 @@ enum {
     LIMIT_COMPARE_RUNS = 64,       // on each side of a comparison
     LIMIT_COMPARE_ENTRIES = 10000, // that a comparison is answered with
     LIMIT_COMPARE_TESTED = 4096,   // functions, stacks or threads that are tested: the heaviest
-    LIMIT_COMPARE_CELLS = 1 << 25, // counts by run, block and stack of one comparison
+    LIMIT_COMPARE_CELLS = 1 << 22, // places of one run of a comparison, times blocks
     LIMIT_EXCLUDED_SYMBOLS = 64,
     LIMIT_LABEL_BYTES = 4096,
     LIMIT_EXPORTS = 2, // that are worked on at the same time: others wait

@@ -55,7 +55,8 @@ struct cmd {
     const void *defaults; // of its struct
     size_t options_bytes;
     bool takes_command;  // operands are allowed, but only behind `--`
-    const char *operand; // how help calls the one operand that it needs; NULL: none
+    const char *operand; // how help calls the operand that it needs; NULL: none
+    int n_operands;      // how many of them; 0: one
 
     // Prints what there is to print; the exit status of the program.
     int (*run)(const void *options, const struct operands *operands);

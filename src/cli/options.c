@@ -216,11 +216,13 @@ int options_parse(const struct cmd *cmd, int argc, char **argv, void *options,
 {
     struct scan scan = {cmd, argc, argv, 0, options, reterr};
     *ret_operands = (struct operands){0};
+    int wanted = cmd->operand == NULL ? 0 : MAX(cmd->n_operands, 1);
     for (; scan.at < argc; scan.at++) {
         const char *argument = argv[scan.at];
         bool is_operand = argument[0] != '-' || argument[1] == 0;
-        if (is_operand && cmd->operand != NULL && ret_operands->n == 0) {
-            *ret_operands = (struct operands){argv + scan.at, 1, false};
+        if (is_operand && ret_operands->n < wanted) {
+            ret_operands->at = argv;
+            argv[ret_operands->n++] = argv[scan.at]; // what stood there has been read
             continue;
         }
         if (cmd->takes_command && strcmp(argument, "--") == 0) {
@@ -234,7 +236,7 @@ int options_parse(const struct cmd *cmd, int argc, char **argv, void *options,
             return r;
         }
     }
-    if (cmd->operand != NULL && ret_operands->n == 0) {
+    if (ret_operands->n < wanted) {
         return err_set(reterr, EINVAL, "stax %s needs a %s; see: stax %s --help", cmd->name,
                        cmd->operand, cmd->name);
     }

@@ -8,22 +8,17 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 bool session_open(struct client *client)
 {
     struct err err = {0};
-    int r = client_connect(client, &err);
-    if (r == CLIENT_OK) {
-        return true;
-    }
-    if (r == CLIENT_E_UNREACHABLE) {
-        log_error("stax-server unreachable at %s: %s; start it with: stax-server &",
-                  text_get(&client->path), err.text);
-    } else {
+    if (session_connect(client, false, &err) < 0) {
         log_error("%s", err.text);
+        return false;
     }
-    return false;
+    return true;
 }
 
 // ---- Which run ---------------------------------------------------------------------------------
@@ -43,52 +38,83 @@ char *session_absolute_path(const char *path)
     return text_take(&whole);
 }
 
-static bool is_number(const char *text)
+bool session_is_run_number(const char *text)
 {
     return text[0] != 0 && strspn(text, "0123456789") == strlen(text);
 }
 
+static int open_file(struct client *client, const char *name, int64_t *ret_run, struct err *reterr)
+{
+    char path[PATH_MAX];
+    struct rpc_error error = {0};
+    json_t *opened = NULL;
+    if (realpath(name, path) == NULL) {
+        return err_set(reterr, errno,
+                       "cannot open %s: %s; a run is named by its number (stax list) or its file",
+                       name, strerror(errno));
+    }
+    json_t *params = json_pack("{s:s s:b}", "path", path, "select", 0);
+    if (params == NULL) {
+        return err_set(reterr, EINVAL, "%s: the name is not valid UTF-8; choose another one", name);
+    }
+    client->timeout_ms = -1; // a large file takes its time
+    int r = client_call(client, "RunControl.open_saved", params, &opened, &error);
+    json_decref(params);
+    *ret_run = (int64_t)result_u64(opened, "id");
+    json_decref(opened);
+    return r == CLIENT_OK ? 0 : err_set(reterr, EINVAL, "%s", error.text.text);
+}
+
+int session_run_argument(struct client *client, const char *text, int64_t *ret_run,
+                         struct err *reterr)
+{
+    if (!session_is_run_number(text)) {
+        return open_file(client, text, ret_run, reterr);
+    }
+    *ret_run = strlen(text) <= 10 ? strtoll(text, NULL, 10) : 0;
+    if (*ret_run < 1 || *ret_run > INT32_MAX) {
+        return err_set(reterr, EINVAL, "no run %.60s; list them with: stax list", text);
+    }
+    return 0;
+}
+
 bool session_choose_run(struct client *client, struct run_choice *run)
 {
-    if (run->text == NULL) {
-        return true;
+    struct err err = {0};
+    int r = run->text == NULL ? 0 : session_run_argument(client, run->text, &run->id, &err);
+    if (r < 0) {
+        log_error("%s", err.text);
     }
-    if (is_number(run->text)) {
-        run->id = strlen(run->text) <= 10 ? strtoll(run->text, NULL, 10) : 0;
-        if (run->id < 1 || run->id > INT32_MAX) {
-            log_error("there is no run %.60s; stax list shows them", run->text);
-        }
-        return run->id >= 1 && run->id <= INT32_MAX;
+    return r == 0;
+}
+
+static int say_unreachable(const struct client *client, int r, struct err *reterr)
+{
+    if (r == CLIENT_E_UNREACHABLE) {
+        struct err why = *reterr;
+        return err_set(reterr, ECONNREFUSED,
+                       "stax-server unreachable at %s: %s; start it with: stax-server &",
+                       text_get(&client->path), why.text);
     }
-    char resolved[PATH_MAX];
-    if (realpath(run->text, resolved) == NULL) {
-        log_error("cannot open %s: %s; a run is named by its number (stax list) or its file",
-                  run->text, strerror(errno));
-        return false;
+    return r;
+}
+
+int session_connect(struct client *client, bool has_file, struct err *reterr)
+{
+    int r = client_connect(client, reterr);
+    if (r == CLIENT_E_UNREACHABLE && has_file) {
+        struct private_server server; // leaves by itself when this command has ended
+        return private_server_start(&server, &client, 1, "", reterr);
     }
-    json_t *params = json_pack("{s:s s:b}", "path", resolved, "select", 0);
-    if (params == NULL) {
-        session_print_not_text(run->text);
-        return false;
-    }
-    json_t *opened = session_call(client, "RunControl.open_saved", params);
-    run->id = (int64_t)result_u64(opened, "id");
-    json_decref(opened);
-    return run->id > 0;
+    return say_unreachable(client, r, reterr);
 }
 
 bool session_open_run(struct client *client, struct run_choice *run)
 {
     struct err err = {0};
-    bool is_file = run->text != NULL && !is_number(run->text);
-    if (is_file && client_connect(client, &err) == CLIENT_E_UNREACHABLE) {
-        // It leaves by itself when this command has ended.
-        struct private_server server;
-        if (private_server_start(&server, &client, 1, "", &err) < 0) {
-            log_error("%s", err.text);
-            return false;
-        }
-    } else if (client->fd < 0 && !session_open(client)) {
+    bool has_file = run->text != NULL && !session_is_run_number(run->text);
+    if (session_connect(client, has_file, &err) < 0) {
+        log_error("%s", err.text);
         return false;
     }
     return session_choose_run(client, run);

@@ -24,6 +24,14 @@ bool session_open_run(struct client *client, struct run_choice *run);
 // The same on a connection that there is. For a second run.
 bool session_choose_run(struct client *client, struct run_choice *run);
 
+// For a command that says by itself what is wrong: whether a text is a run's number, and not a
+// path; a connection, where no server runs and `has_file` to one of our own; and the id of the run
+// that a text means. 0, or a negative errno with a line for the user.
+bool session_is_run_number(const char *text);
+int session_connect(struct client *client, bool has_file, struct err *reterr);
+int session_run_argument(struct client *client, const char *text, int64_t *ret_run,
+                         struct err *reterr);
+
 // The absolute form of a path that need not exist, for the server; the caller frees it. NULL: an
 // error was printed.
 char *session_absolute_path(const char *path);

@@ -145,7 +145,9 @@ static void choose_tested(struct work *w, const struct compare_cells *cells)
     CLEANUP(freep) uint32_t *tested_of = NEW_ARRAY(uint32_t, w->params->n_keys + 1);
     for (size_t i = 0; i < compare->rows.n && w->tested.n < LIMIT_COMPARE_TESTED; i++) {
         struct compare_row *row = &compare->rows.at[i];
-        if (row->n[0] + row->n[1] >= COMPARE_MIN_UNITS) {
+        if (row->key == w->params->apart) {
+            row->verdict = COMPARE_APART;
+        } else if (row->n[0] + row->n[1] >= COMPARE_MIN_UNITS) {
             row->tested = true;
             vec_push(&w->tested, (struct tested){.row = i});
             tested_of[row->key] = (uint32_t)w->tested.n;
@@ -161,6 +163,9 @@ static void choose_tested(struct work *w, const struct compare_cells *cells)
     for (size_t i = 0; i < cells->at.n; i++) {
         const struct compare_cell *cell = &cells->at.at[i];
         size_t side = side_of_run(w->params, cell->run);
+        if (cell->key == w->params->apart) {
+            continue;
+        }
         part_add(&w->active[side], cell);
         if (tested_of[cell->key] != 0) {
             part_add(&w->tested.at[tested_of[cell->key] - 1].parts[side], cell);
@@ -253,22 +258,34 @@ static double block_variance(const struct work *w, const struct tested *key,
         squares += pulls[i] * pulls[i];
         neighbours += i > 0 ? pulls[i] * pulls[i - 1] : 0;
     }
-    // The estimate is too low by about one part in as many as there are blocks.
-    double correlation = squares > 0 ? neighbours / squares + 1.0 / COMPARE_BLOCKS : 0;
+    // The estimate is too low by about (1 + 4 r) / n (Kendall 1954).
+    double correlation = squares > 0 ? neighbours / squares : 0;
+    correlation += (1 + 4 * correlation) / COMPARE_BLOCKS;
     correlation = MAX(0.0, MIN(correlation, max_correlation));
     double longer = (1 + correlation) / (1 - correlation);
     // The correlation is an estimate, too: the larger it is, the less is known of the variance.
-    double df = MAX_DF * (1 - correlation * correlation) / (1 + 4 * correlation);
+    double df = MAX_DF * (1 - correlation * correlation) / (1 + 8 * correlation);
     *ret_df = MAX((double)MIN_DF, floor(df));
     return squares * COMPARE_BLOCKS / MAX_DF * longer;
 }
 
-static double between_runs(const struct work *w, const struct tested *key, double *df)
+// Of one side's run: what its odds vary by as if it had been that many draws.
+static double assumed_spread(const struct work *w, const struct odds *odds)
+{
+    double whole = odds->key + odds->rest;
+    double few = odds->key_unit / 2; // keeps a key that is not there finite
+    return whole / (w->params->run_draws * (odds->key + few)) +
+           whole / (w->params->run_draws * odds->rest);
+}
+
+static double between_runs(const struct work *w, const struct tested *key,
+                           const struct odds odds[SIDES], double *df)
 {
     const size_t *n_runs = w->params->n_runs;
-    if (w->compare->run_variation_estimated) {
-        *df = MIN(*df, (double)(PRIOR_DF + w->n_runs - SIDES));
+    if (!w->compare->estimated) {
+        return assumed_spread(w, &odds[0]) + assumed_spread(w, &odds[1]);
     }
+    *df = MIN(*df, (double)(PRIOR_DF + w->n_runs - SIDES));
     return key->run_spread * (1 / (double)n_runs[0] + 1 / (double)n_runs[1]);
 }
 
@@ -283,7 +300,7 @@ static struct estimate estimate(const struct work *w, const struct tested *key)
     e.known = true;
     e.change = log_odds(&odds[1]) - log_odds(&odds[0]);
     e.variance = MAX(least, block_variance(w, key, odds, &e.df));
-    e.variance += between_runs(w, key, &e.df);
+    e.variance += between_runs(w, key, odds, &e.df);
     double draws[SIDES] = {odds[0].key / odds[0].key_unit, odds[1].key / odds[1].key_unit};
     double alone = 1 / (draws[0] + 0.5) + 1 / (draws[1] + 0.5);
     double factor = MAX(1.0, e.variance / alone);
@@ -305,7 +322,7 @@ static double exact_p(const struct estimate *e)
     double x = e->exposure / (1 + e->exposure);
     double at_least = b > 0 ? student_beta(x, b, a + 1) : 1;
     double at_most = a > 0 ? 1 - student_beta(x, b + 1, a) : 1;
-    return MIN(1.0, 2 * MIN(at_least, at_most));
+    return student_from_normal(MIN(1.0, 2 * MIN(at_least, at_most)), e->df);
 }
 
 static double p_of(const struct estimate *e)
@@ -357,7 +374,7 @@ static struct range range_of(struct work *w, const struct estimate *e, enum leve
     }
     double a = e->counts[0];
     double b = e->counts[1];
-    double tail = tail_of(w, level);
+    double tail = student_to_normal(2 * tail_of(w, level), e->df) / 2;
     double base = log(e->exposure);
     return (struct range){
         b > 0 ? log_of_odds(student_beta_quantile(tail, b, a + 1)) - base : -INFINITY,
@@ -404,29 +421,25 @@ static bool spread_of(const struct work *w, const struct tested *key, struct spr
 // What a few runs say about one key is not much; so it is drawn towards what they say about all.
 static void find_run_spread(struct work *w)
 {
-    double given = w->params->run_variation * w->params->run_variation;
     struct compare *compare = w->compare;
-    compare->run_variation = w->params->run_variation;
-    compare->run_variation_estimated = w->n_runs > SIDES;
+    compare->estimated = w->n_runs > SIDES;
     double sum = 0;
     double weights = 0;
     struct spread spread;
-    for (size_t i = 0; compare->run_variation_estimated && i < w->tested.n; i++) {
+    for (size_t i = 0; compare->estimated && i < w->tested.n; i++) {
         if (spread_of(w, &w->tested.at[i], &spread)) {
             double weight = 1 / (spread.expected * spread.expected);
             sum += weight * spread.found;
             weights += weight;
         }
     }
-    double common = weights > 0 ? MAX(0.0, sum / weights) : given;
-    if (compare->run_variation_estimated) {
-        compare->run_variation = sqrt(common);
-    }
+    double common = weights > 0 ? MAX(0.0, sum / weights) : 0;
+    compare->run_variation = sqrt(common);
     double df = (double)(w->n_runs - SIDES);
-    for (size_t i = 0; i < w->tested.n; i++) {
+    for (size_t i = 0; compare->estimated && i < w->tested.n; i++) {
         struct tested *key = &w->tested.at[i];
-        key->run_spread = compare->run_variation_estimated ? common : given;
-        if (compare->run_variation_estimated && spread_of(w, key, &spread)) {
+        key->run_spread = common;
+        if (spread_of(w, key, &spread)) {
             double drawn = (PRIOR_DF * common + df * spread.found) / (PRIOR_DF + df);
             key->run_spread = MAX(0.0, drawn);
         }
@@ -566,7 +579,8 @@ static void tell_row(struct work *w, struct tested *key)
     }
     if (key->state == CHANGED) {
         row->verdict = row->change > 0 ? COMPARE_SLOWER : COMPARE_FASTER;
-        row->fails = certain.low > log1p(w->params->fail_above);
+        double limit = w->params->fail_above;
+        row->fails = row->verdict == COMPARE_SLOWER && (limit <= 0 || certain.low > log1p(limit));
         w->compare->fails = w->compare->fails || row->fails;
     } else {
         row->verdict = row->min_detectable <= telling(w->params) ? COMPARE_SAME : COMPARE_TOO_FEW;
@@ -649,10 +663,9 @@ void compare_fini(struct compare *compare)
 const char *compare_verdict_name(enum compare_verdict verdict)
 {
     static const char *const names[] = {
-        [COMPARE_SLOWER] = "slower",
-        [COMPARE_FASTER] = "faster",
-        [COMPARE_SAME] = "same",
-        [COMPARE_TOO_FEW] = "too_few_samples",
+        [COMPARE_SLOWER] = "slower",      [COMPARE_FASTER] = "faster",
+        [COMPARE_SAME] = "same",          [COMPARE_TOO_FEW] = "too_few_samples",
+        [COMPARE_APART] = "not_compared",
     };
     return names[verdict];
 }

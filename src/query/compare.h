@@ -19,7 +19,8 @@
 //   (phases that both have fall out), and the scatter of these differences, corrected for what
 //   neighbours have in common, is the variance; never less than that of independent draws.
 // - Two runs of one program differ by more than their samples: addresses, caches, neighbours. One
-//   run on each side cannot show it: then RUN_VARIATION is added. With several runs it is estimated
+//   run on each side cannot show it: then a run counts as if it had been at most COMPARE_RUN_DRAWS
+//   independent draws, however many samples it has. With several runs on a side it is estimated
 //   from them.
 // - Tested are the keys with enough samples. Most significant first, each one that is found to have
 //   changed leaves the reference, and the next ones are tested without it (Holm's thresholds): else
@@ -38,13 +39,14 @@
 enum {
     COMPARE_BLOCKS = 64,
     COMPARE_MIN_UNITS = 20, // samples or waits, of both sides together, to be tested
+    COMPARE_RUN_DRAWS = 100000,
+    COMPARE_NO_KEY = UINT32_MAX,
 };
 
-#define COMPARE_ALPHA         0.05  // of a whole comparison
-#define COMPARE_CONFIDENCE    0.95  // of each interval
-#define COMPARE_POWER         0.9   // of min_detectable
-#define COMPARE_TELLING       0.1   // a change of this size should not go unseen: else TOO_FEW
-#define COMPARE_RUN_VARIATION 0.005 // standard deviation of the log odds from run to run
+#define COMPARE_ALPHA      0.05 // of a whole comparison
+#define COMPARE_CONFIDENCE 0.95 // of each interval
+#define COMPARE_POWER      0.9  // of min_detectable
+#define COMPARE_TELLING    0.1  // a change of this size should not go unseen: else TOO_FEW
 
 // What one run has of a key in one of its blocks.
 struct compare_cell {
@@ -62,9 +64,10 @@ struct compare_cells {
 
 struct compare_params {
     size_t n_keys;
-    size_t n_runs[2];     // of the base A, whose runs come first, and of B
-    double run_variation; // COMPARE_RUN_VARIATION; of one run on each side
-    double fail_above;    // 0.1: a key that is at most 10 % slower is no failure
+    size_t n_runs[2];  // of the base A, whose runs come first, and of B
+    double run_draws;  // COMPARE_RUN_DRAWS; of one run on each side. INFINITY: runs do not differ
+    uint32_t apart;    // a key that is shown but not compared, nor compared with; or NO_KEY
+    double fail_above; // 0.1: a key that is at most 10 % slower is no failure
 };
 
 enum compare_verdict {
@@ -72,6 +75,7 @@ enum compare_verdict {
     COMPARE_FASTER,
     COMPARE_SAME,
     COMPARE_TOO_FEW,
+    COMPARE_APART, // not compared
 };
 
 // Changes are ratios less one: 0.05 is 5 % more.
@@ -104,8 +108,8 @@ struct compare {
     uint64_t n[2];
     double value[2];
     size_t n_tested;
-    double run_variation; // that was added; with several runs on a side: estimated from them
-    bool run_variation_estimated;
+    bool estimated;        // how runs differ comes from these runs
+    double run_variation;  // then: the standard deviation of what all keys have in common of it
     double min_detectable; // half of the base is in keys of which a change of this size would be
                            // found; INFINITY: less than half of it is
     VEC(struct compare_row) rows; // changed ones first, by how much they moved; then by share

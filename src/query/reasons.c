@@ -379,6 +379,17 @@ bool reasons_is_interrupt(struct reasons *reasons, stack_id stack)
     return find_interrupt(reasons, stack, &entry);
 }
 
+bool reasons_in_interrupt(struct reasons *reasons, stack_id stack)
+{
+    notice_names(reasons);
+    struct step step;
+    bool more = step_at(reasons, stack, &step);
+    while (more && step.function->is_kernel && step.role != ROLE_INTERRUPT) {
+        more = step_out(reasons, &step);
+    }
+    return more && step.function->is_kernel;
+}
+
 // How well a function names a waker; the innermost of the best ones does.
 static int rank_of_waker(const struct step *step)
 {

@@ -54,6 +54,10 @@ stack_id reasons_waiting_stack(struct reasons *reasons, stack_id stack);
 // Whether a waker with this stack was an interrupt that came while a thread ran.
 bool reasons_is_interrupt(struct reasons *reasons, stack_id stack);
 
+// Whether a sample with this stack was taken in an interrupt, or on the way out of one: time that
+// the machine took, and not the program.
+bool reasons_in_interrupt(struct reasons *reasons, stack_id stack);
+
 // The innermost function that people would name as the waker: of the program itself if there is
 // one, else of another user binary, else of the kernel. NULL for the empty stack.
 const struct function *reasons_waker_function(struct reasons *reasons, stack_id stack);

@@ -92,3 +92,33 @@ double student_quantile(double p, double df)
     }
     return (low + high) / 2;
 }
+
+static double normal_two_sided(double z)
+{
+    return erfc(z / sqrt(2));
+}
+
+static double normal_quantile(double p)
+{
+    double low = 0;
+    double high = 40; // beyond, the probability is no number any more
+    for (int i = 0; i < 100; i++) {
+        double middle = (low + high) / 2;
+        if (normal_two_sided(middle) > p) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+double student_from_normal(double p, double df)
+{
+    return p >= 1 ? 1 : student_two_sided(normal_quantile(p), df);
+}
+
+double student_to_normal(double p, double df)
+{
+    return p >= 1 ? 1 : normal_two_sided(student_quantile(p / 2, df));
+}

@@ -19,3 +19,8 @@ double student_two_sided(double t, double df);
 
 // The t that T exceeds with probability `p`, 0 < p < 0.5.
 double student_quantile(double p, double df);
+
+// With these few degrees of freedom, the probability of what a normal variable does with
+// probability `p` (both sides): the same distance from zero, fatter tails. And back.
+double student_from_normal(double p, double df);
+double student_to_normal(double p, double df);

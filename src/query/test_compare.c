@@ -22,6 +22,7 @@ struct program {
     size_t n_keys;
     double cost[MAX_KEYS]; // of each key, relative to the others
     double run_sd;         // how much the logs of the costs differ from run to run
+    double run_draws;      // or: as if a run had been as many draws
     double burst;          // mean samples of a stay in one of two moods; 0: none
     double mood;           // how much more the even keys cost in the second mood
     bool stages;           // the first half of the run has even keys only, the second odd ones
@@ -73,8 +74,16 @@ static void add_run(struct compare_cells *cells, const struct program *program, 
                     size_t n_samples)
 {
     double cost[MAX_KEYS];
+    double whole = 0;
     for (size_t key = 0; key < program->n_keys; key++) {
-        cost[key] = program->cost[key] * exp(program->run_sd * random_normal());
+        whole += program->cost[key];
+    }
+    for (size_t key = 0; key < program->n_keys; key++) {
+        double sd = program->run_sd;
+        if (program->run_draws > 0) {
+            sd = sqrt(whole / (program->run_draws * program->cost[key]));
+        }
+        cost[key] = program->cost[key] * exp(sd * random_normal());
     }
     double cumulated[2][2][MAX_KEYS];
     for (int mood = 0; mood < 2; mood++) {
@@ -119,7 +128,7 @@ struct pair {
     struct program program[2];
     size_t n_samples[2];
     size_t n_runs[2];
-    double run_variation;
+    double run_draws; // 0: runs do not differ
     double fail_above;
 };
 
@@ -135,7 +144,8 @@ static void compare_pair(const struct pair *pair, struct compare *ret)
     struct compare_params params = {
         .n_keys = MAX_KEYS,
         .n_runs = {pair->n_runs[A], pair->n_runs[B]},
-        .run_variation = pair->run_variation,
+        .run_draws = pair->run_draws > 0 ? pair->run_draws : (double)INFINITY,
+        .apart = COMPARE_NO_KEY,
         .fail_above = pair->fail_above,
     };
     compare_make(ret, &params, &cells);
@@ -224,10 +234,11 @@ static void test_null_of_runs_that_differ(void **state)
 {
     (void)state;
     struct program program = long_tail(30);
-    program.run_sd = COMPARE_RUN_VARIATION;
+    program.run_draws = 10000;
     struct pair pair = null_pair(program, 20000, 1);
-    pair.run_variation = COMPARE_RUN_VARIATION;
+    pair.run_draws = program.run_draws;
     check_null("as much as is assumed", &pair, 400);
+    program.run_draws = 0;
     program.run_sd = 0.1;
     pair = null_pair(program, 5000, 4);
     check_null("0.1, four runs each", &pair, 400);
@@ -370,7 +381,8 @@ static void test_nothing_at_all(void **state)
 {
     (void)state;
     struct compare_cells cells = {0};
-    struct compare_params params = {.n_keys = 0, .n_runs = {1, 1}};
+    struct compare_params params = {
+        .n_keys = 0, .n_runs = {1, 1}, .run_draws = INFINITY, .apart = COMPARE_NO_KEY};
     struct compare compare;
     compare_make(&compare, &params, &cells);
     assert_int_equal(compare.outcome, COMPARE_UNTOLD);
@@ -382,6 +394,35 @@ static void test_nothing_at_all(void **state)
     compare_make(&compare, &params, &cells);
     assert_int_equal(compare.outcome, COMPARE_UNTOLD);
     assert_true(isinf(compare.rows.at[0].min_detectable));
+    compare_fini(&compare);
+    vec_fini(&cells.at);
+}
+
+// What stands apart is shown, and that it is a hundred times as much changes nothing else.
+static void test_apart(void **state)
+{
+    (void)state;
+    struct compare_cells cells = {0};
+    for (uint32_t i = 0; i < 2 * COMPARE_BLOCKS; i++) {
+        for (uint32_t key = 0; key < 3; key++) {
+            uint32_t run = i / COMPARE_BLOCKS;
+            uint64_t n = key == 2 ? 1 + 99 * run : 1000;
+            vec_push(&cells.at, (struct compare_cell){.key = key,
+                                                      .run = run,
+                                                      .block = i % COMPARE_BLOCKS,
+                                                      .n = n,
+                                                      .value = (double)n,
+                                                      .squares = (double)n});
+        }
+    }
+    struct compare_params params = {
+        .n_keys = 3, .n_runs = {1, 1}, .run_draws = INFINITY, .apart = 2};
+    struct compare compare;
+    compare_make(&compare, &params, &cells);
+    assert_int_equal(compare.outcome, COMPARE_NO_CHANGE);
+    assert_int_equal(compare.n_tested, 2);
+    assert_int_equal(row_of(&compare, 2)->verdict, COMPARE_APART);
+    assert_int_equal(row_of(&compare, 2)->n[B], 100 * COMPARE_BLOCKS);
     compare_fini(&compare);
     vec_fini(&cells.at);
 }
@@ -405,7 +446,8 @@ static void test_heavy_tails_are_not_told(void **state)
         vec_push(&cells.at, rare);
         vec_push(&cells.at, often);
     }
-    struct compare_params params = {.n_keys = 2, .n_runs = {1, 1}};
+    struct compare_params params = {
+        .n_keys = 2, .n_runs = {1, 1}, .run_draws = INFINITY, .apart = COMPARE_NO_KEY};
     struct compare compare;
     compare_make(&compare, &params, &cells);
     assert_int_equal(compare.outcome, COMPARE_UNTOLD);
@@ -428,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_fail_above),
         cmocka_unit_test(test_too_few),
         cmocka_unit_test(test_nothing_at_all),
+        cmocka_unit_test(test_apart),
         cmocka_unit_test(test_heavy_tails_are_not_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

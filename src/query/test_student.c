@@ -72,6 +72,17 @@ static void test_quantiles_invert(void **state)
     }
 }
 
+static void test_normal_and_back(void **state)
+{
+    (void)state;
+    for (double p = 1e-12; p < 1; p *= 5) {
+        double fatter = student_from_normal(p, 12);
+        assert_true(fatter > p);
+        assert_near(student_to_normal(fatter, 12) / p, 1, 1e-6);
+    }
+    assert_near(student_from_normal(0.05, 10), student_two_sided(1.959964, 10), 1e-6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -80,6 +91,7 @@ int main(void)
         cmocka_unit_test(test_beta_sums_the_binomial),
         cmocka_unit_test(test_far_tails_keep_their_digits),
         cmocka_unit_test(test_quantiles_invert),
+        cmocka_unit_test(test_normal_and_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

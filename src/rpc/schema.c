@@ -1140,6 +1140,135 @@ FIELDS(now_fields) = {
 static const struct rpc_type now = {"Now", "The waits that are not over yet.",
                                     .fields = now_fields};
 
+// ---- Profiler.compare --------------------------------------------------------------------------
+
+static const char *const compare_bys[] = {"function", "stack", "thread", NULL};
+static const char *const compare_outcomes[] = {"regression", "improvement", "no_significant_change",
+                                               "too_few_samples", NULL};
+static const char *const compare_verdicts[] = {"slower",          "faster",       "same",
+                                               "too_few_samples", "not_compared", NULL};
+static const char *const compare_presences[] = {"both", "new", "gone", NULL};
+
+FIELDS(compare_params_fields) = {
+    PARAM("a", RPC_ARRAY, "The runs that are the base: their ids.", .element = RPC_INTEGER,
+          REQUIRED, .max = LIMIT_COMPARE_RUNS),
+    PARAM("b", RPC_ARRAY, "The runs that are compared with it.", .element = RPC_INTEGER, REQUIRED,
+          .max = LIMIT_COMPARE_RUNS),
+    PARAM("by", RPC_STRING, "What is compared: \"function\" when absent.", .values = compare_bys),
+    PARAM("mode", RPC_STRING, "Samples, or time spent waiting: \"on_cpu\" when absent.",
+          .values = modes),
+    PARAM("limit", RPC_INTEGER, "How many rows; 20 when absent.", RANGE(1, LIMIT_COMPARE_ENTRIES)),
+    PARAM("fail_above_pct", RPC_NUMBER,
+          "What is slower by no more than this fails nothing, and is what min_detectable_pct is "
+          "measured by; 0 when absent.",
+          RANGE(0, 10000)),
+    END,
+};
+static const struct rpc_type compare_params = {"CompareParams", "What to compare.",
+                                               .fields = compare_params_fields};
+
+FIELDS(compared_run_fields) = {
+    COUNT("run", "Its id."),
+    TEXT("label", "What was recorded."),
+    COUNT("duration_ns", "How long it has lasted."),
+    COUNT("on_cpu_ns", "Time on a CPU, of all threads."),
+    COUNT("blocked_ns", "Time spent waiting, of all threads."),
+    OBJECT("health", health, "How far this run can be trusted."),
+    END,
+};
+static const struct rpc_type compared_run = {"ComparedRun", "One run of a comparison.",
+                                             .fields = compared_run_fields};
+
+FIELDS(compare_side_fields) = {
+    OBJECTS("runs", compared_run, "Its runs."),
+    COUNT("count", "Samples, or waits, of all of them."),
+    FIELD("ns", RPC_NUMBER, "Time on a CPU, or waiting: the mean of the runs."),
+    FIELD("duration_ns", RPC_NUMBER, "How long a run lasted: the mean."),
+    END,
+};
+static const struct rpc_type compare_side = {"CompareSide", "One side of a comparison.",
+                                             .fields = compare_side_fields};
+
+FIELDS(compare_amount_fields) = {
+    COUNT("count", "Samples, or waits."),
+    FIELD("share_pct", RPC_NUMBER, "Of all samples, or of all time spent waiting, of this side."),
+    FIELD("ns", RPC_NUMBER, "That share of the side's `ns`."),
+    FIELD("ns_per_s", RPC_NUMBER, "The same per second of the run."),
+    END,
+};
+static const struct rpc_type compare_amount = {"CompareAmount", "What one side has of a row.",
+                                               .fields = compare_amount_fields};
+
+FIELDS(compare_row_fields) = {
+    TEXT("name", "The function; of a stack, the innermost one; the thread, with # for digits that "
+                 "only number threads."),
+    TEXT("binary", "Last part of its path; empty for threads."),
+    MAYBE("stack", RPC_ARRAY, "By stack only: the functions, from the outermost one on.",
+          .element = RPC_STRING),
+    FIELD(
+        "verdict", RPC_STRING,
+        "\"slower\" and \"faster\": significantly, relative to what has not changed. \"same\": no "
+        "such change was found, and one of fail_above_pct (10 % without it) would have been. "
+        "\"too_few_samples\": neither can be told. \"not_compared\": time in interrupts, which the "
+        "machine took and not the program.",
+        .values = compare_verdicts),
+    FIELD("presence", RPC_STRING,
+          "Whether there are samples of it on both sides, or only in B or "
+          "only in A.",
+          .values = compare_presences),
+    FLAG("fails", "It is slower by more than fail_above_pct, significantly."),
+    OBJECT("a", compare_amount, "In the base."),
+    OBJECT("b", compare_amount, "In what is compared with it."),
+    MAYBE("change_pct", RPC_NUMBER,
+          "How much slower it is, relative to what has not changed. Absent when there is no end to "
+          "it (a new one) or when there were too few samples to test it; the latter also goes for "
+          "the fields below."),
+    MAYBE("change_low_pct", RPC_NUMBER, "Where its 95 % interval begins."),
+    MAYBE("change_high_pct", RPC_NUMBER, "Where it ends. Absent when it does not."),
+    MAYBE("p", RPC_NUMBER,
+          "The probability of samples that differ so much when it has not changed, for this row "
+          "alone."),
+    MAYBE("p_adjusted", RPC_NUMBER,
+          "The same for all rows that were tested: significant up to "
+          "0.05."),
+    MAYBE("min_detectable_pct", RPC_NUMBER,
+          "The smallest change that is found with a probability of 90 % with as many samples. "
+          "Absent when none is."),
+    END,
+};
+static const struct rpc_type compare_row = {"CompareRow", "One function, stack or thread.",
+                                            .fields = compare_row_fields};
+
+FIELDS(comparison_fields) = {
+    FIELD("verdict", RPC_STRING,
+          "\"regression\": something is significantly slower. \"improvement\": nothing is, and "
+          "something is faster. \"too_few_samples\": nothing was found, and too little could have "
+          "been (min_detectable_pct).",
+          .values = compare_outcomes),
+    FLAG("fails", "Something is slower by more than fail_above_pct, significantly."),
+    FIELD("by", RPC_STRING, "As asked.", .values = compare_bys),
+    FIELD("mode", RPC_STRING, "As asked.", .values = modes),
+    FIELD("fail_above_pct", RPC_NUMBER, "As asked."),
+    MAYBE("min_detectable_pct", RPC_NUMBER,
+          "A change of this size would be found, with a probability of 90 %, in what makes up half "
+          "of the base. Absent when there is none."),
+    MAYBE(
+        "run_variation_pct", RPC_NUMBER,
+        "By how much these runs differ within a side beyond their samples: the standard deviation "
+        "that all rows have in common. Absent with one run on each side, which cannot show it: "
+        "then a run counts as at most 100,000 independent samples."),
+    OBJECT("a", compare_side, "The base."),
+    OBJECT("b", compare_side, "What is compared with it."),
+    COUNT("n_tested", "Rows that had enough samples to be tested."),
+    COUNT("n_rows", "Rows before the limit."),
+    OBJECTS("rows", compare_row,
+            "What has changed first, by how much of the time that is; then by "
+            "share."),
+    END,
+};
+static const struct rpc_type comparison = {"Comparison", "What differs between runs.",
+                                           .fields = comparison_fields};
+
 // ---- Profiler.subscribe ------------------------------------------------------------------------
 
 static const char *const subscribable_methods[] = {
@@ -1282,6 +1411,8 @@ const struct rpc_method rpc_methods[] = {
     {"Profiler.now", "The waits that are not over yet, and who stands in whose way.", &now_params,
      &now, false},
     {"Profiler.total_on_cpu_ns", "On-CPU time of a view.", &view_params, &total, true},
+    {"Profiler.compare", "What has become slower or faster from some runs to others.",
+     &compare_params, &comparison, false},
     {"Profiler.subscribe",
      "Answers a question now and again whenever there is something new, as "
      "notifications named `subscription`.",
@@ -1355,6 +1486,12 @@ const struct rpc_type *const rpc_types[] = {
     &now_wait,
     &now_owner,
     &now_deadlock,
+    &compare_params,
+    &comparison,
+    &compare_side,
+    &compared_run,
+    &compare_row,
+    &compare_amount,
     &total,
     &subscribe_params,
     &subscription,

@@ -165,6 +165,7 @@ static bool grows_by_itself(const struct question *question)
         return true;
     case QUESTION_TOTAL:
     case QUESTION_WAKERS:
+    case QUESTION_COMPARE:
     case QUESTION_REPORT:
     case QUESTION_SYMBOL:
     case QUESTION_EXPORT:

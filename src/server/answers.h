@@ -16,3 +16,7 @@ void answer_intervals(struct text *to, struct analysis *analysis, const struct q
 void answer_wakers(struct text *to, struct analysis *analysis, const struct question *question);
 void answer_timeline(struct text *to, struct analysis *analysis, const struct question *question);
 void answer_now(struct text *to, struct analysis *analysis, const struct question *question);
+
+// In answer_compare.c: one analysis per run of the question, in its order.
+void answer_compare(struct text *to, struct analysis *const *analyses,
+                    const struct question *question);

@@ -482,6 +482,63 @@ static void handle_now(const struct call *call)
     call_ask(call, question);
 }
 
+// ---- Profiler.compare -------------------------------------------------------------------------
+
+// The runs of one side. False: refused, or parked until a run is loaded.
+static bool read_runs(const struct call *call, const char *side, struct question_runs *ret)
+{
+    size_t first = ret->all.n;
+    size_t i;
+    const json_t *id;
+    json_array_foreach(json_object_get(call->params, side), i, id)
+    {
+        json_t *holder = json_pack("{s:O}", "run", (json_t *)(uintptr_t)id);
+        struct run *run = call_find_run(call, holder);
+        json_decref(holder);
+        if (run == NULL) {
+            return false;
+        }
+        for (size_t other = first; other < ret->all.n; other++) {
+            if (ret->all.at[other] == run) {
+                call_refuse(call, RPC_ERROR_INVALID_PARAMS, "the same run twice on one side");
+                return false;
+            }
+        }
+        vec_push(&ret->all, run);
+    }
+    ret->n_of[first == 0 ? 0 : 1] = i;
+    if (i == 0) {
+        call_refuse(call, RPC_ERROR_INVALID_PARAMS, "a comparison needs a run on each side");
+    }
+    return i > 0;
+}
+
+static void handle_compare(const struct call *call)
+{
+    static const char *const bys[] = {
+        [COMPARE_BY_FUNCTION] = "function",
+        [COMPARE_BY_STACK] = "stack",
+        [COMPARE_BY_THREAD] = "thread",
+        NULL,
+    };
+    static const char *const modes[] = {"on_cpu", "off_cpu", NULL};
+    struct question_runs runs = {0};
+    if (!read_runs(call, "a", &runs) || !read_runs(call, "b", &runs)) {
+        vec_fini(&runs.all);
+        return;
+    }
+    int by = param_word(call->params, "by", bys);
+    runs.by = by < 0 ? COMPARE_BY_FUNCTION : (enum compare_by)by;
+    runs.mode = param_word(call->params, "mode", modes) == 1 ? MODE_OFF_CPU : MODE_ON_CPU;
+    runs.fail_above = json_number_value(json_object_get(call->params, "fail_above_pct")) / 100;
+    struct question *question = question_new(QUESTION_COMPARE, runs.all.at[0]);
+    question->runs = runs;
+    question->params.limit = (uint32_t)param_u64(call->params, "limit", RPC_DEFAULT_COMPARE_LIMIT);
+    call_ask(call, question);
+}
+
+// ---- Subscriptions ----------------------------------------------------------------------------
+
 static void handle_subscribe(const struct call *call)
 {
     struct subscriptions *subscriptions = &call->server->subscriptions;
@@ -555,6 +612,7 @@ void handle_call(const struct call *call)
         {"Profiler.timeline", handle_question},
         {"Profiler.now", handle_now},
         {"Profiler.total_on_cpu_ns", handle_question},
+        {"Profiler.compare", handle_compare},
         {"Profiler.subscribe", handle_subscribe},
         {"Profiler.unsubscribe", handle_unsubscribe},
         {"rpc.discover", handle_discover},

@@ -7,6 +7,7 @@
 #include "query/now.h"
 #include "server/analysis.h"
 #include "server/answers.h"
+#include "server/comparison.h"
 #include "server/exporter.h"
 #include "server/report.h"
 #include "server/server.h"
@@ -47,6 +48,8 @@ void question_free(struct question *question)
         return;
     }
     end_search(question);
+    comparison_free(question->comparison);
+    vec_fini(&question->runs.all);
     view_fini(&question->view);
     vec_fini(&question->looks.all);
     vec_fini(&question->looks.since_ns);
@@ -260,24 +263,30 @@ static void put_answer(struct analysis *analysis, struct question *question)
         question->look = look_for(analysis, question->symbol, question->ended);
         break;
     case QUESTION_EXPORT:
+    case QUESTION_COMPARE: // compare()
     case QUESTION_FORGET:
     case QUESTION_WAKE:
         ASSERT(false);
     }
 }
 
-// Makes the answer and hands it over. One that grew too large was broken off there.
-static void answer(struct query_thread *t, struct analysis *analysis, struct question *question)
+// Hands the answer over. One that grew too large was broken off.
+static void hand_over(struct query_thread *t, struct question *question)
 {
-    if (!question->unchanged) {
-        put_answer(analysis, question);
-    }
     if (question->result.n > LIMIT_ANSWER_BYTES) {
         text_fini(&question->result);
         refuse(t, question, RPC_ERROR_TOO_LARGE, "the answer is too large; ask for less");
     } else {
         answered(t, question);
     }
+}
+
+static void answer(struct query_thread *t, struct analysis *analysis, struct question *question)
+{
+    if (!question->unchanged) {
+        put_answer(analysis, question);
+    }
+    hand_over(t, question);
 }
 
 static bool shows_functions(enum question_kind kind)
@@ -288,6 +297,7 @@ static bool shows_functions(enum question_kind kind)
     case QUESTION_INTERVALS:
     case QUESTION_WAKERS:
     case QUESTION_NOW:
+    case QUESTION_COMPARE:
     case QUESTION_SYMBOL:
         return true;
     case QUESTION_THREADS:
@@ -378,11 +388,35 @@ static bool work_on_export(struct query_thread *t, struct question *question)
     return r <= EXPORTER_DONE;
 }
 
+// ---- Comparisons -------------------------------------------------------------------------------
+
+// Works on a comparison for a slice. True: it is answered.
+static bool compare(struct query_thread *t, struct question *question)
+{
+    VEC(struct analysis *) analyses = {0};
+    for (size_t i = 0; i < question->runs.all.n; i++) {
+        vec_push(&analyses, analysis_of(t, question->runs.all.at[i]));
+    }
+    enum comparison_step step = comparison_advance(question, analyses.at, SLICE_ROWS, !t->closing);
+    if (step == COMPARISON_READY) {
+        answer_compare(&question->result, analyses.at, question);
+        hand_over(t, question);
+    } else if (step == COMPARISON_TOO_LARGE) {
+        refuse(t, question, RPC_ERROR_TOO_LARGE,
+               "the runs have too many different stacks to compare; compare by function");
+    }
+    vec_fini(&analyses);
+    return step == COMPARISON_READY || step == COMPARISON_TOO_LARGE;
+}
+
 // ---- One slice --------------------------------------------------------------------------------
 
 // Works on a question for a slice. True: it is answered.
 static bool work_on(struct query_thread *t, struct question *question)
 {
+    if (question->kind == QUESTION_COMPARE) {
+        return compare(t, question);
+    }
     if (question->kind == QUESTION_EXPORT) {
         return work_on_export(t, question);
     }
@@ -414,11 +448,21 @@ static bool work_on(struct query_thread *t, struct question *question)
     return true;
 }
 
+static bool is_about(const struct question *question, const struct run *run)
+{
+    for (size_t i = 0; i < question->runs.all.n; i++) {
+        if (question->runs.all.at[i] == run) {
+            return true;
+        }
+    }
+    return question->run == run;
+}
+
 static void forget_run(struct query_thread *t, struct run *run)
 {
     for (size_t i = 0; i < t->open.n;) {
         struct question *question = t->open.at[i];
-        if (question->run == run) {
+        if (is_about(question, run)) {
             vec_remove_at(&t->open, i);
             refuse(t, question, RPC_ERROR_UNKNOWN_RUN, "the run was forgotten meanwhile");
         } else {

@@ -20,10 +20,14 @@
 // An export (exporter.h) has names and counts of its own: in the middle of it, nobody else may
 // refresh them.
 //
+// A comparison looks at several runs, each with an analysis of its own; when one of them is
+// forgotten, it is refused.
+//
 // A run that leaves the registry is handed to this thread, which is the last to look at it.
 
 #include "base/queue.h"
 #include "base/text.h"
+#include "query/compare_side.h"
 #include "query/interval_search.h"
 #include "rpc/schema.h"
 #include "run/run.h"
@@ -33,6 +37,7 @@
 struct server;
 struct kept_view;
 struct exporter;
+struct comparison;
 
 enum question_kind {
     QUESTION_TOP,
@@ -43,7 +48,8 @@ enum question_kind {
     QUESTION_WAKERS,
     QUESTION_TIMELINE,
     QUESTION_NOW,
-    QUESTION_REPORT, // diagnostics; `prefix` is what the loop thread has to say
+    QUESTION_COMPARE, // about several runs: see struct question_runs
+    QUESTION_REPORT,  // diagnostics; `prefix` is what the loop thread has to say
     QUESTION_SYMBOL,
     QUESTION_EXPORT, // into a file
     QUESTION_FORGET, // no answer: the run is freed
@@ -74,6 +80,15 @@ struct question_looks {
     struct err note;        // why there are less looks than were asked for; "" when there are not
 };
 
+// Of a comparison: the runs of both sides, those of A first. The question's own is the first one.
+struct question_runs {
+    VEC(struct run *) all;
+    size_t n_of[2];
+    enum compare_by by;
+    enum answer_mode mode;
+    double fail_above; // 0.1: 10 %
+};
+
 struct question {
     enum question_kind kind;
     struct run *run;
@@ -81,6 +96,7 @@ struct question {
     struct view view;
     struct question_params params;
     struct question_looks looks;
+    struct question_runs runs;
     char *symbol;              // owned
     struct exporter *exporter; // owned
 
@@ -107,6 +123,7 @@ struct question {
     uint64_t waits_until_ns; // no longer than that; 0: has not begun to
     struct kept_view *kept;
     struct interval_search *search; // intervals
+    struct comparison *comparison;
 };
 
 struct question *question_new(enum question_kind kind, struct run *run);
