@@ -104,6 +104,25 @@ void json_double(struct json *j, double value)
     text_add(j->to, digits);
 }
 
+void json_decimal(struct json *j, uint64_t value, unsigned places)
+{
+    before_value(j);
+    uint64_t unit = 1;
+    for (unsigned i = 0; i < places; i++) {
+        unit *= 10;
+    }
+    add_digits(j->to, value / unit);
+    uint64_t rest = value % unit;
+    if (rest > 0) {
+        text_add_char(j->to, '.');
+    }
+    while (rest > 0) {
+        unit /= 10;
+        text_add_char(j->to, (char)('0' + rest / unit));
+        rest %= unit;
+    }
+}
+
 void json_bool(struct json *j, bool value)
 {
     before_value(j);

@@ -41,6 +41,8 @@ void json_u64(struct json *j, uint64_t value); // at most INT64_MAX: more become
 void json_i64(struct json *j, int64_t value);
 void json_double(struct json *j,
                  double value); // shortest that reads back the same; not finite: null
+// value / 10^places, exactly and without trailing zeros: nanoseconds as milliseconds, …
+void json_decimal(struct json *j, uint64_t value, unsigned places);
 void json_bool(struct json *j, bool value);
 void json_none(struct json *j); // null
 void json_text(struct json *j, const void *bytes, size_t n);
