@@ -4,10 +4,8 @@
 #include <string.h>
 
 const struct export_format *const export_formats[] = {
-    &export_folded,
-    &export_speedscope,
-    &export_pprof,
-    NULL,
+    &export_folded,   &export_speedscope, &export_pprof, &export_firefox,
+    &export_perfetto, &export_html,       NULL,
 };
 
 const struct export_format *export_format_find(const char *name)
@@ -169,6 +167,8 @@ static bool work(struct export *export, uint64_t max_rows)
         return pass_intervals(export, max_rows);
     case EXPORT_OPEN:
         return pass_open(export, max_rows);
+    case EXPORT_REST:
+        return format->rest == NULL || !format->rest(export, max_rows);
     case EXPORT_END:
         format->end(export);
         export_out_finish(&export->out);

@@ -14,7 +14,7 @@
 // that have a time axis, the rows of the view in order of time (samples, then waits, each sorted),
 // then the end.
 //
-//     begin ─► more, more, … ─► sample, sample, … ─► interval, interval, … ─► end
+//     begin ─► more, more, … ─► sample, sample, … ─► interval, interval, … ─► rest, … ─► end
 //
 // What is exported is what `stax top` and `stax flame` show of the same view, with the same names;
 // totals are the same to the nanosecond, or the sample, where the format can say so.
@@ -63,6 +63,7 @@ enum export_phase {
     EXPORT_SAMPLES,
     EXPORT_INTERVALS,
     EXPORT_OPEN, // waits that are not over
+    EXPORT_REST,
     EXPORT_END,
     EXPORT_DONE
 };
@@ -97,6 +98,8 @@ struct export_format {
     // samples, and the times of waits, add up to what the fold has counted.
     void (*sample)(struct export *export, uint64_t time_ns, thread_id thread, stack_id stack);
     void (*interval)(struct export *export, const struct interval *interval);
+    // As more(), for what can only be written when all rows were seen.
+    bool (*rest)(struct export *export, uint64_t max_rows);
     void (*end)(struct export *export);
     void (*free)(struct export *export); // of state, which may be NULL; may be NULL itself
 };
