@@ -6,8 +6,8 @@
   const $ = (id) => document.getElementById(id);
   const REASONS = data.reasons;
   // One colour per reason, in the order of the data; kept apart for eyes that see less red or green.
-  const REASON_COLORS = ['#9aa5b4', '#e8590c', '#f2a900', '#7a5af5', '#2f80ed', '#0b9e8a', '#4fb3d9',
-    '#b0bac7', '#d6409f', '#86704f'];
+  const REASON_COLORS = ['#9aa5b4', '#e8590c', '#f2a900', '#9b85f7', '#2f80ed', '#0b9e8a', '#4fb3d9',
+    '#a3b18a', '#d6409f', '#86704f'];
   const RUNNABLE_COLOR = '#e03131';
   const ON_COLOR = '#2b8a3e';
   const KINDS = [
@@ -382,7 +382,8 @@
     columns.forEach((each, i) => {
       const cell = make('th', null, each.className || (each.isText ? '' : 'number'));
       cell.scope = 'col';
-      const button = make('button', each.title);
+      const button = make('button', each.color ? null : each.title);
+      if (each.color) button.append(dot(each.color), ' ' + each.title);
       button.type = 'button';
       button.addEventListener('click', () => {
         state.ascending = state.column === i ? !state.ascending : !!each.isText;
@@ -475,10 +476,10 @@
       { title: 'Thread', isText: true, className: 'name', value: (thread) => thread.name },
       { title: 'tid', value: (thread) => thread.tid },
       { title: 'Life', className: 'life', value: (thread) => thread.on, cell: threadBar },
-      time('On CPU ms', (thread) => thread.on),
+      { ...time('On CPU ms', (thread) => thread.on), color: ON_COLOR },
       { title: 'Samples', value: (thread) => thread.samples, text: (thread) => count(thread.samples) },
-      time('runnable', (thread) => thread.runnable),
-      ...REASONS.map((name, reason) => time(name, (thread) => thread.off[reason])),
+      { ...time('runnable', (thread) => thread.runnable), color: RUNNABLE_COLOR },
+      ...REASONS.map((name, reason) => ({ ...time(name, (thread) => thread.off[reason]), color: REASON_COLORS[reason] })),
     ];
     sortable($('threads-table'), columns, data.threads.list, threadState, 1000);
     const shown = data.threads.list.length;
