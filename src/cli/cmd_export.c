@@ -184,9 +184,8 @@ static int export_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_export = {
     .name = "export",
-    .synopsis =
-        "--format FORMAT [--off-cpu] [--tid TID] [--no-inline] [--run ID|PATH] [--json] PATH",
-    .summary = "write a run for other tools: flame graphs, speedscope, pprof",
+    .synopsis = "--format FORMAT [--off-cpu] [--tid TID] [--no-inline] [--run ID|PATH] [--json] PATH",
+    .summary = "write a run for other tools, or as a page for a browser",
     .details =
         "PATH `-`: to stdout. Formats, and what reads them:\n"
         "\n"
@@ -194,6 +193,9 @@ const struct cmd cmd_export = {
         "              --off-cpu microseconds of waiting\n"
         "  speedscope  www.speedscope.app: a profile per thread, running and waiting\n"
         "  pprof       `go tool pprof`: samples, CPU time, waits and blocked time\n"
+        "  firefox     profiler.firefox.com: samples and waits over time; packed with gzip\n"
+        "  perfetto    ui.perfetto.dev: the same as a trace\n"
+        "  html        a browser: a page that stands on its own\n"
         "\n"
         "Names and numbers are those of `stax top`. Of a run that goes on it writes what there is.",
     .options = options,

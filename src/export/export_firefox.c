@@ -383,14 +383,26 @@ static const struct file_table code_tables[] = {
 
 // ---- Samples and markers, of one thread --------------------------------------------------------
 
+// The profiler takes a sample's threadCPUDelta for what happened since the one before, and leaves
+// out the first. So there is one more in front, which is nobody's and counts for nothing.
+
 COLUMN(put_sample_stack)
 {
-    put_index(j, firefox->rows[firefox->thread].stack.at[row]);
+    put_index(j, row == 0 ? FIREFOX_NONE : firefox->rows[firefox->thread].stack.at[row - 1]);
 }
 
 COLUMN(put_sample_time)
 {
-    json_decimal(j, firefox->rows[firefox->thread].time_ns.at[row], 6);
+    const struct firefox_thread *rows = &firefox->rows[firefox->thread];
+    uint64_t started_ns = firefox->threads.entries.at[firefox->thread].started_ns;
+    started_ns = MAX(started_ns, firefox->threads.health.start_ns);
+    json_decimal(j, row == 0 ? MIN(started_ns, rows->time_ns.at[0]) : rows->time_ns.at[row - 1], 6);
+}
+
+COLUMN(put_sample_weight)
+{
+    (void)firefox;
+    json_u64(j, row > 0);
 }
 
 // The thread's time, in shares that differ by a nanosecond at most and add up to it.
@@ -398,7 +410,7 @@ COLUMN(put_sample_cpu)
 {
     uint64_t on_cpu_ns = firefox->threads.entries.at[firefox->thread].on_cpu_ns;
     uint64_t n = firefox->rows[firefox->thread].time_ns.n;
-    json_u64(j, on_cpu_ns / n + (row < on_cpu_ns % n));
+    json_u64(j, row == 0 ? 0 : on_cpu_ns / n + (row - 1 < on_cpu_ns % n));
 }
 
 static const struct firefox_stay *stay_at(const struct firefox *firefox, size_t row)
@@ -460,7 +472,8 @@ COLUMN(put_marker_data)
 
 static size_t count_samples(const struct firefox *firefox)
 {
-    return firefox->rows[firefox->thread].time_ns.n;
+    size_t n = firefox->rows[firefox->thread].time_ns.n;
+    return n == 0 ? 0 : n + 1;
 }
 
 static size_t count_stays(const struct firefox *firefox)
@@ -468,16 +481,15 @@ static size_t count_stays(const struct firefox *firefox)
     return firefox->rows[firefox->thread].stays.n;
 }
 
-static void put_weight(struct json *j)
+static void put_weight_type(struct json *j)
 {
-    json_key(j, "weight");
-    json_none(j); // each counts once
     json_string_field(j, "weightType", "samples");
 }
 
 static const struct file_column sample_columns[] = {
     {"stack", put_sample_stack},
     {"time", put_sample_time},
+    {"weight", put_sample_weight},
     {"threadCPUDelta", put_sample_cpu},
 };
 
@@ -487,7 +499,7 @@ static const struct file_column marker_columns[] = {
 };
 
 static const struct file_table thread_tables[] = {
-    {"samples", count_samples, sample_columns, ARRAY_LEN(sample_columns), put_weight},
+    {"samples", count_samples, sample_columns, ARRAY_LEN(sample_columns), put_weight_type},
     {"markers", count_stays, marker_columns, ARRAY_LEN(marker_columns), NULL},
 };
 
@@ -725,13 +737,13 @@ static void put_end_field(struct json *j, const char *key, const struct export *
 static void put_process(struct json *j, const struct export *export, process_id id)
 {
     const struct store *store = export->source->store;
-    if (id == PROCESS_NONE) { // beyond the limit
+    const struct process_row *process = export_process(export, id);
+    if (process == NULL) {
         json_string_field(j, "processName", "");
         put_ms_field(j, "processStartupTime", 0);
         put_end_field(j, "processShutdownTime", export, 0);
         return;
     }
-    const struct process_row *process = store_process(store, id);
     struct slice name = strings_get(&store->strings, atomic_load(&process->name));
     json_text_field(j, "processName", name.data, name.n);
     put_ms_field(j, "processStartupTime", export_since_start(export, process->started_ns));

@@ -9,7 +9,7 @@
 // The tree and the tables are cut, and say so.
 
 #include "export/export.h"
-#include "page.h"
+#include "export/page.h"
 #include "rpc/json.h"
 
 #include <stdlib.h>

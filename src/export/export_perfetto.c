@@ -240,14 +240,13 @@ static uint64_t thread_uuid(thread_id thread)
     return (uint64_t)thread + 1;
 }
 
-static void put_process(struct export *export, process_id id)
+static void put_process(struct export *export, process_id id, const struct process_row *row)
 {
     struct perfetto *p = export->state;
     const struct store *store = export->source->store;
     if (TEST_AND_SET(&p->has_process, id)) {
         return;
     }
-    const struct process_row *row = store_process(store, id);
     struct slice name = strings_get(&store->strings, atomic_load(&row->name));
     text_clear(&p->inner);
     proto_u64(&p->inner, PROCESS_PID, row->pid);
@@ -265,8 +264,9 @@ static void put_thread(struct export *export, thread_id thread)
     const struct store *store = export->source->store;
     const struct thread_row *row = store_thread(store, thread);
     struct slice name = strings_get(&store->strings, atomic_load(&row->name));
-    if (row->process != PROCESS_NONE) {
-        put_process(export, row->process);
+    const struct process_row *process = export_process(export, row->process);
+    if (process != NULL) {
+        put_process(export, row->process, process);
     }
     text_clear(&p->inner);
     proto_u64(&p->inner, THREAD_PID, row->pid);
@@ -274,7 +274,7 @@ static void put_thread(struct export *export, thread_id thread)
     proto_string(&p->inner, THREAD_NAME, (const char *)name.data, name.n);
     text_clear(&p->message);
     proto_u64(&p->message, DESCRIPTOR_UUID, thread_uuid(thread));
-    if (row->process != PROCESS_NONE) {
+    if (process != NULL) {
         proto_u64(&p->message, DESCRIPTOR_PARENT_UUID, process_uuid(row->process));
     }
     proto_message(&p->message, DESCRIPTOR_THREAD, &p->inner);

@@ -11,6 +11,13 @@ uint64_t export_since_start(const struct export *export, uint64_t time_ns)
     return time_ns > started_ns ? time_ns - started_ns : 0;
 }
 
+const struct process_row *export_process(const struct export *export, process_id process)
+{
+    const struct store *store = export->source->store;
+    uint32_t n = atomic_load_explicit(&store->processes.n, memory_order_acquire);
+    return process < n ? store_process(store, process) : NULL;
+}
+
 // ---- Binaries ----------------------------------------------------------------------------------
 
 // NULL: nothing that has symbols.
@@ -106,8 +113,7 @@ void export_open_runnable(struct export *export,
                           void (*stay)(struct export *export, const struct interval *interval))
 {
     const struct fold *fold = export->source->fold;
-    for (size_t i = 0; i < fold->opened.n; i++) {
-        thread_id thread = fold->opened.at[i];
+    for (thread_id thread = 0; thread < fold->threads.n; thread++) {
         uint64_t length_ns = fold->threads.at[thread].open_runnable_ns;
         if (length_ns == 0) {
             continue;

@@ -36,5 +36,8 @@ void export_add_waker(struct text *to, const struct export *export, thread_id wa
 void export_open_runnable(struct export *export,
                           void (*stay)(struct export *export, const struct interval *interval));
 
+// NULL: it is none of the first LIMIT_PROCESSES.
+const struct process_row *export_process(const struct export *export, process_id process);
+
 // From the start of the run on.
 uint64_t export_since_start(const struct export *export, uint64_t time_ns);

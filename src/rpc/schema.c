@@ -1334,7 +1334,8 @@ static const struct rpc_type openrpc_document = {
 
 // ---- RunControl.export -------------------------------------------------------------------------
 
-const char *const rpc_export_formats[] = {"folded", "speedscope", "pprof", NULL};
+const char *const rpc_export_formats[] = {"folded",   "speedscope", "pprof", "firefox",
+                                          "perfetto", "html",       NULL};
 
 FIELDS(export_params_fields) = {
     PARAM("run", RPC_INTEGER, "Which run. When absent: the active one, else the newest.",

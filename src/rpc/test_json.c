@@ -60,6 +60,23 @@ static void test_numbers(void **state)
     assert_string_equal(text_get(&text), "[0,9223372036854775807,-9223372036854775808]");
 }
 
+static void test_decimals(void **state)
+{
+    (void)state;
+    CLEANUP(text_fini) struct text text = {0};
+    struct json j;
+    json_init(&j, &text);
+    json_array_begin(&j);
+    json_decimal(&j, 0, 6);
+    json_decimal(&j, 1, 6);
+    json_decimal(&j, 1000000, 6);
+    json_decimal(&j, 1020300, 6);
+    json_decimal(&j, 17, 0);
+    json_decimal(&j, UINT64_MAX, 6);
+    json_array_end(&j);
+    assert_string_equal(text_get(&text), "[0,0.000001,1,1.0203,17,18446744073709.551615]");
+}
+
 static void test_text_of_any_bytes_is_valid_json(void **state)
 {
     (void)state;
@@ -95,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_puts_commas_where_they_belong),
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_decimals),
         cmocka_unit_test(test_text_of_any_bytes_is_valid_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,8 +6,8 @@
   const $ = (id) => document.getElementById(id);
   const REASONS = data.reasons;
   // One colour per reason, in the order of the data; kept apart for eyes that see less red or green.
-  const REASON_COLORS = ['#9aa5b4', '#e8590c', '#f2a900', '#7a5af5', '#2f80ed', '#0b9e8a', '#4fb3d9',
-    '#b0bac7', '#d6409f', '#86704f'];
+  const REASON_COLORS = ['#9aa5b4', '#e8590c', '#f2a900', '#9b85f7', '#2f80ed', '#0b9e8a', '#4fb3d9',
+    '#a3b18a', '#d6409f', '#86704f'];
   const RUNNABLE_COLOR = '#e03131';
   const ON_COLOR = '#2b8a3e';
   const KINDS = [
@@ -18,6 +18,7 @@
     { name: 'inlined', hue: 12, saturation: 72, light: 72 },
     { name: 'callers missing', hue: 0, saturation: 0, light: 72 },
   ];
+  const INLINED = 4;
   let mode = 'on';
 
   // ---- Text --------------------------------------------------------------------------------------
@@ -60,6 +61,7 @@
     const run = data.run;
     document.title = run.label + ' \u2013 stax';
     $('label').textContent = run.label;
+    $('label').title = run.label;
     const facts = [];
     if (run.host) facts.push(['Host', run.host]);
     if (run.started_unix_ms) facts.push(['Recorded', new Date(run.started_unix_ms).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' })]);
@@ -119,6 +121,7 @@
   let isPrinting = false;
 
   const nameOf = (tree, node) => node === 0 ? 'all' : data.names[tree.columns.function[node]];
+  const shownName = (id) => data.names[id] + (data.kinds[id] === INLINED ? ' (inlined)' : '');
   const functionOf = (tree, node) => node === 0 ? null : tree.columns.function[node];
   function hash(text) {
     let value = 2166136261;
@@ -357,11 +360,11 @@
   function flameCut() {
     const shown = trees[mode].n - 1;
     const all = data[mode].total - 1;
-    $('flame-cut').textContent = all <= 0
-      ? (mode === 'on' ? 'No thread was seen on a CPU.' : 'No thread was seen to wait.')
-      : shown < all
-        ? `${count(shown)} of ${count(all)} places are in this page: those with the most time. Smaller ones are part of their callers' widths.`
-        : '';
+    const notes = [];
+    if (all <= 0) notes.push(mode === 'on' ? 'No sample has a stack.' : 'No thread was seen to wait.');
+    if (shown < all) notes.push(`${count(shown)} of ${count(all)} places are in this page: those with the most time. Smaller ones are part of their callers' widths.`);
+    if (mode === 'on' && data.health.unsampled_ns > 0) notes.push(`${duration(data.health.unsampled_ns)} of threads that ran, but were never sampled, have no place here.`);
+    $('flame-cut').textContent = notes.join(' ');
   }
 
   // ---- Tables ------------------------------------------------------------------------------------
@@ -377,9 +380,10 @@
     });
     const headRow = make('tr');
     columns.forEach((each, i) => {
-      const cell = make('th', null, each.isText ? '' : 'number');
+      const cell = make('th', null, each.className || (each.isText ? '' : 'number'));
       cell.scope = 'col';
-      const button = make('button', each.title);
+      const button = make('button', each.color ? null : each.title);
+      if (each.color) button.append(dot(each.color), ' ' + each.title);
       button.type = 'button';
       button.addEventListener('click', () => {
         state.ascending = state.column === i ? !state.ascending : !!each.isText;
@@ -438,7 +442,7 @@
       share('Total %', (i) => list.total_ns[i], whole),
       time('Total ms', (i) => list.total_ns[i]),
       { title: mode === 'on' ? 'Samples' : 'Waits', value: (i) => list.n[i], text: (i) => count(list.n[i]) },
-      { title: 'Function', isText: true, className: 'name', value: (i) => data.names[list.function[i]] },
+      { title: 'Function', isText: true, className: 'name', value: (i) => data.names[list.function[i]], text: (i) => shownName(list.function[i]) },
       { title: 'Binary', isText: true, className: 'where', value: (i) => data.binaries[list.function[i]] },
     ];
     sortable($('functions-table'), columns, rows, functionState[mode], LINES);
@@ -471,14 +475,12 @@
     const columns = [
       { title: 'Thread', isText: true, className: 'name', value: (thread) => thread.name },
       { title: 'tid', value: (thread) => thread.tid },
-      { title: 'Life', isText: true, value: (thread) => thread.on, cell: threadBar },
-      time('On CPU ms', (thread) => thread.on),
+      { title: 'Life', className: 'life', value: (thread) => thread.on, cell: threadBar },
+      { ...time('On CPU ms', (thread) => thread.on), color: ON_COLOR },
       { title: 'Samples', value: (thread) => thread.samples, text: (thread) => count(thread.samples) },
-      time('runnable', (thread) => thread.runnable),
-      ...REASONS.map((name, reason) => time(name, (thread) => thread.off[reason])),
+      { ...time('runnable', (thread) => thread.runnable), color: RUNNABLE_COLOR },
+      ...REASONS.map((name, reason) => ({ ...time(name, (thread) => thread.off[reason]), color: REASON_COLORS[reason] })),
     ];
-    columns[2].isText = false;
-    columns[2].className = 'life';
     sortable($('threads-table'), columns, data.threads.list, threadState, 1000);
     const shown = data.threads.list.length;
     $('threads-cut').textContent = (shown < data.threads.total
