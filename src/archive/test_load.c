@@ -169,6 +169,7 @@ static void add_samples(struct random_run *run, uint64_t n)
     for (uint64_t i = 0; i < n; i++) {
         store_add_sample(run->store, ++run->now_ns, 0, 0);
     }
+    random_run_end(run);
 }
 
 static void check_missing(struct fixture *f, uint64_t n_missing, const char *note)
