@@ -414,6 +414,59 @@ void check_is_prefix(const struct store *store, const struct store *copy, bool i
     }
 }
 
+// ---- Walking ------------------------------------------------------------------------------------
+
+static uint64_t walk_ids(const struct store *store)
+{
+    uint64_t sum = 0;
+    uint32_t n_strings = atomic_load(&store->strings.n);
+    uint32_t n_stacks = atomic_load(&store->stacks.n_nodes);
+    for (string_id i = 0; i < n_strings; i++) {
+        struct slice bytes = strings_get(&store->strings, i);
+        sum += bytes.n > 0 ? hash_bytes(bytes.data, bytes.n) : 0;
+    }
+    for (image_id i = 0; i < atomic_load(&store->images.n); i++) {
+        const struct image_row *row = store_image(store, i);
+        ASSERT(row->path < n_strings && row->build_id < n_strings);
+    }
+    for (thread_id i = 0; i < atomic_load(&store->threads.n); i++) {
+        const struct thread_row *row = store_thread(store, i);
+        struct thread_off off;
+        ASSERT(atomic_load(&row->name) < n_strings);
+        ASSERT(row->process < atomic_load(&store->processes.n));
+        ASSERT(atomic_load(&row->last_stack) < n_stacks);
+        ASSERT(atomic_load(&row->last_wakeup) <= store_rows(store, ROW_WAKEUPS));
+        ASSERT(!store_thread_off(store, i, &off) || off.stack < n_stacks);
+    }
+    for (stack_id i = 1; i < n_stacks; i++) {
+        const struct stack_row *row = stacks_get(&store->stacks, i);
+        ASSERT(row->caller < i && row->frame < atomic_load(&store->stacks.n_frames));
+        ASSERT(stacks_get_frame(&store->stacks, row->frame)->image < atomic_load(&store->images.n));
+    }
+    return sum;
+}
+
+uint64_t store_walk(const struct store *store)
+{
+    uint64_t sum = walk_ids(store);
+    for (enum row_table table = 0; table < ROW_TABLES; table++) {
+        uint64_t n = store_rows(store, table);
+        uint64_t key = 0;
+        for (uint64_t at = 0; at < n;) {
+            struct row_block block;
+            store_pin(store, table, at, n, &block);
+            for (size_t i = 0; i < block.n; i++) {
+                ASSERT(row_block_key(&block, i) >= key);
+                key = row_block_key(&block, i);
+            }
+            at += block.n;
+            store_unpin(store, &block);
+        }
+        sum += key;
+    }
+    return sum;
+}
+
 // ---- Folders ------------------------------------------------------------------------------------
 
 char *folder_make(void)
