@@ -184,7 +184,6 @@ static bool take_row(struct loader *loader, const struct dictionary *d, struct p
 {
     uint64_t id = number(row, 0);
     if (id < p->next || id >= d->limit || !fill(loader, d, p, id)) {
-        p->n_missing++;
         return false;
     }
     if (!d->restore(loader, row)) {
@@ -209,11 +208,12 @@ static int load_dictionary(struct loader *loader, const struct dictionary *d, st
         }
         r = 0;
         if (!take_row(loader, d, &p, statement)) {
+            p.n_missing++; // at least
             break;
         }
     }
     if (is_damage(r)) {
-        p.n_missing++; // at least
+        p.n_missing++; // likewise
         r = 0;
     }
     loader_miss(loader, d->what, p.n_missing);
@@ -287,7 +287,6 @@ static bool take_piece(struct loader *loader, const struct tree_table *t, struct
     if (first < p->next || first >= t->limit || n == 0 ||
         n > COLUMN_CHUNK_ROWS - first % COLUMN_CHUNK_ROWS ||
         !restore_tree_rows(loader, t, p, first, NULL)) {
-        p->n_missing++;
         return false;
     }
     bool is_sound = t->parse(column_slice(row, 2), memory, first, n) == 0;
@@ -311,11 +310,12 @@ static int load_tree_table(struct loader *loader, const struct tree_table *t, st
         }
         r = 0;
         if (!take_piece(loader, t, &p, statement, memory)) {
+            p.n_missing++; // at least
             break;
         }
     }
     if (is_damage(r)) {
-        p.n_missing++;
+        p.n_missing++; // likewise
         r = 0;
     }
     loader_miss(loader, t->what, p.n_missing);

@@ -25,7 +25,8 @@ static uint32_t load_u32(const _Atomic uint32_t *value)
     return atomic_load_explicit(value, memory_order_acquire);
 }
 
-// What is to come is not known yet: an end at H or later has not happened.
+// `horizon_ns` is the first time that does not belong to the moment: H, mostly. What is to come is
+// not known yet: an end at that time or later has not happened.
 static uint64_t end_before(uint64_t ended_ns, uint64_t horizon_ns)
 {
     return ended_ns < horizon_ns ? ended_ns : 0;
@@ -49,7 +50,7 @@ static void take_threads(struct moment *moment, const struct store *store, uint6
     }
 }
 
-// The rows from `first` on do not belong to the moment. Those of stays that lasted at H say what
+// The rows from `first` on do not belong to the moment. Those of stays that began before say what
 // their threads did then.
 static void reopen_stays(struct moment *moment, const struct store *store, uint64_t first,
                          uint64_t end, uint64_t horizon_ns)
@@ -150,11 +151,12 @@ static void take_counts(struct moment *moment, const struct store *store)
     }
 }
 
-void moment_take(struct moment *moment, const struct store *store)
+void moment_take(struct moment *moment, const struct store *store, uint64_t previous_ns)
 {
     moment->ended_ns = load_u64(&store->ended_ns);
     moment->last_ns = load_u64(&store->last_ns);
-    uint64_t horizon_ns = moment->ended_ns != 0 ? UINT64_MAX : moment->last_ns;
+    bool is_quiet = moment->last_ns == previous_ns;
+    uint64_t horizon_ns = moment->ended_ns != 0 ? UINT64_MAX : moment->last_ns + is_quiet;
     vec_clear(&moment->threads);
     take_threads(moment, store, horizon_ns);
     take_rows(moment, store, horizon_ns);

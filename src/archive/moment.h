@@ -6,13 +6,13 @@
 // difference between the two (spool_writer.h).
 //
 // The moment is a time H, the store's last_ns when it is taken: everything of all events before H
-// is in it, and no row of H or later. What is in the store by then and not before H stays for the
-// next one. The order in which the store is read makes that true while its writer goes on:
+// is in it, and nothing of H or later, of which there may be more to come. That stays for the next
+// one. When no event has come since the last one, what is of H belongs to it, too: a quiet run
+// shall be in its file to the end. The order in which the store is read makes that true while its
+// writer goes on:
 //
-//     last_ns ► threads ► how many rows ► how many stacks, frames, codes, images, processes,
-//     strings
-//               └── store.h says why ──┘  └── a row is there later than what it names, so what it
-//                                             names is read later than the row                ──┘
+//     last_ns ► threads ► rows      what a thread does is as of H: store.h says why
+//     rows ► stacks ► frames ► …    a row comes after what it names, so that is read after the row
 //
 // A thread whose stay off the CPU ended between H and the look at it is off at H all the same: the
 // row of that stay tells, see moment.c.
@@ -53,5 +53,6 @@ void moment_init(struct moment *moment);
 void moment_fini(struct moment *moment);
 
 // Of a run that goes on, or is over. `moment` is one that was initialised or taken before; what it
-// has room for is used again. Any one thread.
-void moment_take(struct moment *moment, const struct store *store);
+// has room for is used again. `previous_ns` is the last_ns of the one before; 0: there is none. Any
+// one thread.
+void moment_take(struct moment *moment, const struct store *store, uint64_t previous_ns);

@@ -435,7 +435,7 @@ int spool_writer_write(struct spool_writer *writer, const struct facts *facts,
     memcpy(pieces, writer->pieces, sizeof pieces);
     uint64_t packed_bytes = writer->packed_bytes;
     vec_clear(&writer->full);
-    moment_take(&writer->next, writer->store);
+    moment_take(&writer->next, writer->store, writer->written.last_ns);
     if (writer->is_whole && writer->next.ended_ns == 0) {
         writer->next.ended_ns = writer->next.last_ns;
     }

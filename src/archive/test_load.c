@@ -77,38 +77,6 @@ static void load(struct fixture *f, struct loaded_run *ret)
     }
 }
 
-// Everything that is in a store can be walked over: what is named exists.
-static uint64_t walk(const struct store *store)
-{
-    uint64_t sum = 0;
-    uint32_t n_strings = atomic_load(&store->strings.n);
-    for (string_id i = 0; i < n_strings; i++) {
-        struct slice bytes = strings_get(&store->strings, i);
-        sum += bytes.n > 0 ? bytes.data[bytes.n - 1] : 0;
-    }
-    for (stack_id i = 1; i < atomic_load(&store->stacks.n_nodes); i++) {
-        const struct stack_row *row = stacks_get(&store->stacks, i);
-        assert_true(row->caller < i && row->frame < atomic_load(&store->stacks.n_frames));
-    }
-    for (thread_id i = 0; i < atomic_load(&store->threads.n); i++) {
-        struct thread_off off;
-        assert_true(atomic_load(&store_thread(store, i)->name) < n_strings);
-        assert_true(!store_thread_off(store, i, &off) ||
-                    off.stack < atomic_load(&store->stacks.n_nodes));
-    }
-    for (enum row_table table = 0; table < ROW_TABLES; table++) {
-        uint64_t n = store_rows(store, table);
-        for (uint64_t at = 0; at < n;) {
-            struct row_block block;
-            store_pin(store, table, at, n, &block);
-            sum += row_block_key(&block, block.n - 1);
-            at += block.n;
-            store_unpin(store, &block);
-        }
-    }
-    return sum;
-}
-
 // ---- Whole --------------------------------------------------------------------------------------
 
 static void test_without_names_those_of_this_machine(void **state)
@@ -169,6 +137,7 @@ static void add_samples(struct random_run *run, uint64_t n)
     for (uint64_t i = 0; i < n; i++) {
         store_add_sample(run->store, ++run->now_ns, 0, 0);
     }
+    random_run_end(run);
 }
 
 static void check_missing(struct fixture *f, uint64_t n_missing, const char *note)
@@ -181,7 +150,7 @@ static void check_missing(struct fixture *f, uint64_t n_missing, const char *not
     }
     uint64_t n = store_rows(f->run.store, ROW_SAMPLES);
     assert_int_equal(store_rows(loaded.store, ROW_SAMPLES), n - n_missing);
-    walk(loaded.store);
+    store_walk(loaded.store);
     assert_int_equal(store_paging(loaded.store).failed, 0);
     loaded_run_fini(&loaded);
 }
@@ -212,7 +181,7 @@ static void test_changed_behind_our_back(void **state)
     load(f, &loaded);
     assert_true(store_paging(loaded.store).dropped > 0);
     damage(f, "UPDATE samples SET data = (SELECT data FROM samples WHERE first = 131072)");
-    walk(loaded.store);
+    store_walk(loaded.store);
     assert_true(store_paging(loaded.store).failed > 0);
     loaded_run_fini(&loaded);
 }
@@ -226,7 +195,7 @@ static void check_loads(struct fixture *f, const char *sql, const char *note)
     if (strstr(loaded.note.text, note) == NULL) {
         fail_msg("%s: %s", sql, loaded.note.text);
     }
-    walk(loaded.store);
+    store_walk(loaded.store);
     loaded_run_fini(&loaded);
 }
 
@@ -319,7 +288,7 @@ static void test_variants(void **state)
         struct loaded_run loaded;
         struct err err = {0};
         if (archive_load(f->path, &f->library, 1 << 20, NULL, &loaded, &err) == 0) {
-            walk(loaded.store);
+            store_walk(loaded.store);
             n_loaded++;
             n_whole += loaded.note.text[0] == 0;
             loaded_run_fini(&loaded);

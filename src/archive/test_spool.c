@@ -212,6 +212,26 @@ static void test_is_one_moment_at_every_commit(void **state)
     check_integrity(f->path);
 }
 
+// What came last is in the file, too, when nothing comes after it.
+static void test_quiet_run(void **state)
+{
+    struct fixture *f = *state;
+    random_run_go_on(&f->run, 1000);
+    store_add_sample(f->run.store, ++f->run.now_ns, 0, 0);
+    struct spool *spool = start(f);
+    wait_rounds(f, 3);
+    struct loaded_run loaded;
+    assert_int_equal(archive_load(f->path, &f->library, 0, NULL, &loaded, NULL), 0);
+    for (enum row_table table = 0; table < ROW_TABLES; table++) {
+        assert_int_equal(store_rows(loaded.store, table), store_rows(f->run.store, table));
+    }
+    loaded_run_fini(&loaded);
+    check_file(f, false);
+    random_run_go_on(&f->run, 1);
+    spool_free(spool);
+    check_file(f, false);
+}
+
 // Few pieces, however often it is written; and when it is over, one.
 static void test_pieces_are_merged(void **state)
 {
@@ -638,6 +658,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_is_one_moment_at_every_commit),
+        TEST(test_quiet_run),
         TEST(test_pieces_are_merged),
         TEST(test_from_start_to_end),
         TEST(test_given_up),

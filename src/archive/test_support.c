@@ -303,9 +303,8 @@ static void check_ids(const struct store *store, const struct store *copy)
 
 // Every stay off the CPU that began before the end of the copy and lasted on is open in it, and
 // nothing else is.
-static void check_open_stays(const struct store *store, const struct store *copy)
+static void check_open_stays(const struct store *store, const struct store *copy, uint64_t end_ns)
 {
-    uint64_t end_ns = store_end_ns(copy);
     uint32_t n = atomic_load(&copy->threads.n);
     struct thread_off *wanted = NEW_ARRAY(struct thread_off, n);
     for (thread_id i = 0; i < n; i++) {
@@ -368,16 +367,29 @@ static void check_ends(const struct store *store, const struct store *copy)
     }
 }
 
-// As of one moment: all rows of before it, of each table.
-static void check_is_one_moment(const struct store *store, const struct store *copy)
+// As of one moment: all rows of before it, of each table, and no others.
+static void check_is_one_moment(const struct store *store, const struct store *copy,
+                                uint64_t end_ns)
 {
-    uint64_t end_ns = store_end_ns(copy);
     ASSERT(samples_find(&store->samples, store_rows(store, ROW_SAMPLES), end_ns) ==
            store_rows(copy, ROW_SAMPLES));
     ASSERT(wakeups_find(&store->wakeups, store_rows(store, ROW_WAKEUPS), end_ns) ==
            store_rows(copy, ROW_WAKEUPS));
     ASSERT(intervals_find(&store->intervals, store_rows(store, ROW_INTERVALS), end_ns - 1) ==
            store_rows(copy, ROW_INTERVALS));
+}
+
+static bool holds_any_of(const struct store *copy, uint64_t time_ns)
+{
+    uint64_t n_samples = store_rows(copy, ROW_SAMPLES);
+    uint64_t n_intervals = store_rows(copy, ROW_INTERVALS);
+    bool any = samples_find(&copy->samples, n_samples, time_ns) < n_samples ||
+               intervals_find(&copy->intervals, n_intervals, time_ns - 1) < n_intervals;
+    for (thread_id i = 0; i < atomic_load(&copy->threads.n); i++) {
+        struct thread_off off;
+        any = any || (store_thread_off(copy, i, &off) && off.since_ns == time_ns);
+    }
+    return any;
 }
 
 void check_is_prefix(const struct store *store, const struct store *copy, bool is_whole)
@@ -394,9 +406,65 @@ void check_is_prefix(const struct store *store, const struct store *copy, bool i
     if (is_whole) {
         check_ends(store, copy);
     } else {
-        check_is_one_moment(store, copy);
-        check_open_stays(store, copy);
+        // With what is of the last nanosecond, when the run was quiet.
+        uint64_t end_ns = store_end_ns(copy);
+        end_ns += holds_any_of(copy, end_ns);
+        check_is_one_moment(store, copy, end_ns);
+        check_open_stays(store, copy, end_ns);
     }
+}
+
+// ---- Walking ------------------------------------------------------------------------------------
+
+static uint64_t walk_ids(const struct store *store)
+{
+    uint64_t sum = 0;
+    uint32_t n_strings = atomic_load(&store->strings.n);
+    uint32_t n_stacks = atomic_load(&store->stacks.n_nodes);
+    for (string_id i = 0; i < n_strings; i++) {
+        struct slice bytes = strings_get(&store->strings, i);
+        sum += bytes.n > 0 ? hash_bytes(bytes.data, bytes.n) : 0;
+    }
+    for (image_id i = 0; i < atomic_load(&store->images.n); i++) {
+        const struct image_row *row = store_image(store, i);
+        ASSERT(row->path < n_strings && row->build_id < n_strings);
+    }
+    for (thread_id i = 0; i < atomic_load(&store->threads.n); i++) {
+        const struct thread_row *row = store_thread(store, i);
+        struct thread_off off;
+        ASSERT(atomic_load(&row->name) < n_strings);
+        ASSERT(row->process < atomic_load(&store->processes.n));
+        ASSERT(atomic_load(&row->last_stack) < n_stacks);
+        ASSERT(atomic_load(&row->last_wakeup) <= store_rows(store, ROW_WAKEUPS));
+        ASSERT(!store_thread_off(store, i, &off) || off.stack < n_stacks);
+    }
+    for (stack_id i = 1; i < n_stacks; i++) {
+        const struct stack_row *row = stacks_get(&store->stacks, i);
+        ASSERT(row->caller < i && row->frame < atomic_load(&store->stacks.n_frames));
+        ASSERT(stacks_get_frame(&store->stacks, row->frame)->image < atomic_load(&store->images.n));
+    }
+    return sum;
+}
+
+uint64_t store_walk(const struct store *store)
+{
+    uint64_t sum = walk_ids(store);
+    for (enum row_table table = 0; table < ROW_TABLES; table++) {
+        uint64_t n = store_rows(store, table);
+        uint64_t key = 0;
+        for (uint64_t at = 0; at < n;) {
+            struct row_block block;
+            store_pin(store, table, at, n, &block);
+            for (size_t i = 0; i < block.n; i++) {
+                ASSERT(row_block_key(&block, i) >= key);
+                key = row_block_key(&block, i);
+            }
+            at += block.n;
+            store_unpin(store, &block);
+        }
+        sum += key;
+    }
+    return sum;
 }
 
 // ---- Folders ------------------------------------------------------------------------------------

@@ -27,6 +27,9 @@ uint64_t random_next(uint64_t *random, uint64_t n); // 0 … n - 1
 // Asserts (ASSERT) that it is. `is_whole`: and that there is nothing else.
 void check_is_prefix(const struct store *store, const struct store *copy, bool is_whole);
 
+// Reads all that is in a store, and asserts that what is named exists. A sum of it.
+uint64_t store_walk(const struct store *store);
+
 // A new folder, and its end with all that is in it. Freed by the second.
 char *folder_make(void);
 void folder_remove(char *folder);
