@@ -508,12 +508,12 @@ class Server:
         if self.wrap:
             truth.touch()
             truth.chmod(0o666)
-        before = len(self.json("list")["runs"])
+        before = [run["id"] for run in self.json("list")["runs"]]
         result = self.stax("record", *options, "--", *command, timeout=timeout,
                            env={"TRUTH": str(truth), **(env or {})}, **more)
-        runs = self.json("list")["runs"]
-        assert len(runs) == before + 1, f"one new run, not {len(runs) - before}: {result!r}"
-        return Run(result, runs[-1], Truth(truth))
+        new = [run for run in self.json("list")["runs"] if run["id"] not in before]
+        assert len(new) == 1, f"one new run, not {len(new)}: {result!r}"
+        return Run(result, new[0], Truth(truth))
 
     def live(self, command, *options, **more):
         """Begins to record a command; use it with `with`."""
