@@ -76,6 +76,10 @@ static size_t rows_limit_bytes(size_t n)
 // 0, or -EBADMSG: not a block of that many rows.
 static int open_rows(struct unpacker *unpacker, struct slice bytes, size_t n)
 {
+    *unpacker = (struct unpacker){0};
+    if (n > COLUMN_CHUNK_ROWS) {
+        return -EBADMSG;
+    }
     int r = unpacker_init(unpacker, bytes, rows_limit_bytes(n));
     if (r < 0) {
         return r;
@@ -195,11 +199,19 @@ static void differences(uint64_t *ret, const uint64_t *column, const uint32_t *o
     }
 }
 
-static size_t packed_bytes(const uint64_t *numbers, size_t n)
+// Of a few thousand numbers from all over the list.
+static size_t packed_sample_bytes(const uint64_t *numbers, size_t n)
 {
+    enum { SAMPLE = 1 << 12 };
+    uint64_t sample[SAMPLE];
+    size_t step = n / SAMPLE + 1;
+    size_t taken = 0;
+    for (size_t i = 0; i < n; i += step) {
+        sample[taken++] = numbers[i];
+    }
     CLEANUP(packer_fini) struct packer packer = {0};
     CLEANUP(text_fini) struct text packed = {0};
-    packer_add(&packer, numbers, n);
+    packer_add(&packer, sample, taken);
     packer_finish(&packer, &packed);
     return packed.n;
 }
@@ -213,7 +225,8 @@ static void put_times(struct packer *packer, struct desk *desk, const uint64_t *
     }
     differences(desk->numbers, times, desk->by_time, desk->n);
     differences(desk->others, times, desk->by_who, desk->n);
-    bool by_who = packed_bytes(desk->others, desk->n) < packed_bytes(desk->numbers, desk->n);
+    bool by_who = packed_sample_bytes(desk->others, desk->n) <
+                  packed_sample_bytes(desk->numbers, desk->n);
     packer_add_one(packer, by_who);
     packer_add_one(packer, times[0]);
     packer_add(packer, by_who ? desk->others : desk->numbers, desk->n);
@@ -332,6 +345,31 @@ static void take_gaps(struct unpacker *unpacker, struct desk *desk, uint64_t *re
     }
 }
 
+// A ready row has the stack of the blocked row before it, most of the time: 0 says so.
+static void put_stacks(struct packer *packer, struct desk *desk, const uint32_t *stacks,
+                       const uint64_t *lengths)
+{
+    uint32_t before = 0;
+    for (size_t i = 0; i < desk->n; i++) {
+        size_t row = desk->by_who[i];
+        desk->numbers[i] = stacks[row] ^ (is_ready(lengths[row]) ? before : 0);
+        before = stacks[row];
+    }
+    put_by_kind(packer, desk, lengths);
+}
+
+static void take_stacks(struct unpacker *unpacker, struct desk *desk, uint32_t *ret_stacks,
+                        const uint64_t *lengths)
+{
+    take_by_kind(unpacker, desk, lengths, sizeof *ret_stacks);
+    uint32_t before = 0;
+    for (size_t i = 0; i < desk->n; i++) {
+        size_t row = desk->by_who[i];
+        ret_stacks[row] = (uint32_t)desk->numbers[i] ^ (is_ready(lengths[row]) ? before : 0);
+        before = ret_stacks[row];
+    }
+}
+
 // ---- Counters ----------------------------------------------------------------------------------
 
 static void put_counters(struct packer *packer, struct desk *desk, const struct counter_row *rows)
@@ -390,7 +428,7 @@ void codec_put_rows(struct text *to, const struct row_block *block)
         put_who(&packer, &desk, columns[2]);
         put_lengths(&packer, &desk, columns[1]);
         put_gaps(&packer, &desk, columns[0], columns[1]);
-        put_u32(&packer, &desk, columns[3], PLUS_NOTHING);
+        put_stacks(&packer, &desk, columns[3], columns[1]);
         break;
     case ROW_WAKEUPS:
         put_who(&packer, &desk, columns[1]);
@@ -424,7 +462,7 @@ static int take_rows(struct unpacker *unpacker, struct desk *desk, const struct 
         if (r == 0) {
             take_lengths(unpacker, desk, columns[1]);
             take_gaps(unpacker, desk, columns[0], columns[1]);
-            take_u32(unpacker, desk, columns[3], PLUS_NOTHING);
+            take_stacks(unpacker, desk, columns[3], columns[1]);
         }
         return r;
     case ROW_WAKEUPS:

@@ -51,7 +51,8 @@ static uint64_t dice(uint64_t sides)
 
 static uint64_t any_u64(void)
 {
-    return hash_u64(dice_state += 0x9e3779b97f4a7c15ULL) >> dice(64);
+    uint64_t bits = dice(64);
+    return dice(UINT64_MAX) >> bits;
 }
 
 // ---- Rows --------------------------------------------------------------------------------------
@@ -59,6 +60,16 @@ static uint64_t any_u64(void)
 static struct slice slice_of(const struct text *text)
 {
     return (struct slice){(const uint8_t *)text->at, text->n};
+}
+
+static bool blocks_equal(const struct row_block *a, const struct row_block *b)
+{
+    for (size_t c = 0; c < ROW_COLUMNS_MAX && a->columns[c] != NULL; c++) {
+        if (memcmp(a->columns[c], b->columns[c], a->n * widths[a->table][c]) != 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void assert_comes_back(const struct row_block *block)
@@ -73,9 +84,7 @@ static void assert_comes_back(const struct row_block *block)
         memset(copy.columns[c], 0xa5, block->n * widths[block->table][c]);
     }
     assert_int_equal(codec_parse_rows(bytes, &copy), 0);
-    for (size_t c = 0; c < ROW_COLUMNS_MAX && copy.columns[c] != NULL; c++) {
-        assert_memory_equal(copy.columns[c], block->columns[c], block->n * widths[block->table][c]);
-    }
+    assert_true(blocks_equal(&copy, block));
 }
 
 static void fill_with(const struct row_block *block, uint64_t (*number)(void))
@@ -225,16 +234,6 @@ static void test_packing_is_a_function(void **state)
 
 // ---- What is refused ---------------------------------------------------------------------------
 
-static bool blocks_equal(const struct row_block *a, const struct row_block *b)
-{
-    for (size_t c = 0; c < ROW_COLUMNS_MAX && a->columns[c] != NULL; c++) {
-        if (memcmp(a->columns[c], b->columns[c], a->n * widths[a->table][c]) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 // zstd has bits that mean nothing (there is one in each frame's head): with these flipped, the rows
 // are the same. With any other, they are refused.
 static void test_flipped_bits_are_found(void **state)
@@ -294,6 +293,19 @@ static void test_other_numbers_of_rows_are_refused(void **state)
         CLEANUP(block_fini) struct row_block more = block_new((enum row_table)table, 301);
         assert_int_equal(codec_parse_rows(slice_of(&packed), &more), -EBADMSG);
     }
+}
+
+static void test_no_block_is_longer_than_a_chunk(void **state)
+{
+    (void)state;
+    CLEANUP(packer_fini) struct packer packer = {0};
+    CLEANUP(text_fini) struct text packed = {0};
+    packer_add_one(&packer, ALL_ROWS + 1);
+    packer_add(&packer, NULL, 0); // two lists of zeros
+    packer_add(&packer, NULL, 0);
+    packer_finish(&packer, &packed);
+    CLEANUP(freep) struct stack_row *nodes = NEW_ARRAY(struct stack_row, ALL_ROWS + 1);
+    assert_int_equal(codec_parse_nodes(slice_of(&packed), nodes, 0, ALL_ROWS + 1), -EBADMSG);
 }
 
 static void assert_refused(const struct packer *packer, enum row_table table, size_t n)
@@ -464,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_flipped_bits_are_found),
         cmocka_unit_test(test_cut_and_longer_ones_are_refused),
         cmocka_unit_test(test_other_numbers_of_rows_are_refused),
+        cmocka_unit_test(test_no_block_is_longer_than_a_chunk),
         cmocka_unit_test(test_wrong_lists_are_refused),
         cmocka_unit_test(test_bombs_are_refused),
         cmocka_unit_test(test_frames_come_back),
