@@ -278,9 +278,28 @@ static void test_a_stripped_file_says_so(void **state)
     assert_non_null(strstr(image->note.text, world->fixture));
 }
 
-// ---- Unwinding rules ---------------------------------------------------------------------------
-
 enum { PATIENCE_S = 60 };
+
+static void test_waiting_for_symbols(void **state)
+{
+    struct world *world = *state;
+    struct image_identity identity = mapped_identity(world->fixture);
+    uint32_t id = library_get(&world->library, &identity, world->root);
+    assert_false(library_await_symbols(&world->library, id, 0)); // nobody wants them yet
+    assert_false(library_await_symbols(&world->library, id, clock_now_ns() + NS_PER_MS));
+    library_want(&world->library, id);
+    uint64_t until_ns = clock_now_ns() + PATIENCE_S * (uint64_t)NS_PER_S;
+    assert_true(library_await_symbols(&world->library, id, until_ns));
+    assert_int_equal(library_at(&world->library, id)->state, IMAGE_READY);
+    assert_true(library_await_symbols(&world->library, id, 0));
+    struct image_identity none = {.kind = IMAGE_FILE, .path = slice_of_text("/not/there")};
+    id = library_get(&world->library, &none, world->root);
+    library_want(&world->library, id);
+    assert_true(library_await_symbols(&world->library, id, until_ns));
+    assert_int_equal(library_at(&world->library, id)->state, IMAGE_FAILED);
+}
+
+// ---- Unwinding rules ---------------------------------------------------------------------------
 
 static struct image *load_rules(struct world *world, const struct image_identity *identity)
 {
@@ -710,6 +729,7 @@ int main(void)
         TEST(test_vdso),
         TEST(test_kernel),
         TEST(test_a_stripped_file_says_so),
+        TEST(test_waiting_for_symbols),
         TEST(test_rules_and_symbols_are_read_apart),
         TEST(test_rules_of_the_vdso),
         TEST(test_what_is_no_file_has_no_rules),

@@ -54,6 +54,22 @@ static void test_nested(void **state)
     spans_fini(&spans);
 }
 
+// The value at `at` holds until another one does.
+static void check_until(const struct spans *spans, uint64_t at, const uint32_t *painted, size_t n)
+{
+    uint64_t until;
+    assert_int_equal(spans_find_until(spans, at, &until), painted[at]);
+    uint64_t next = at;
+    while (next < n && painted[next] == painted[at]) {
+        next++;
+    }
+    if (next < n) {
+        assert_int_equal(until, next);
+    } else {
+        assert_true(until >= n);
+    }
+}
+
 // Against the meaning of the words: the last one added that covers the place.
 static void test_like_painting(void **state)
 {
@@ -76,6 +92,7 @@ static void test_like_painting(void **state)
         spans_finish(&spans);
         for (uint64_t at = 0; at < PLACES; at++) {
             assert_int_equal(spans_find(&spans, at), painted[at]);
+            check_until(&spans, at, painted, PLACES);
         }
         spans_fini(&spans);
     }
