@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static _Noreturn void out_of_memory(size_t n, size_t size)
 {
@@ -26,6 +27,20 @@ void *alloc_resize(void *old, size_t n, size_t size)
         out_of_memory(n, size);
     }
     return result;
+}
+
+void *alloc_pages(size_t bytes)
+{
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) {
+        out_of_memory(bytes, 1);
+    }
+    return pages;
+}
+
+void free_pages(void *pages, size_t bytes)
+{
+    ASSERT(munmap(pages, bytes) == 0);
 }
 
 char *alloc_text(const char *text, size_t n)

@@ -12,6 +12,11 @@ void *alloc_zeroed(size_t n, size_t size);
 // Grows or shrinks `old` (may be NULL) to `n` objects of `size` bytes; new bytes are not zeroed.
 void *alloc_resize(void *old, size_t n, size_t size);
 
+// Zeroed memory straight from the system, for what is large: only what is touched takes any, and
+// free_pages() (of the same number of bytes) gives it back at once, whatever else lies on the heap.
+void *alloc_pages(size_t bytes);
+void free_pages(void *pages, size_t bytes);
+
 // A copy of `n` bytes plus a terminating zero.
 char *alloc_text(const char *text, size_t n);
 

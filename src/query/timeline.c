@@ -667,7 +667,7 @@ static int compare_threads(const void *first, const void *second, void *context)
     return a->thread < b->thread ? -1 : a->thread > b->thread;
 }
 
-static const struct stay *first_open(const struct timeline *timeline, thread_id thread)
+static size_t first_open(const struct timeline *timeline, thread_id thread)
 {
     size_t low = 0;
     size_t high = timeline->open.n;
@@ -679,7 +679,7 @@ static const struct stay *first_open(const struct timeline *timeline, thread_id 
             high = middle;
         }
     }
-    return &timeline->open.at[low];
+    return low;
 }
 
 static void add_own(const struct answer *answer, const struct own *own,
@@ -706,10 +706,9 @@ static void add_buckets(const struct answer *answer, struct timeline_thread *thr
     if (number != OWN_NOT_YET) {
         add_own(answer, &timeline->owns.at[number - 1], thread->buckets.at);
     }
-    const struct stay *end = timeline->open.at + timeline->open.n;
-    for (const struct stay *stay = first_open(timeline, thread->thread);
-         stay < end && stay->thread == thread->thread; stay++) {
-        spread(answer, thread->buckets.at, stay);
+    for (size_t i = first_open(timeline, thread->thread);
+         i < timeline->open.n && timeline->open.at[i].thread == thread->thread; i++) {
+        spread(answer, thread->buckets.at, &timeline->open.at[i]);
     }
     struct stay life = life_of(answer, thread->thread);
     if (timeline->exact) {

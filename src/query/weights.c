@@ -2,7 +2,8 @@
 
 uint64_t weights_round(double ns)
 {
-    return (uint64_t)(ns + 0.5);
+    const double most = 0x1p64; // a file may tell of lives that add up to more
+    return ns < most ? (uint64_t)(ns + 0.5) : UINT64_MAX;
 }
 
 struct off_cpu weights_only(const struct off_cpu *off_cpu, const enum event_reason *reason)

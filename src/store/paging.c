@@ -7,12 +7,12 @@
 #include <stdlib.h>
 
 // Two locks, one for each direction. `reading` is held while the file is read, `dropping` never for
-// long, and nobody holds both.
+// long; who takes both takes `reading` first.
 struct paging {
     struct store *store;
-    struct pager pager;
-    uint64_t budget_bytes; // 0: nothing is dropped
-    _Atomic uint64_t clock;
+    struct pager pager;                   // under `reading`
+    uint64_t budget_bytes;                // under `dropping`; 0: nothing is dropped
+    _Atomic uint64_t clock;               // 0: stands still, since nothing was to be dropped so far
     _Atomic uint64_t written[ROW_TABLES]; // rows that are in the file
     _Atomic uint64_t n_dropped;
     _Atomic uint64_t n_read_back;
@@ -33,17 +33,31 @@ const char *row_table_name(enum row_table table)
     return names[table];
 }
 
+static void init_tables(struct paging *paging)
+{
+    struct store *store = paging->store;
+    table_init(&store->samples.table, ROW_SAMPLES, paging, &paging->clock);
+    table_init(&store->intervals.table, ROW_INTERVALS, paging, &paging->clock);
+    table_init(&store->wakeups.table, ROW_WAKEUPS, paging, &paging->clock);
+    table_init(&store->counters.table, ROW_COUNTERS, paging, &paging->clock);
+}
+
 struct paging *paging_new(struct store *store)
 {
     struct paging *paging = NEW(struct paging);
     paging->store = store;
     pthread_mutex_init(&paging->reading, NULL);
     pthread_mutex_init(&paging->dropping, NULL);
+    init_tables(paging);
     return paging;
 }
 
 void paging_free(struct paging *paging)
 {
+    table_fini(&paging->store->counters.table);
+    table_fini(&paging->store->wakeups.table);
+    table_fini(&paging->store->intervals.table);
+    table_fini(&paging->store->samples.table);
     pthread_mutex_destroy(&paging->dropping);
     pthread_mutex_destroy(&paging->reading);
     free(paging);
@@ -116,13 +130,16 @@ static void count(_Atomic uint64_t *counter, uint64_t more)
 void store_set_pager(struct store *store, const struct pager *pager, uint64_t budget_bytes)
 {
     struct paging *paging = store->paging;
+    pthread_mutex_lock(&paging->reading);
+    pthread_mutex_lock(&paging->dropping);
     paging->pager = *pager;
     paging->budget_bytes = budget_bytes;
-    struct table *const tables[] = {&store->samples.table, &store->intervals.table,
-                                    &store->wakeups.table, &store->counters.table};
-    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
-        tables[i]->clock = budget_bytes > 0 ? &paging->clock : NULL;
+    uint64_t stands_still = 0;
+    if (budget_bytes > 0) {
+        atomic_compare_exchange_strong(&paging->clock, &stands_still, 1);
     }
+    pthread_mutex_unlock(&paging->dropping);
+    pthread_mutex_unlock(&paging->reading);
 }
 
 void store_written(struct store *store, enum row_table table, uint64_t n)
@@ -172,11 +189,8 @@ static bool drop_one(struct paging *paging, uint64_t *resident)
 void store_trim(struct store *store)
 {
     struct paging *paging = store->paging;
-    if (paging->budget_bytes == 0) {
-        return;
-    }
     pthread_mutex_lock(&paging->dropping);
-    uint64_t resident = resident_bytes(store);
+    uint64_t resident = paging->budget_bytes > 0 ? resident_bytes(store) : 0;
     while (resident > paging->budget_bytes && drop_one(paging, &resident)) {
     }
     pthread_mutex_unlock(&paging->dropping);
@@ -237,7 +251,7 @@ static void replace(struct paging *paging, const struct table *table, size_t chu
                     struct row_block *block)
 {
     struct table_slot *slot = &table->slots[chunk];
-    table_free_block(block);
+    table_free_block(table, block);
     table_make_block(table, chunk, block);
     fill_in(block, slot->first_key);
     count(&paging->n_failed, 1);

@@ -40,8 +40,9 @@ struct pager {
     void *context;
 };
 
-// From now on chunks may be dropped when rows take more than `budget_bytes`; 0: none ever is.
-// Before anybody else sees the store.
+// From now on chunks may be dropped when rows take more than `budget_bytes`; 0: none is. Any
+// thread, at any time, but not under a lock that read_back() takes: waits for one that goes on, and
+// when it returns, the pager of before is not called any more.
 void store_set_pager(struct store *store, const struct pager *pager, uint64_t budget_bytes);
 
 // The file has all rows below `n`, for good. Any one thread.
@@ -68,6 +69,7 @@ struct paging_counts store_paging(const struct store *store);
 
 // ---- For the store itself ----------------------------------------------------------------------
 
+// Makes the four tables, too; and ends them.
 struct paging *paging_new(struct store *store);
 void paging_free(struct paging *paging);
 

@@ -52,10 +52,6 @@ const char *account_name(enum account account)
 
 static void init_columns(struct store *store)
 {
-    table_init(&store->samples.table, ROW_SAMPLES, store->paging);
-    table_init(&store->intervals.table, ROW_INTERVALS, store->paging);
-    table_init(&store->wakeups.table, ROW_WAKEUPS, store->paging);
-    table_init(&store->counters.table, ROW_COUNTERS, store->paging);
     column_init(&store->threads.rows, sizeof(struct thread_row));
     column_init(&store->processes.rows, sizeof(struct process_row));
     column_init(&store->images.rows, sizeof(struct image_row));
@@ -83,10 +79,6 @@ static void fini_columns(struct store *store)
     column_fini(&store->images.rows);
     column_fini(&store->processes.rows);
     column_fini(&store->threads.rows);
-    table_fini(&store->counters.table);
-    table_fini(&store->wakeups.table);
-    table_fini(&store->intervals.table);
-    table_fini(&store->samples.table);
 }
 
 void store_free(struct store *store)

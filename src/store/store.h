@@ -15,9 +15,11 @@
 //     threads, processes, images, codes, strings         what the ids stand for
 //     accounts   what arrived, what was lost, what was cut: nothing that is missing is hidden
 //
-// Rows of `samples` are sorted by time, rows of `wakeups` too; rows of `intervals` by their end. A
-// time range is therefore two binary searches. Times are CLOCK_MONOTONIC; answers count from
-// started_ns.
+// Rows of `samples` are sorted by time, rows of `wakeups` too; rows of `intervals` by their end. So
+// a time range is two searches. Times are CLOCK_MONOTONIC; answers count from started_ns.
+//
+// The first four tables grow without end (table.h). To look at their rows is to pin them, and what
+// a file has may have to be read back for that (paging.h).
 
 #include "store/stacks.h"
 #include "store/strings.h"
@@ -31,7 +33,7 @@ enum { THREAD_NONE = UINT32_MAX, THREAD_INTERRUPT = UINT32_MAX - 1 };
 // ---- Samples -----------------------------------------------------------------------------------
 
 struct samples {
-    struct table table; // columns: as in the span below
+    struct table table; // its columns: as in the span below
     _Atomic uint64_t n; // published
     uint64_t weight_ns; // CPU time that one sample stands for; the same for all of a run
 };
@@ -348,8 +350,9 @@ void store_free(struct store *store); // accepts NULL
 // ---- Writing: one thread only ------------------------------------------------------------------
 
 // All times move on: a sample or wakeup is not earlier than the one before, an interval does not
-// end earlier than the one before (asserted: putting events in order is the pipeline's work). Each
-// also moves last_ns on. Threads, stacks and images that a row names are added before it.
+// end earlier than the one before, counters are not of an earlier sample (asserted: putting events
+// in order is the pipeline's work). Each also moves last_ns on. Threads, stacks and images that a
+// row names are added before it.
 
 // False when the run is full; the sample is counted as dropped.
 bool store_add_sample(struct store *store, uint64_t time_ns, thread_id thread, stack_id stack);

@@ -62,7 +62,9 @@ static char *reserve(struct strings *strings, size_t n)
 static struct slice keep(struct strings *strings, struct slice bytes)
 {
     char *at = reserve(strings, bytes.n + 1);
-    memcpy(at, bytes.data, bytes.n);
+    if (bytes.n > 0) { // else there may be no data at all
+        memcpy(at, bytes.data, bytes.n);
+    }
     at[bytes.n] = 0;
     return (struct slice){.data = (const uint8_t *)at, .n = bytes.n};
 }

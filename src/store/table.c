@@ -3,7 +3,6 @@
 #include "base/alloc.h"
 #include "store/paging.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const struct row_layout layouts[ROW_TABLES] = {
@@ -38,13 +37,22 @@ uint64_t row_block_key(const struct row_block *block, size_t i)
     return 0;
 }
 
-void table_init(struct table *table, enum row_table id, struct paging *paging)
+#define SLOTS_BYTES (COLUMN_CHUNKS * sizeof(struct table_slot))
+
+uint64_t table_chunk_bytes(const struct table *table)
+{
+    return (uint64_t)table->row_bytes * COLUMN_CHUNK_ROWS;
+}
+
+void table_init(struct table *table, enum row_table id, struct paging *paging,
+                _Atomic uint64_t *clock)
 {
     *table = (struct table){
         .id = id,
         .layout = row_layout(id),
-        .slots = NEW_ARRAY(struct table_slot, COLUMN_CHUNKS),
+        .slots = alloc_pages(SLOTS_BYTES),
         .paging = paging,
+        .clock = clock,
     };
     for (uint32_t i = 0; i < table->layout->n_columns; i++) {
         table->column_off[i] = table->row_bytes * COLUMN_CHUNK_ROWS;
@@ -63,21 +71,16 @@ void table_fini(struct table *table)
         uint32_t pins = atomic_load(&slot->pins);
         ASSERT((pins & ~TABLE_DROPPED) == 0);
         if (pins == 0) {
-            free(rows);
+            free_pages(rows, table_chunk_bytes(table));
         }
     }
-    free(table->slots);
+    free_pages(table->slots, SLOTS_BYTES);
     table->slots = NULL;
 }
 
 static struct table_slot *slot_of(const struct table *table, uint64_t row)
 {
     return &table->slots[row / COLUMN_CHUNK_ROWS];
-}
-
-uint64_t table_chunk_bytes(const struct table *table)
-{
-    return (uint64_t)table->row_bytes * COLUMN_CHUNK_ROWS;
 }
 
 // Names rows [first, first + n) of the chunk that lies at `rows`.
@@ -107,7 +110,7 @@ void table_add(struct table *table, uint64_t row, uint64_t key)
     ASSERT(row < COLUMN_MAX_ROWS && key >= table->last_key);
     if (row % COLUMN_CHUNK_ROWS == 0) {
         struct table_slot *slot = slot_of(table, row);
-        table->open = alloc_zeroed(COLUMN_CHUNK_ROWS, table->row_bytes);
+        table->open = alloc_pages(table_chunk_bytes(table));
         slot->first_key = key;
         atomic_store_explicit(&slot->rows, table->open, memory_order_relaxed);
     }
@@ -149,7 +152,7 @@ void table_add_block(struct table *table, const struct row_block *block)
 static void touch(const struct table *table, struct table_slot *slot)
 {
     uint64_t now = atomic_load_explicit(table->clock, memory_order_relaxed);
-    if (atomic_load_explicit(&slot->used, memory_order_relaxed) != now) {
+    if (now != 0 && atomic_load_explicit(&slot->used, memory_order_relaxed) != now) {
         atomic_store_explicit(table->clock, now + 1, memory_order_relaxed);
         atomic_store_explicit(&slot->used, now + 1, memory_order_relaxed);
     }
@@ -165,9 +168,7 @@ void table_pin(const struct table *table, uint64_t first, uint64_t end, struct r
     if ((before & TABLE_DROPPED) != 0) {
         paging_fetch(table, (size_t)(first / COLUMN_CHUNK_ROWS));
     }
-    if (table->clock != NULL) {
-        touch(table, slot);
-    }
+    touch(table, slot);
     uint8_t *rows = atomic_load_explicit(&slot->rows, memory_order_relaxed);
     name_rows(table, rows, first, rows_together(first, end), ret);
 }
@@ -254,19 +255,19 @@ bool table_drop(const struct table *table, size_t chunk)
                                                  memory_order_acq_rel, memory_order_relaxed)) {
         return false;
     }
-    free(rows);
+    free_pages(rows, table_chunk_bytes(table));
     return true;
 }
 
 void table_make_block(const struct table *table, size_t chunk, struct row_block *ret)
 {
-    uint8_t *rows = alloc_zeroed(COLUMN_CHUNK_ROWS, table->row_bytes);
+    uint8_t *rows = alloc_pages(table_chunk_bytes(table));
     name_rows(table, rows, (uint64_t)chunk * COLUMN_CHUNK_ROWS, COLUMN_CHUNK_ROWS, ret);
 }
 
-void table_free_block(const struct row_block *block)
+void table_free_block(const struct table *table, const struct row_block *block)
 {
-    free(block->columns[0]); // where the chunk begins
+    free_pages(block->columns[0], table_chunk_bytes(table)); // the chunk begins with it
 }
 
 void table_bring_back(const struct table *table, const struct row_block *block)

@@ -61,12 +61,13 @@ struct table {
     uint32_t column_off[ROW_COLUMNS_MAX]; // in a chunk
     struct table_slot *slots;             // COLUMN_CHUNKS of them, most of which are never touched
     struct paging *paging;
-    _Atomic uint64_t *clock; // goes on when another chunk is pinned; NULL: nothing is ever dropped
+    _Atomic uint64_t *clock; // goes on when another chunk is pinned; 0: nothing is ever dropped
     uint8_t *open;           // writer only: the chunk that it writes to,
     uint64_t last_key;       // and the key of the newest row, which may be in a dropped chunk
 };
 
-void table_init(struct table *table, enum row_table id, struct paging *paging);
+void table_init(struct table *table, enum row_table id, struct paging *paging,
+                _Atomic uint64_t *clock);
 void table_fini(struct table *table); // nobody reads any more
 
 // ---- Writer only -------------------------------------------------------------------------------
@@ -106,5 +107,5 @@ bool table_drop(const struct table *table, size_t chunk);
 // Zeroed memory for the rows of a chunk, as a block that names them; and its way into the table,
 // which owns it from then on. One thread at a time; the chunk is dropped.
 void table_make_block(const struct table *table, size_t chunk, struct row_block *ret);
-void table_free_block(const struct row_block *block); // instead
+void table_free_block(const struct table *table, const struct row_block *block); // instead
 void table_bring_back(const struct table *table, const struct row_block *block);
