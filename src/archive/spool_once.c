@@ -125,6 +125,14 @@ static void sync_folder(const char *folder)
     }
 }
 
+// The name of the temporary file is nothing to people.
+static void prefix(struct err *reterr, const char *path)
+{
+    if (reterr != NULL) {
+        err_prefix(reterr, "cannot save %s", path);
+    }
+}
+
 int spool_write_once(const char *path, struct store *store, struct library *library,
                      const struct facts *facts, const _Atomic bool *stop, struct err *reterr)
 {
@@ -137,6 +145,7 @@ int spool_write_once(const char *path, struct store *store, struct library *libr
     struct run_file file;
     r = create_temp(folder, &file, reterr);
     if (r < 0) {
+        prefix(reterr, path);
         return r;
     }
     CLEANUP(freep) char *temp = alloc_text(file.path, strlen(file.path));
@@ -147,9 +156,7 @@ int spool_write_once(const char *path, struct store *store, struct library *libr
     }
     if (r < 0) {
         remove_temp(temp);
-        if (reterr != NULL) {
-            err_prefix(reterr, "cannot save %s", path);
-        }
+        prefix(reterr, path);
     } else {
         sync_folder(folder);
     }

@@ -59,7 +59,7 @@ static void save(struct fixture *f)
     facts_fini(&facts);
 }
 
-static void damage(struct fixture *f, const char *sql)
+static void run_sql(struct fixture *f, const char *sql)
 {
     sqlite3 *db;
     assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
@@ -85,7 +85,7 @@ static void test_without_names_those_of_this_machine(void **state)
     random_run_go_on(&f->run, 20000);
     random_run_end(&f->run);
     save(f);
-    damage(f, "DELETE FROM run WHERE id != 1");
+    run_sql(f, "DELETE FROM run WHERE id != 1");
     struct loaded_run loaded;
     load(f, &loaded);
     assert_string_equal(loaded.note.text, "");
@@ -121,12 +121,36 @@ static void test_facts_alone(void **state)
     assert_int_equal(archive_read_facts(f->path, &facts, &err), 0);
     assert_string_equal(facts_text(&facts, "label", ""), "a run");
     facts_fini(&facts);
-    damage(f, "WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 20000)"
-              " INSERT INTO meta SELECT 'n' || n, zeroblob(100000) FROM i LIMIT 6000");
+    run_sql(f, "WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 20000)"
+               " INSERT INTO meta SELECT 'n' || n, zeroblob(100000) FROM i LIMIT 6000");
     assert_int_equal(archive_read_facts(f->path, &facts, &err), 0);
     assert_true(facts.list.n <= 4096);
     facts_fini(&facts);
     assert_int_equal(archive_read_facts("/nowhere", &facts, &err), -ENOENT);
+}
+
+// What docs/run-file.md tells people to type works.
+static void test_documented_queries(void **state)
+{
+    struct fixture *f = *state;
+    random_run_go_on(&f->run, 1000);
+    save(f);
+    CLEANUP(text_fini) struct text page = {0};
+    CLEANUP(freep) char *path = folder_path(getenv("SOURCE_ROOT"), "docs/run-file.md");
+    assert_int_equal(file_read(path, 1 << 20, &page), 0);
+    int n = 0;
+    for (char *at = page.at; (at = strstr(at, "```sql\n")) != NULL; n++) {
+        char *sql = at + strlen("```sql\n");
+        at = strstr(sql, "```");
+        assert_non_null(at);
+        *at++ = 0;
+        run_sql(f, sql);
+    }
+    assert_true(n >= 5);
+    struct loaded_run loaded;
+    load(f, &loaded);
+    assert_string_equal(loaded.note.text, "");
+    loaded_run_fini(&loaded);
 }
 
 // ---- Damaged ------------------------------------------------------------------------------------
@@ -161,13 +185,13 @@ static void test_damaged_rows_are_left_out(void **state)
     add_samples(&f->run, 3 * COLUMN_CHUNK_ROWS + 100);
     save(f);
     check_missing(f, 0, "");
-    damage(f, "UPDATE samples SET data = zeroblob(100) WHERE first = 65536");
+    run_sql(f, "UPDATE samples SET data = zeroblob(100) WHERE first = 65536");
     check_missing(f, 65536, "65536 samples");
-    damage(f, "DELETE FROM samples WHERE first = 0");
+    run_sql(f, "DELETE FROM samples WHERE first = 0");
     check_missing(f, 2 * 65536, "131072 samples");
-    damage(f, "UPDATE samples SET n = 99 WHERE n = 100");
+    run_sql(f, "UPDATE samples SET n = 99 WHERE n = 100");
     check_missing(f, 2 * 65536 + 100, "131172 samples");
-    damage(f, "UPDATE samples SET first = -1 WHERE first = 131072");
+    run_sql(f, "UPDATE samples SET first = -1 WHERE first = 131072");
     check_missing(f, 3 * 65536 + 100, "196708 samples");
 }
 
@@ -180,7 +204,7 @@ static void test_changed_behind_our_back(void **state)
     struct loaded_run loaded;
     load(f, &loaded);
     assert_true(store_paging(loaded.store).dropped > 0);
-    damage(f, "UPDATE samples SET data = (SELECT data FROM samples WHERE first = 131072)");
+    run_sql(f, "UPDATE samples SET data = (SELECT data FROM samples WHERE first = 131072)");
     store_walk(loaded.store);
     assert_true(store_paging(loaded.store).failed > 0);
     loaded_run_fini(&loaded);
@@ -189,7 +213,7 @@ static void test_changed_behind_our_back(void **state)
 static void check_loads(struct fixture *f, const char *sql, const char *note)
 {
     save(f);
-    damage(f, sql);
+    run_sql(f, sql);
     struct loaded_run loaded;
     load(f, &loaded);
     if (strstr(loaded.note.text, note) == NULL) {
@@ -241,7 +265,7 @@ static void test_no_run_at_all(void **state)
 {
     struct fixture *f = *state;
     save(f);
-    damage(f, "DELETE FROM run");
+    run_sql(f, "DELETE FROM run");
     struct loaded_run loaded;
     struct err err = {0};
     assert_int_equal(archive_load(f->path, &f->library, 0, NULL, &loaded, &err), -EBADMSG);
@@ -310,6 +334,7 @@ int main(void)
         TEST(test_without_names_those_of_this_machine),
         TEST(test_broken_off),
         TEST(test_facts_alone),
+        TEST(test_documented_queries),
         TEST(test_damaged_rows_are_left_out),
         TEST(test_changed_behind_our_back),
         TEST(test_damaged_dictionaries),

@@ -621,6 +621,7 @@ static void test_what_saving_leaves_alone(void **state)
     assert_string_equal(text_get(&text), "int main;");
     assert_int_equal(save(f, f->folder, NULL, &err), -EEXIST);
     assert_int_equal(save(f, "/nowhere/at/all.stax", NULL, &err), -ENOENT);
+    assert_non_null(strstr(err.text, "cannot save /nowhere/at/all.stax"));
     _Atomic bool stop = true;
     assert_int_equal(save(f, f->path, &stop, &err), -ECANCELED);
     assert_int_equal(folder_count(f->folder), 1);
