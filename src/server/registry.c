@@ -1,5 +1,6 @@
 #include "server/registry.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "rpc/json.h"
@@ -9,6 +10,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 // What holds a run's file. It is freed when the run is, by whoever looks at the run last.
 struct backing {
@@ -612,17 +614,42 @@ static struct kept_run *find_file(struct registry *registry, const char *path)
     return NULL;
 }
 
+static struct file_stamp stamp_of(const char *path)
+{
+    struct stat st = {0};
+    stat(path, &st);
+    return (struct file_stamp){
+        .device = st.st_dev,
+        .inode = st.st_ino,
+        .bytes = (uint64_t)st.st_size,
+        .changed_ns = (uint64_t)st.st_ctim.tv_sec * NS_PER_S + (uint64_t)st.st_ctim.tv_nsec,
+    };
+}
+
+static bool same_file(const struct file_stamp *a, const struct file_stamp *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->bytes == b->bytes &&
+           a->changed_ns == b->changed_ns;
+}
+
+// What is known under that path is no longer what lies there. One of our own is: it does not change
+// but by our hand.
+static bool is_outdated(const struct kept_run *known, const struct file_stamp *now)
+{
+    bool is_busy = known->phase != KEPT_OVER || known->n_jobs > 0 || known->loading;
+    return !is_busy && !known->in_history && !same_file(&known->stamp, now);
+}
+
 struct kept_run *registry_open(struct registry *registry, const char *path, struct err *reterr)
 {
     registry_look(registry);
+    struct file_stamp now = stamp_of(path);
     struct kept_run *known = find_file(registry, path);
-    bool is_shelved = known != NULL && known->run == NULL && !known->loading;
-    if (is_shelved && !known->in_history) {
-        forget(registry, known); // it may be another one by now
-        known = NULL;
+    if (known != NULL && !is_outdated(known, &now)) {
+        return known;
     }
     if (known != NULL) {
-        return known;
+        forget(registry, known);
     }
     struct facts facts = {0};
     int r = archive_read_facts(path, &facts, reterr);
@@ -638,6 +665,7 @@ struct kept_run *registry_open(struct registry *registry, const char *path, stru
     struct kept_run *kept = add_kept(registry, free_id(registry));
     kept->phase = KEPT_OVER;
     kept->path = alloc_text(path, strlen(path));
+    kept->stamp = now;
     kept->facts = facts;
     if (is_recording(&facts)) {
         run_facts_recover(&kept->facts);

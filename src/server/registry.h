@@ -30,6 +30,14 @@
 struct server;
 struct backing;
 
+// Which file it is that lies at a path, and in which state.
+struct file_stamp {
+    uint64_t device;
+    uint64_t inode;
+    uint64_t bytes;
+    uint64_t changed_ns;
+};
+
 enum kept_phase { KEPT_ARMING, KEPT_GOING, KEPT_OVER };
 
 struct kept_run {
@@ -41,6 +49,7 @@ struct kept_run {
     char *path;           // of its file; NULL: none
     struct run_file file; // from its creation until the spool takes it over
     bool has_file;
+    struct file_stamp stamp; // of a file that was opened: which one it was
     struct backing *backing; // of `run`: what holds its file; freed with the run
     struct facts facts;      // KEPT_OVER
     struct err note;         // what is wrong with its file; "" when nothing is

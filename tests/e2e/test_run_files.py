@@ -89,8 +89,7 @@ def test_two_servers_share_a_history(server, other_server, target):
         assert "no run 3" in second.stax("top", "--run", 3).err
         other = second.record([target("brief")])
         assert other.id == 4
-        server.ok("stop")
-        live.wait()
+        live.end()
     assert [r["id"] for r in second.json("list")["runs"]] == [1, 2, 3, 4]
 
 
@@ -111,7 +110,7 @@ def test_a_directory_that_may_not_be_written(user, public_dir):
     user.stop()
     user.env["XDG_STATE_HOME"] = str(state)
     user.start()
-    run = user.record([public_dir / "shares", 300], "-F", FAST)
+    run = user.record([public_dir / "shares", 1, 300], "-F", FAST)
     assert run.status == 0
     summary = user.last_summary()
     assert summary["file"] == "" and summary["samples"] > 0
@@ -137,14 +136,13 @@ def test_the_disk_is_full(other_server, target, tmp_path):
     server = other_server(wrap=["unshare", "-m", "sh", "-c", FULL_DISK, full], env={"XDG_STATE_HOME": str(full)})
     server.start()
     inside = f"/proc/{server.proc.pid}/root{full}/stax/runs/1.stax"
-    with server.live([target("threads64"), 6000], "-F", 20000) as live:
+    with server.live([target("forever"), 2], "-F", 20000) as live:
         server.wait_for(lambda: server.last_summary()["notes"], "the note that the disk is full")
         note = server.last_summary()["notes"][0]
         assert "space" in note and "memory" in note, note
         before = server.last_summary()["samples"]
         server.wait_for(lambda: server.last_summary()["samples"] > before + 20000, "more samples")
         server.ok("stop")
-        live.wait()
     samples = server.last_summary()["samples"]
     assert server.json("top")["health"]["samples"] == samples
     assert any("space" in note for note in server.last_summary()["notes"])
@@ -207,7 +205,7 @@ def test_opened_without_the_binaries(server, other_server, target, tmp_path, pub
 
 def test_saved_while_recording(server, other_server, target, tmp_path):
     path = tmp_path / "half.stax"
-    with server.live([target("shares"), 100000], "-F", FAST) as live:
+    with server.live([target("forever")], "-F", FAST) as live:
         server.ok("wait", "--for-samples", 500)
         server.ok("save", path)
         at_save = server.last_summary()["samples"]
@@ -219,7 +217,6 @@ def test_saved_while_recording(server, other_server, target, tmp_path):
         top = other.top()
         assert top.samples == summary["samples"]
         server.ok("stop")
-        live.wait()
     assert server.last_summary()["samples"] >= at_save + 500, "the recording went on"
     # What is saved again takes the place of what was there.
     server.ok("save", path)
@@ -245,7 +242,7 @@ def test_which_run_is_current(server, target, tmp_path):
     first = record(server, target, n=3)
     path = tmp_path / "first.stax"
     server.ok("save", path)
-    second = server.record([target("shares"), 200])
+    second = server.record([target("shares"), 1, 200])
     assert server.json("list")["current"] == second.id
     # Another one for a single look.
     assert server.json("top", "--run", first.id)["health"]["samples"] == first.summary["samples"]
@@ -309,7 +306,7 @@ def alone(server, *args, env=None, **more):
 def test_recorded_without_a_server(server, target, tmp_path):
     path = tmp_path / "alone.stax"
     truth = tmp_path / "truth"
-    result = alone(server, "record", "-F", FAST, "-o", path, "--", target("shares"), 400, env={"TRUTH": str(truth)})
+    result = alone(server, "record", "-F", FAST, "-o", path, "--", target("shares"), 1, 400, env={"TRUTH": str(truth)})
     assert result.status == 0, result
     assert str(path) in result.err and "warning" not in result.err
     assert sorted(os.listdir(tmp_path)) == ["alone.stax", "truth"]
@@ -344,7 +341,7 @@ def test_output_replaces_runs_only(server, target, tmp_path):
 
 def test_an_unreachable_server_loses_nothing(server, target):
     """The warning says so, the run goes into the history, and the next server has it."""
-    result = alone(server, "record", "--", target("shares"), 300)
+    result = alone(server, "record", "--", target("shares"), 1, 300)
     assert result.status == 0 and "warning: stax-server unreachable" in result.err, result
     path = server.runs_folder / "1.stax"
     assert str(path) in result.err and path.exists()
@@ -388,7 +385,7 @@ def test_killed_without_a_server(server, target, tmp_path):
 @pytest.mark.needs(needs_root() or needs_program("setpriv"))
 def test_without_a_server_and_without_privileges(user, public_dir):
     path = user.dir / "mine.stax"
-    result = user.stax("record", "-F", FAST, "-o", path, "--", public_dir / "shares", 300,
+    result = user.stax("record", "-F", FAST, "-o", path, "--", public_dir / "shares", 1, 300,
                        env={"STAX_SERVER_SOCKET": str(user.dir / "nobody.sock")})
     assert result.status == 0, result
     assert path.stat().st_uid == NOBODY and path.stat().st_mode & 0o077 == 0
