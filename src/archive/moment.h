@@ -36,6 +36,7 @@ struct moment {
     uint64_t last_ns;
     uint64_t ended_ns; // 0: the run goes on
     uint64_t rows[ROW_TABLES];
+    uint64_t n_waits; // of the rows of intervals, those that are no INTERVAL_RUNNABLE: the writer's
     uint32_t n_stacks;
     uint32_t n_frames;
     uint32_t n_images;

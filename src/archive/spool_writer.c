@@ -395,6 +395,46 @@ static int put_packed(struct spool_writer *writer, struct pieces *pieces, size_t
     return r;
 }
 
+// ---- What the archive knows itself --------------------------------------------------------------
+
+static uint64_t count_waits(const struct intervals *intervals, uint64_t first, uint64_t end)
+{
+    uint64_t n = 0;
+    while (first < end) {
+        struct intervals_span span;
+        intervals_pin(intervals, first, end, &span);
+        for (size_t i = 0; i < span.n; i++) {
+            n += (span.length[i] & INTERVAL_RUNNABLE) == 0;
+        }
+        first += span.n;
+        intervals_unpin(intervals, &span);
+    }
+    return n;
+}
+
+static uint64_t count_recorded(const struct spool_writer *writer)
+{
+    uint64_t n = 0;
+    for (thread_id i = 0; i < writer->next.threads.n; i++) {
+        n += !store_thread(writer->store, i)->foreign;
+    }
+    return n;
+}
+
+// These are about the rows that are in the file, not about those that are there by now.
+static void count_facts(struct spool_writer *writer, struct facts *facts)
+{
+    struct moment *next = &writer->next;
+    uint64_t end_ns = next->ended_ns != 0 ? next->ended_ns : next->last_ns;
+    uint64_t first = writer->written.rows[ROW_INTERVALS];
+    next->n_waits = writer->written.n_waits +
+                    count_waits(&writer->store->intervals, first, next->rows[ROW_INTERVALS]);
+    facts_set_number(facts, "samples", next->rows[ROW_SAMPLES]);
+    facts_set_number(facts, "off_cpu_intervals", next->n_waits);
+    facts_set_number(facts, "threads", count_recorded(writer));
+    facts_set_number(facts, "duration_ns", end_ns - MIN(end_ns, writer->store->started_ns));
+}
+
 // ---- One transaction ----------------------------------------------------------------------------
 
 static int put_all(struct spool_writer *writer, struct pieces *pieces, const struct facts *facts,
@@ -439,9 +479,12 @@ int spool_writer_write(struct spool_writer *writer, const struct facts *facts,
     if (writer->is_whole && writer->next.ended_ns == 0) {
         writer->next.ended_ns = writer->next.last_ns;
     }
+    CLEANUP(facts_fini) struct facts counted;
+    facts_copy(&counted, facts);
+    count_facts(writer, &counted);
     int r = run_file_begin(writer->file, reterr);
     if (r == 0) {
-        r = put_all(writer, pieces, facts, stop, reterr);
+        r = put_all(writer, pieces, &counted, stop, reterr);
     }
     if (r == 0) {
         r = run_file_commit(writer->file, reterr);
@@ -451,7 +494,7 @@ int spool_writer_write(struct spool_writer *writer, const struct facts *facts,
         writer->packed_bytes = packed_bytes;
         return r;
     }
-    adopt(writer, pieces, facts);
+    adopt(writer, pieces, &counted);
     return 0;
 }
 

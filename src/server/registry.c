@@ -665,6 +665,7 @@ struct kept_run *registry_open(struct registry *registry, const char *path, stru
     struct kept_run *kept = add_kept(registry, free_id(registry));
     kept->phase = KEPT_OVER;
     kept->path = alloc_text(path, strlen(path));
+    kept->is_opened = true;
     kept->stamp = now;
     kept->facts = facts;
     if (is_recording(&facts)) {
@@ -744,8 +745,9 @@ bool registry_is_arming(const struct registry *registry, uint32_t id)
 static struct kept_run *newest(struct registry *registry)
 {
     for (size_t i = registry->runs.n; i-- > 0;) {
-        if (registry->runs.at[i]->phase != KEPT_ARMING) {
-            return use(registry, registry->runs.at[i]);
+        struct kept_run *kept = registry->runs.at[i];
+        if (kept->phase != KEPT_ARMING && !kept->is_opened) {
+            return use(registry, kept);
         }
     }
     return NULL;

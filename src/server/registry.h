@@ -44,6 +44,7 @@ struct kept_run {
     uint32_t id;
     enum kept_phase phase;
     bool is_import;
+    bool is_opened;       // a file that somebody wanted to look at: current only when selected
     bool in_history;      // `path` is in our directory
     struct run *run;      // NULL: on the shelf
     char *path;           // of its file; NULL: none
