@@ -545,14 +545,17 @@ static bool belongs_to_nobody(const char *path)
     return r != -EBUSY;
 }
 
-// What `list` says of it. False: somebody is recording into it.
+// What `list` says of it. False: it belongs to another server, which is not done with it.
 static bool read_facts(struct kept_run *kept)
 {
+    if (run_file_is_owned(kept->path)) {
+        return false;
+    }
     if (archive_read_facts(kept->path, &kept->facts, &kept->note) < 0) {
         facts_set_text(&kept->facts, "label", kept->path);
         facts_set_text(&kept->facts, "state", "stopped");
         facts_set_text(&kept->facts, "stop_reason", run_stop_reason_name(RUN_STOP_RECORDER_ERROR));
-        return !run_file_is_owned(kept->path);
+        return true;
     }
     if (is_recording(&kept->facts)) {
         if (!belongs_to_nobody(kept->path)) {
@@ -653,8 +656,8 @@ struct kept_run *registry_open(struct registry *registry, const char *path, stru
     }
     struct facts facts = {0};
     int r = archive_read_facts(path, &facts, reterr);
-    if (r == 0 && is_recording(&facts) && run_file_is_owned(path)) {
-        r = err_set(reterr, EBUSY, "%s is being recorded at this moment; ask the server that does",
+    if (r == 0 && run_file_is_owned(path)) {
+        r = err_set(reterr, EBUSY, "%s is being written at this moment; ask the server that does",
                     path);
     }
     if (r < 0) {
