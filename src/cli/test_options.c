@@ -53,6 +53,8 @@ static const struct option table[] = {
 
 static const struct cmd plain = {
     .name = "ask", .synopsis = "[options]", .summary = "asks", .options = table};
+static const struct cmd comparing = {
+    .name = "set", .synopsis = "A B", .options = table, .operand = "pair", .n_operands = 2};
 static const struct cmd launching = {
     .name = "do", .synopsis = "-- COMMAND", .options = table, .takes_command = true};
 
@@ -159,6 +161,35 @@ static void test_command_behind_dashes(void **state)
     assert_non_null(strstr(err.text, "behind `--`"));
 }
 
+static void test_operands_between_options(void **state)
+{
+    (void)state;
+    static const char *const ways[][ARGS_MAX] = {
+        {"one", "two", "-n", "7", NULL},
+        {"-n", "7", "one", "-j", "two", NULL},
+        {"one", "-n7", "--name", "x", "two", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        struct values values = {0};
+        struct operands operands;
+        struct err err = {0};
+        assert_int_equal(parse(&comparing, ways[i], &values, &operands, &err), OPTIONS_OK);
+        assert_int_equal(operands.n, 2);
+        assert_string_equal(operands.at[0], "one");
+        assert_string_equal(operands.at[1], "two");
+        assert_int_equal(values.number, 7);
+    }
+    struct values values = {0};
+    struct operands operands;
+    struct err err = {0};
+    const char *few[] = {"one", "-j", NULL};
+    assert_int_equal(parse(&comparing, few, &values, &operands, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "needs a pair"));
+    const char *many[] = {"one", "two", "three", NULL};
+    assert_int_equal(parse(&comparing, many, &values, &operands, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "'three'"));
+}
+
 static void test_help(void **state)
 {
     (void)state;
@@ -184,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_command_behind_dashes),
+        cmocka_unit_test(test_operands_between_options),
         cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,8 +136,15 @@ static void part_add(struct part *part, const struct compare_cell *cell)
     part->of_run[cell->run] += cell->value;
 }
 
-// Whether there are enough samples is asked of both sides together: that says nothing about their
-// difference, so leaving the others out is no choice in favour of one verdict.
+// Asked of both sides together: that says nothing about their difference, so leaving the others out
+// is no choice in favour of one verdict. What is tiny goes by its own laws from run to run (a stub
+// of the kernel that is mispredicted in one run of twenty), and nobody would act on it.
+static bool is_enough(const struct compare_row *row)
+{
+    return row->n[0] + row->n[1] >= COMPARE_MIN_UNITS &&
+           row->share[0] + row->share[1] >= 2 * COMPARE_MIN_SHARE;
+}
+
 static void choose_tested(struct work *w, const struct compare_cells *cells)
 {
     struct compare *compare = w->compare;
@@ -147,7 +154,7 @@ static void choose_tested(struct work *w, const struct compare_cells *cells)
         struct compare_row *row = &compare->rows.at[i];
         if (row->key == w->params->apart) {
             row->verdict = COMPARE_APART;
-        } else if (row->n[0] + row->n[1] >= COMPARE_MIN_UNITS) {
+        } else if (is_enough(row)) {
             row->tested = true;
             vec_push(&w->tested, (struct tested){.row = i});
             tested_of[row->key] = (uint32_t)w->tested.n;

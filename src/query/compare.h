@@ -22,7 +22,8 @@
 //   run on each side cannot show it: then a run counts as if it had been at most COMPARE_RUN_DRAWS
 //   independent draws, however many samples it has. With several runs on a side it is estimated
 //   from them.
-// - Tested are the keys with enough samples. Most significant first, each one that is found to have
+// - Tested are the keys with enough samples, and with a share that anybody would care about. Most
+// significant first, each one that is found to have
 //   changed leaves the reference, and the next ones are tested without it (Holm's thresholds): else
 //   one function that became slower would make all others look faster.
 //
@@ -43,10 +44,11 @@ enum {
     COMPARE_NO_KEY = UINT32_MAX,
 };
 
-#define COMPARE_ALPHA      0.05 // of a whole comparison
-#define COMPARE_CONFIDENCE 0.95 // of each interval
-#define COMPARE_POWER      0.9  // of min_detectable
-#define COMPARE_TELLING    0.1  // a change of this size should not go unseen: else TOO_FEW
+#define COMPARE_ALPHA      0.05  // of a whole comparison
+#define COMPARE_CONFIDENCE 0.95  // of each interval
+#define COMPARE_POWER      0.9   // of min_detectable
+#define COMPARE_MIN_SHARE  0.002 // of both sides together, to be tested
+#define COMPARE_TELLING    0.1   // a change of this size should not go unseen: else TOO_FEW
 
 // What one run has of a key in one of its blocks.
 struct compare_cell {

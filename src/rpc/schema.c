@@ -1259,7 +1259,7 @@ FIELDS(comparison_fields) = {
         "then a run counts as at most 100,000 independent samples."),
     OBJECT("a", compare_side, "The base."),
     OBJECT("b", compare_side, "What is compared with it."),
-    COUNT("n_tested", "Rows that had enough samples to be tested."),
+    COUNT("n_tested", "Rows that were tested: with 20 samples and 0.2 % of both sides at least."),
     COUNT("n_rows", "Rows before the limit."),
     OBJECTS("rows", compare_row,
             "What has changed first, by how much of the time that is; then by "

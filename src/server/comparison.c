@@ -60,6 +60,7 @@ enum comparison_step comparison_advance(struct question *question, struct analys
     }
     struct comparison *comparison = question->comparison;
     bool done = true;
+    max_rows = MAX(max_rows / comparison->n, UINT64_C(1)); // a slice is for all of them together
     // First the rows, then the names: so these cover what was counted.
     for (size_t i = 0; i < comparison->n; i++) {
         done = compare_side_advance(&comparison->sides[i], max_rows) && done;

@@ -17,9 +17,9 @@ enum comparison_step {
     COMPARISON_TOO_LARGE,
 };
 
-// Counts up to `max_rows` rows of each run. `analyses`: one per run of the question, in its order.
-// Not told apart are functions whose names are still being read: those are waited for a while, if
-// `patient`.
+// Counts up to `max_rows` rows of all runs together. `analyses`: one per run of the question, in
+// its order. Not told apart are functions whose names are still being read: those are waited for a
+// while, if `patient`.
 enum comparison_step comparison_advance(struct question *question, struct analysis *const *analyses,
                                         uint64_t max_rows, bool patient);
 void comparison_free(struct comparison *comparison); // accepts NULL

@@ -395,6 +395,10 @@ static const struct {
     {"Profiler.now", "{}"},
     {"Profiler.now", "{\"tid\":8,\"limit\":1,\"max_frames\":1}"},
     {"Profiler.total_on_cpu_ns", "{}"},
+    {"Profiler.compare", "{\"a\":[1],\"b\":[1]}"},
+    {"Profiler.compare", "{\"a\":[1],\"b\":[1],\"by\":\"stack\",\"limit\":1}"},
+    {"Profiler.compare", "{\"a\":[1],\"b\":[1],\"by\":\"thread\",\"mode\":\"off_cpu\","
+                         "\"fail_above_pct\":5}"},
     {"Profiler.subscribe", "{\"method\":\"Profiler.top\"}"},
     {"Profiler.unsubscribe", "{\"subscription\":1}"},
     {"RunControl.select_run", "{}"},

@@ -3,11 +3,11 @@
 //
 //     fixed [ROUNDS=500] [--slow-b PCT] [--threads N] [--memory KIB=16]
 //
-// Of some 2 ms per round, fixed_b has 45 %, fixed_a 20 %, fixed_memory (which depends on the caches,
-// the more the larger its memory) and fixed_c 13 % each and fixed_kernel (which is mostly system calls)
-// 5 %, roughly. With --slow-b fixed_b does PCT % more. Stack: main (or thread_main) -> rounds ->
-// fixed_*; with threads, these are called pool-1, pool-2, …, and have the rounds shared out among
-// them.
+// Of some 2 ms per round, fixed_b has 45 %, fixed_a 20 %, fixed_memory (which depends on the
+// caches, the more the larger its memory) and fixed_c 13 % each and fixed_kernel (which is mostly
+// system calls) 5 %, roughly. With --slow-b fixed_b does PCT % more. Stack: main (or thread_main)
+// -> rounds -> fixed_*; with threads, these are called pool-1, pool-2, …, and have the rounds
+// shared out among them.
 //
 // Built twice, as `fixed` and `fixed_moved`: there the same functions stand elsewhere.
 
