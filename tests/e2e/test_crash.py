@@ -67,7 +67,7 @@ def judge(server, path, killed, counted):
         return f"not recovered: {summary}"
     if summary["samples"] < samples or summary["off_cpu_intervals"] < waits:
         return f"{samples} samples and {waits} waits a second before, now {summary}"
-    top = server.json("top", "-n", 100000)
+    top = server.json("top", "-n", 10000)
     threads = server.json("threads", "-n", 0)["threads"]
     if top["health"]["samples"] != summary["samples"]:
         return f"{summary} but top has {top['health']}"

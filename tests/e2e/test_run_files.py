@@ -48,7 +48,7 @@ def test_the_oldest_go(other_server, target):
     for _ in range(5):
         run = server.record([target("brief")])
     server.settle_file(run.id)
-    server.record([target("brief")])
+    server.settle_file(server.record([target("brief")]).id)
     assert [r["id"] for r in server.json("list")["runs"]] == [4, 5, 6]
     assert sorted(os.listdir(server.runs_folder)) == ["4.stax", "5.stax", "6.stax"]
 
@@ -90,6 +90,7 @@ def test_two_servers_share_a_history(server, other_server, target):
         other = second.record([target("brief")])
         assert other.id == 4
         live.end()
+    server.settle_file(3)
     assert [r["id"] for r in second.json("list")["runs"]] == [1, 2, 3, 4]
 
 
