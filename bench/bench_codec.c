@@ -235,11 +235,10 @@ static struct store *replay(const char *path)
 
 // ---- Measuring ---------------------------------------------------------------------------------
 
-struct table {
+struct rows {
+    const struct store *store;
     enum row_table table;
-    const char *name;
     uint64_t n;
-    const struct column *columns[ROW_COLUMNS_MAX];
 };
 
 struct cost {
@@ -249,17 +248,18 @@ struct cost {
 };
 
 // The rows of a chunk, copied: they are changed below.
-static void get_block(const struct table *table, uint64_t first, struct row_block *ret)
+static void get_block(const struct rows *rows, uint64_t first, struct row_block *ret)
 {
-    *ret = (struct row_block){.table = table->table,
-                              .first = first,
-                              .n = MIN(table->n - first, (uint64_t)COLUMN_CHUNK_ROWS)};
-    for (size_t c = 0; c < ROW_COLUMNS_MAX && table->columns[c] != NULL; c++) {
-        size_t bytes = ret->n * table->columns[c]->row_bytes;
+    const struct row_layout *layout = row_layout(rows->table);
+    struct row_block pinned;
+    store_pin(rows->store, rows->table, first, rows->n, &pinned);
+    *ret = (struct row_block){.table = rows->table, .first = first, .n = pinned.n};
+    for (size_t c = 0; c < layout->n_columns; c++) {
+        size_t bytes = pinned.n * layout->row_bytes[c];
         ret->columns[c] = alloc_resize(NULL, bytes, 1);
-        memcpy(ret->columns[c], column_pin(table->columns[c], first), bytes);
-        column_unpin(table->columns[c], first);
+        memcpy(ret->columns[c], pinned.columns[c], bytes);
     }
+    store_unpin(rows->store, &pinned);
 }
 
 static void block_fini(struct row_block *block)
@@ -333,50 +333,53 @@ static const struct part parts[ROW_TABLES][ROW_COLUMNS_MAX] = {
                      {"wakee", drop_nothing}},
 };
 
-static void bench_parts(const struct table *table, uint64_t bytes)
+static void bench_parts(const struct rows *rows, uint64_t bytes)
 {
     double left = (double)bytes;
     double after[ROW_COLUMNS_MAX] = {0};
-    for (uint64_t first = 0; first < table->n; first += COLUMN_CHUNK_ROWS) {
+    for (uint64_t first = 0; first < rows->n; first += COLUMN_CHUNK_ROWS) {
         CLEANUP(block_fini) struct row_block block;
-        get_block(table, first, &block);
-        for (size_t p = 0; p < ROW_COLUMNS_MAX && parts[table->table][p].name != NULL; p++) {
+        get_block(rows, first, &block);
+        for (size_t p = 0; p < ROW_COLUMNS_MAX && parts[rows->table][p].name != NULL; p++) {
             struct cost cost = {0};
-            parts[table->table][p].drop(&block);
+            parts[rows->table][p].drop(&block);
             measure(&block, &cost);
             after[p] += (double)cost.bytes;
         }
     }
-    for (size_t p = 0; p < ROW_COLUMNS_MAX && parts[table->table][p].name != NULL; p++) {
-        bool last = parts[table->table][p].drop == drop_nothing;
-        print(table->name, parts[table->table][p].name,
-              (last ? left : left - after[p]) / (double)table->n, "bytes/row");
+    for (size_t p = 0; p < ROW_COLUMNS_MAX && parts[rows->table][p].name != NULL; p++) {
+        bool last = parts[rows->table][p].drop == drop_nothing;
+        print(row_table_name(rows->table), parts[rows->table][p].name,
+              (last ? left : left - after[p]) / (double)rows->n, "bytes/row");
         left = after[p];
     }
 }
 
 // Returns the bytes of all rows.
-static uint64_t bench_table(const struct table *table)
+static uint64_t bench_rows(const struct store *store, enum row_table table)
 {
+    const struct rows own = {.store = store, .table = table, .n = store_rows(store, table)};
+    const struct rows *rows = &own;
+    const char *name = row_table_name(table);
     struct cost best = {.pack_ns = UINT64_MAX, .unpack_ns = UINT64_MAX};
     for (int repeat = 0; repeat < REPEATS; repeat++) {
         struct cost cost = {0};
-        for (uint64_t first = 0; first < table->n; first += COLUMN_CHUNK_ROWS) {
+        for (uint64_t first = 0; first < rows->n; first += COLUMN_CHUNK_ROWS) {
             CLEANUP(block_fini) struct row_block block;
-            get_block(table, first, &block);
+            get_block(rows, first, &block);
             measure(&block, &cost);
         }
         best.bytes = cost.bytes;
         best.pack_ns = MIN(best.pack_ns, cost.pack_ns);
         best.unpack_ns = MIN(best.unpack_ns, cost.unpack_ns);
     }
-    double n = (double)table->n;
-    print(table->name, "rows", n, "");
-    if (table->n > 0) {
-        print(table->name, "all", (double)best.bytes / n, "bytes/row");
-        bench_parts(table, best.bytes);
-        print(table->name, "pack", (double)best.pack_ns / n, "ns/row");
-        print(table->name, "unpack", (double)best.unpack_ns / n, "ns/row");
+    double n = (double)rows->n;
+    print(name, "rows", n, "");
+    if (rows->n > 0) {
+        print(name, "all", (double)best.bytes / n, "bytes/row");
+        bench_parts(rows, best.bytes);
+        print(name, "pack", (double)best.pack_ns / n, "ns/row");
+        print(name, "unpack", (double)best.unpack_ns / n, "ns/row");
     }
     return best.bytes;
 }
@@ -408,22 +411,9 @@ static void bench_tree(const struct stacks *stacks)
 static void bench(const struct store *store)
 {
     const struct intervals *intervals = &store->intervals;
-    const struct wakeups *wakeups = &store->wakeups;
-    bench_table(
-        &(struct table){ROW_SAMPLES,
-                        "samples",
-                        store->samples.n,
-                        {&store->samples.time_ns, &store->samples.thread, &store->samples.stack}});
-    uint64_t bytes = bench_table(&(struct table){
-        ROW_INTERVALS,
-        "intervals",
-        intervals->n,
-        {&intervals->start_ns, &intervals->length, &intervals->thread, &intervals->stack}});
-    bytes += bench_table(
-        &(struct table){ROW_WAKEUPS,
-                        "wakeups",
-                        wakeups->n,
-                        {&wakeups->time_ns, &wakeups->wakee, &wakeups->waker, &wakeups->stack}});
+    bench_rows(store, ROW_SAMPLES);
+    uint64_t bytes = bench_rows(store, ROW_INTERVALS);
+    bytes += bench_rows(store, ROW_WAKEUPS);
     bench_tree(&store->stacks);
     if (intervals->n > 0) {
         print("waiting", "intervals, wakeups", (double)bytes / (double)intervals->n,
