@@ -44,7 +44,7 @@ void handle_save_current(const struct call *call)
         run_facts_of_snapshot(&job->facts, run);
     }
     kept->n_jobs++;
-    filer_ask(&call->server->filer, job);
+    filer_ask(&call->server->saver, job);
 }
 
 void handle_saved(struct server *server, struct filer_job *job)
