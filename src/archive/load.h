@@ -22,7 +22,8 @@ struct loaded_run {
     struct store *store;
     struct facts facts;
     // With all names in the file: a library of its own. NULL: the names are those of this machine's
-    // files, and the images of the store refer to the library that was given.
+    // files, and the images of the store refer to the library that was given; but no kernel's names
+    // when the fact `boot_id` says that it was another one's.
     struct library *library;
     struct run_file file;     // for its names; open as long as the store
     struct row_reader reader; // of its rows, with a handle of its own
