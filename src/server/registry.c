@@ -846,6 +846,17 @@ struct kept_run *registry_current(struct registry *registry)
     return newest(registry);
 }
 
+bool registry_is_loaded(const struct kept_run *kept)
+{
+    return kept->backing != NULL && kept->backing->loaded != NULL;
+}
+
+struct run_file *registry_names(const struct kept_run *kept)
+{
+    bool has_names = registry_is_loaded(kept) && kept->backing->loaded->library != NULL;
+    return has_names ? &kept->backing->loaded->file : NULL;
+}
+
 void registry_facts(const struct kept_run *kept, struct facts *ret)
 {
     struct spool_report report;

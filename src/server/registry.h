@@ -129,6 +129,12 @@ struct kept_run *registry_on_loaded(struct registry *registry, struct filer_job 
 // Looks into the directory for runs of other servers.
 void registry_look(struct registry *registry);
 
+// Whether it came out of a file, and not from a recording of this server.
+bool registry_is_loaded(const struct kept_run *kept);
+
+// The file that all its names are in: it was loaded from there. NULL: they are not. For the saver.
+struct run_file *registry_names(const struct kept_run *kept);
+
 // All that is known of it, by now.
 void registry_facts(const struct kept_run *kept, struct facts *ret);
 
