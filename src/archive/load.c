@@ -6,9 +6,11 @@
 #include "archive/names_file.h"
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/machine.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 // ---- Help for all parts -------------------------------------------------------------------------
 
@@ -35,15 +37,23 @@ static char *text_of(sqlite3_stmt *statement, int column)
     return alloc_text(bytes.n == 0 ? "" : (const char *)bytes.data, bytes.n);
 }
 
-static void add_fact(struct facts *facts, sqlite3_stmt *statement)
+// False: it is too much.
+static bool add_fact(struct facts *facts, sqlite3_stmt *statement, size_t *bytes)
 {
+    bool is_number = sqlite3_column_type(statement, 1) == SQLITE_INTEGER;
+    size_t n = column_slice(statement, 0).n + (is_number ? 0 : column_slice(statement, 1).n);
+    if (n > LIMIT_FACTS_BYTES - *bytes) {
+        return false;
+    }
+    *bytes += n;
     CLEANUP(freep) char *name = text_of(statement, 0);
-    if (sqlite3_column_type(statement, 1) == SQLITE_INTEGER) {
+    if (is_number) {
         facts_set_number(facts, name, (uint64_t)sqlite3_column_int64(statement, 1));
     } else {
         CLEANUP(freep) char *text = text_of(statement, 1);
         facts_set_text(facts, name, text);
     }
+    return true;
 }
 
 static int read_facts(struct run_file *file, struct facts *ret, struct err *reterr)
@@ -51,13 +61,16 @@ static int read_facts(struct run_file *file, struct facts *ret, struct err *rete
     CLEANUP(statementp) sqlite3_stmt *statement = NULL;
     int r = run_file_prepare(file, "SELECT name, value FROM meta ORDER BY name", &statement,
                              reterr);
+    size_t bytes = 0;
     while (r == 0 && ret->list.n < LIMIT_FACTS) {
         r = run_file_step(file, statement, reterr);
         if (r <= 0) {
             break;
         }
-        add_fact(ret, statement);
         r = 0;
+        if (!add_fact(ret, statement, &bytes)) {
+            break;
+        }
     }
     return r;
 }
@@ -209,6 +222,14 @@ static void make_note(struct loader *loader)
     }
 }
 
+// Names of the kernel that runs now say nothing about addresses of one before, or elsewhere.
+static bool is_of_another_boot(const struct facts *facts)
+{
+    CLEANUP(text_fini) struct text now = {0};
+    const char *then = facts_text(facts, "boot_id", NULL);
+    return then != NULL && machine_boot_id(&now) == 0 && strcmp(then, text_get(&now)) != 0;
+}
+
 // A library of its own if the names are in the file.
 static void choose_library(struct loader *loader)
 {
@@ -217,6 +238,7 @@ static void choose_library(struct loader *loader)
         library_init_saved(loader->run->library);
     } else {
         loader->root = image_root_open_directory("/");
+        loader->is_of_another_boot = is_of_another_boot(&loader->run->facts);
     }
 }
 

@@ -22,9 +22,10 @@ struct loaded_run {
     struct store *store;
     struct facts facts;
     // With all names in the file: a library of its own. NULL: the names are those of this machine's
-    // files, and the images of the store refer to the library that was given.
+    // files, and the images of the store refer to the library that was given; but no kernel's names
+    // when the fact `boot_id` says that it was another one's.
     struct library *library;
-    struct run_file file;     // for its names; open as long as the store
+    struct run_file file;     // open as long as the store, for who saves the run anew: its names
     struct row_reader reader; // of its rows, with a handle of its own
     struct err note;          // what is missing of it; "" when it is whole
     uint64_t rows_missing;

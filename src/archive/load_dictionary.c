@@ -63,6 +63,9 @@ static uint32_t find_library(struct loader *loader, const struct image_row *imag
         .path = strings_get(&store->strings, image->path),
         .mapped_unix_ns = store->started_unix_ns,
     };
+    if (loader->is_of_another_boot && image->kind == IMAGE_ROW_KERNEL) {
+        identity.path = slice_of_text("[kernel of another boot]");
+    }
     struct slice build_id = strings_get(&store->strings, image->build_id);
     if (build_id.n <= sizeof identity.build_id.at) {
         memcpy(identity.build_id.at, build_id.data, build_id.n);

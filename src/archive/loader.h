@@ -13,6 +13,7 @@ struct loader {
     struct run_file *file;
     struct library *files;     // of this machine
     struct image_root *root;   // its own
+    bool is_of_another_boot;   // its kernel lay elsewhere in memory
     const _Atomic bool *stop;  // may be NULL
     uint64_t said[ROW_TABLES]; // how many rows there are, as the file has it
     struct text missing;       // for people

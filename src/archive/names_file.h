@@ -39,11 +39,16 @@ struct names_file_counts {
 // `patience_ns` in all, for symbols and inlined functions: names_file_is_complete() is false then.
 // 0, or a negative errno. Takes as long as reading debug files takes.
 //
-// Lines and code are read from the binaries, so of a saved library there are none of them: a run
-// that came out of a file has its names in that file.
+// Lines and code are read from the binaries, so of a saved library there are none of them: the
+// names of a run that came out of a file are copied from there (names_file_copy()).
 int names_file_write(struct run_file *file, const struct store *store, struct library *library,
                      uint64_t patience_ns, const _Atomic bool *stop,
                      struct names_file_counts *ret_counts, struct err *reterr);
+
+// The same for a run that was loaded from `from`, with all its names: whose ids are those of that
+// file. Into a new file. What is damaged is left out. 0, or a negative errno; -ECANCELED.
+int names_file_copy(struct run_file *from, struct run_file *to, const _Atomic bool *stop,
+                    struct err *reterr);
 
 // Whether names were written, all of them.
 bool names_file_is_complete(struct run_file *file);

@@ -75,5 +75,8 @@ void spool_free(struct spool *spool);
 // Writes all of a run as it is now to a new file at `path`, with its names: there is either the
 // whole file afterwards, or what was there before. For a thread that may wait. `facts` as they
 // shall be in the file. Breaks off with -ECANCELED when `*stop` becomes true (NULL: never).
+// `names_from`: of a run that was loaded with all its names, its file; nobody else uses that handle
+// meanwhile. NULL: names are those of `library`.
 int spool_write_once(const char *path, struct store *store, struct library *library,
-                     const struct facts *facts, const _Atomic bool *stop, struct err *reterr);
+                     struct run_file *names_from, const struct facts *facts,
+                     const _Atomic bool *stop, struct err *reterr);

@@ -82,8 +82,25 @@ static int write_rows(struct run_file *file, struct store *store, const struct f
     return r;
 }
 
-static int write_all(struct run_file *file, struct store *store, struct library *library,
-                     const struct facts *facts, const _Atomic bool *stop, struct err *reterr)
+// What is to be written, and when to stop.
+struct job {
+    struct store *store;
+    struct library *library;
+    struct run_file *names_from; // NULL: from the library
+    const struct facts *facts;
+    const _Atomic bool *stop; // may be NULL
+};
+
+static int write_names(struct run_file *file, const struct job *job, struct err *reterr)
+{
+    struct names_file_counts counts;
+    return job->names_from != NULL ? names_file_copy(job->names_from, file, job->stop, reterr)
+                                   : names_file_write(file, job->store, job->library,
+                                                      (uint64_t)NAMES_PATIENCE_S * NS_PER_S,
+                                                      job->stop, &counts, reterr);
+}
+
+static int write_all(struct run_file *file, const struct job *job, struct err *reterr)
 {
     // Nobody sees it before it is whole and on the disk, so on the way it need not be.
     int r = run_file_settle(file, reterr);
@@ -91,14 +108,12 @@ static int write_all(struct run_file *file, struct store *store, struct library 
         r = run_file_run(file, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF", reterr);
     }
     if (r == 0) {
-        r = write_rows(file, store, facts, stop, reterr);
+        r = write_rows(file, job->store, job->facts, job->stop, reterr);
     }
     if (r == 0) {
-        struct names_file_counts counts;
-        r = names_file_write(file, store, library, (uint64_t)NAMES_PATIENCE_S * NS_PER_S, stop,
-                             &counts, reterr);
+        r = write_names(file, job, reterr);
     }
-    if (r == 0 && stop != NULL && atomic_load(stop)) {
+    if (r == 0 && job->stop != NULL && atomic_load(job->stop)) {
         r = err_set(reterr, ECANCELED, "broken off");
     }
     if (r == 0 && fsync(file->lock_fd) < 0) {
@@ -134,8 +149,10 @@ static void prefix(struct err *reterr, const char *path)
 }
 
 int spool_write_once(const char *path, struct store *store, struct library *library,
-                     const struct facts *facts, const _Atomic bool *stop, struct err *reterr)
+                     struct run_file *names_from, const struct facts *facts,
+                     const _Atomic bool *stop, struct err *reterr)
 {
+    struct job job = {store, library, names_from, facts, stop};
     bool exists;
     int r = check_target(path, &exists, reterr);
     if (r < 0) {
@@ -149,7 +166,7 @@ int spool_write_once(const char *path, struct store *store, struct library *libr
         return r;
     }
     CLEANUP(freep) char *temp = alloc_text(file.path, strlen(file.path));
-    r = write_all(&file, store, library, facts, stop, reterr);
+    r = write_all(&file, &job, reterr);
     run_file_close(&file);
     if (r == 0) {
         r = move_into_place(temp, path, exists, reterr);

@@ -53,7 +53,7 @@ static void save(struct fixture *f)
     struct facts facts = {0};
     struct err err = {0};
     facts_set_text(&facts, "label", "a run");
-    if (spool_write_once(f->path, f->run.store, &f->library, &facts, NULL, &err) < 0) {
+    if (spool_write_once(f->path, f->run.store, &f->library, NULL, &facts, NULL, &err) < 0) {
         fail_msg("%s", err.text);
     }
     facts_fini(&facts);

@@ -563,7 +563,8 @@ static void test_loaded_rows_come_back(void **state)
     uint64_t first_ns = f->run.now_ns + 10;
     make_big_run(&f->run);
     struct facts facts = {0};
-    assert_int_equal(spool_write_once(f->path, f->run.store, &f->library, &facts, NULL, NULL), 0);
+    assert_int_equal(spool_write_once(f->path, f->run.store, &f->library, NULL, &facts, NULL, NULL),
+                     0);
     struct loaded_run loaded;
     assert_int_equal(archive_load(f->path, &f->library, 1 << 20, NULL, &loaded, NULL), 0);
     assert_true(store_paging(loaded.store).dropped >= 3);
@@ -583,7 +584,7 @@ static void test_saved_while_it_is_recorded(void **state)
     for (int i = 0; i < 3; i++) { // over itself
         random_run_go_on(&f->run, 3000);
         struct err err = {0};
-        if (spool_write_once(f->path, f->run.store, &f->library, &facts, NULL, &err) < 0) {
+        if (spool_write_once(f->path, f->run.store, &f->library, NULL, &facts, NULL, &err) < 0) {
             fail_msg("%s", err.text);
         }
         struct loaded_run loaded;
@@ -595,7 +596,8 @@ static void test_saved_while_it_is_recorded(void **state)
         assert_int_equal(folder_count(f->folder), 1);
     }
     random_run_end(&f->run);
-    assert_int_equal(spool_write_once(f->path, f->run.store, &f->library, &facts, NULL, NULL), 0);
+    assert_int_equal(spool_write_once(f->path, f->run.store, &f->library, NULL, &facts, NULL, NULL),
+                     0);
     check_file(f, true);
     check_integrity(f->path);
     facts_fini(&facts);
@@ -604,7 +606,7 @@ static void test_saved_while_it_is_recorded(void **state)
 static int save(struct fixture *f, const char *path, const _Atomic bool *stop, struct err *reterr)
 {
     struct facts facts = {0};
-    return spool_write_once(path, f->run.store, &f->library, &facts, stop, reterr);
+    return spool_write_once(path, f->run.store, &f->library, NULL, &facts, stop, reterr);
 }
 
 static void test_what_saving_leaves_alone(void **state)

@@ -86,6 +86,7 @@ enum {
 enum {
     LIMIT_FACTS = 1 << 12,            // facts about a run
     LIMIT_FACT_BYTES = 64 << 10,      // of one of them
+    LIMIT_FACTS_BYTES = 4 << 20,      // of all of them, as they are read from a file
     LIMIT_BLOB_BYTES = 64 << 20,      // one blob, packed or not
     LIMIT_STRING_BYTES = 1 << 30,     // of all names, paths and code of JITs together
     LIMIT_RESIDENT_BYTES = 512 << 20, // rows of one run that stay in memory

@@ -17,7 +17,7 @@ static const struct option options[] = {
 };
 
 static const struct column columns[] = {
-    {.title = "id"},
+    {.title = "id"}, // with a star before the one that questions are about
     {.title = "state", .left = true},
     {.title = "pid"},
     {.title = "samples"},
@@ -26,10 +26,23 @@ static const struct column columns[] = {
     {.title = "label", .left = true, .flexible = true},
 };
 
-static void add_run(struct table *table, const json_t *run)
+// What it is; and where, if somebody has put it there: such a file is not the server's to remove.
+static void add_label(struct table *table, const json_t *run)
+{
+    CLEANUP(text_fini) struct text label = {0};
+    const char *file = result_text(run, "file");
+    text_add(&label, result_text(run, "label"));
+    if (file[0] != 0 && !result_bool(run, "in_history")) {
+        text_addf(&label, " (%s)", file);
+    }
+    table_add_name(table, text_get(&label));
+}
+
+static void add_run(struct table *table, const json_t *run, uint64_t current)
 {
     struct text cell = {0};
-    text_addf(&cell, "%llu", (unsigned long long)result_u64(run, "id"));
+    uint64_t id = result_u64(run, "id");
+    text_addf(&cell, "%s%llu", id == current ? "*" : "", (unsigned long long)id);
     table_add(table, &cell);
     report_put_state(&cell, run);
     table_add(table, &cell);
@@ -39,7 +52,7 @@ static void add_run(struct table *table, const json_t *run)
     table_add_count(table, result_u64(run, "off_cpu_intervals"));
     format_duration(&cell, result_u64(run, "duration_ns"));
     table_add(table, &cell);
-    table_add_name(table, result_text(run, "label"));
+    add_label(table, run);
 }
 
 static void print_list(const json_t *list)
@@ -51,7 +64,7 @@ static void print_list(const json_t *list)
     json_t *run;
     json_array_foreach(json_object_get(list, "runs"), i, run)
     {
-        add_run(&table, run);
+        add_run(&table, run, result_u64(list, "current"));
     }
     if (i == 0) {
         text_add(&text, "no run yet; start one with: stax record -- COMMAND\n");
@@ -84,6 +97,7 @@ const struct cmd cmd_list = {
     .name = "list",
     .synopsis = "[--json]",
     .summary = "every run, oldest first",
+    .details = "The one with a star is what questions without --run are about.",
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,

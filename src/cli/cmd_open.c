@@ -51,6 +51,7 @@ static int open_run(const void *values, const struct operands *operands)
         session_print_not_text(path);
         return 1;
     }
+    client.timeout_ms = -1; // a large file takes its time
     if (!session_open(&client)) {
         json_decref(params);
         return 1;

@@ -76,7 +76,11 @@ static int start(struct private_server *server, char **arguments, const int *end
         return err_set(reterr, number, "cannot start a process: %s", strerror(number));
     }
     server->pid = pid;
-    if (read(failed, &number, sizeof number) == (ssize_t)sizeof number) {
+    ssize_t n_read;
+    do {
+        n_read = read(failed, &number, sizeof number);
+    } while (n_read < 0 && errno == EINTR);
+    if (n_read == (ssize_t)sizeof number) {
         private_server_wait(server);
         return err_set(reterr, number, "cannot start %s: %s; it belongs beside stax, or into PATH",
                        arguments[0], strerror(number));
@@ -102,10 +106,11 @@ int private_server_start(struct private_server *ret, struct client *const client
         arguments[n++] = (char *)(uintptr_t)runs_folder;
     }
     size_t made = 0;
-    for (; made < n_clients && r == 0; made++) {
+    for (; made < n_clients; made++) {
         int pair[2];
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-            return err_set(reterr, errno, "cannot make a socket: %s", strerror(errno));
+            r = err_set(reterr, errno, "cannot make a socket: %s", strerror(errno));
+            break;
         }
         fcntl(pair[0], F_SETFL, O_NONBLOCK);
         clients[made]->fd = pair[0];
@@ -114,7 +119,7 @@ int private_server_start(struct private_server *ret, struct client *const client
         arguments[n++] = "--connection-fd";
         arguments[n++] = numbers[made];
     }
-    r = start(ret, arguments, ends, made, reterr);
+    r = r < 0 ? r : start(ret, arguments, ends, made, reterr);
     for (size_t i = 0; i < made; i++) {
         close(ends[i]);
         if (r < 0) {

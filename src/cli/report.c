@@ -43,6 +43,10 @@ void report_put_key(struct text *to, const char *key)
 void report_put_state(struct text *to, const json_t *run)
 {
     const char *reason = result_text(run, "stop_reason");
+    if (result_bool(run, "recovered")) {
+        text_add(to, "recovered");
+        return;
+    }
     text_add(to, result_text(run, "state"));
     if (reason[0] != 0) {
         text_add(to, ": ");

@@ -62,6 +62,18 @@ struct kept_run *call_find_kept(const struct call *call, const json_t *holder)
     return kept;
 }
 
+// A run may have to leave again for that of another call. But not for ever.
+enum { LOADS_OF_ONE_RUN = 3 };
+
+static bool has_waited_enough(const struct parked_call *parked, uint32_t run)
+{
+    int n = 0;
+    for (size_t i = 0; parked != NULL && i < parked->earlier.n; i++) {
+        n += parked->earlier.at[i] == run;
+    }
+    return n >= LOADS_OF_ONE_RUN;
+}
+
 static void park(const struct call *call, uint32_t run)
 {
     struct parked_call parked = {.connection = call->connection,
@@ -69,13 +81,30 @@ static void park(const struct call *call, uint32_t run)
                                  .method = call->method,
                                  .params = json_incref((json_t *)(uintptr_t)call->params),
                                  .run = run};
+    if (call->parked != NULL) { // it goes on waiting
+        __typeof__(parked.earlier) none = {0};
+        parked.earlier = call->parked->earlier;
+        call->parked->earlier = none;
+    }
+    vec_push(&parked.earlier, run);
     vec_push(&call->server->parked.all, parked);
+}
+
+static void parked_call_fini(struct parked_call *parked)
+{
+    json_decref(parked->params);
+    vec_fini(&parked->earlier);
 }
 
 struct run *call_find_run(const struct call *call, const json_t *holder)
 {
     struct kept_run *kept = call_find_kept(call, holder);
     if (kept == NULL) {
+        return NULL;
+    }
+    if (kept->run == NULL && has_waited_enough(call->parked, kept->id)) {
+        call_refuse(call, RPC_ERROR_TOO_LARGE,
+                    "memory has no room for all these runs at once; ask about fewer of them");
         return NULL;
     }
     if (kept->run == NULL) {
@@ -88,19 +117,20 @@ struct run *call_find_run(const struct call *call, const json_t *holder)
 void parked_calls_fini(struct parked_calls *parked)
 {
     for (size_t i = 0; i < parked->all.n; i++) {
-        json_decref(parked->all.at[i].params);
+        parked_call_fini(&parked->all.at[i]);
     }
     vec_fini(&parked->all);
 }
 
-static void handle_again(struct server *server, const struct parked_call *parked,
+static void handle_again(struct server *server, struct parked_call *parked,
                          const struct filer_job *job)
 {
     struct call call = {.server = server,
                         .connection = parked->connection,
                         .ticket = parked->ticket,
                         .method = parked->method,
-                        .params = parked->params};
+                        .params = parked->params,
+                        .parked = parked};
     if (connections_find(&server->connections, parked->connection) == NULL) {
         return; // it has gone
     }
@@ -123,7 +153,7 @@ void parked_calls_on_loaded(struct server *server, struct filer_job *job)
         struct parked_call mine = parked->all.at[i];
         vec_remove_at(&parked->all, i); // it may be parked again, for another run, at the end
         handle_again(server, &mine, job);
-        json_decref(mine.params);
+        parked_call_fini(&mine);
     }
 }
 

@@ -5,7 +5,9 @@
 //     request ──► handler ──┬──► call_answer(), call_refuse()      now
 //                           ├──► call_ask()                        the query thread answers
 //                           └──► parked: the run that it is about is on the shelf. It is loaded,
-//                                and the handler is called once more, as if nothing had been
+//                                and the handler is called once more, as if nothing had been.
+//                                One that needs more runs at once than memory has room for
+//                                would go round for ever: it is refused
 
 #include "rpc/message.h"
 #include "server/registry.h"
@@ -18,6 +20,7 @@ struct call {
     uint64_t ticket;
     const char *method;
     const json_t *params;
+    struct parked_call *parked; // what it was, when it is handled once more; else NULL
 };
 
 // Calls that wait for a run to be loaded.
@@ -27,6 +30,7 @@ struct parked_call {
     const char *method;
     json_t *params; // a reference; may be NULL
     uint32_t run;
+    VEC(uint32_t) earlier; // runs that it has waited for before
 };
 
 struct parked_calls {

@@ -42,8 +42,8 @@ static void do_job(struct filer *filer, struct filer_job *job)
         }
         break;
     case FILER_SAVE:
-        job->result = spool_write_once(job->path, job->store, job->library, &job->facts,
-                                       &filer->leaving, &job->error);
+        job->result = spool_write_once(job->path, job->store, job->library, job->names_from,
+                                       &job->facts, &filer->leaving, &job->error);
         job->bytes = job->result < 0 ? 0 : file_bytes(job->path);
         break;
     }

@@ -25,6 +25,7 @@ struct filer_job {
 
     // FILER_SAVE
     struct store *store;
+    struct run_file *names_from; // of a run with all its names in a file; else NULL
     struct facts facts;
     uint64_t connection; // who is told
     uint64_t ticket;

@@ -36,15 +36,20 @@ void handle_save_current(const struct call *call)
     job->path = alloc_text(path, strlen(path));
     job->library = run->library;
     job->store = run->store;
+    job->names_from = registry_names(kept);
     job->connection = call->connection;
     job->ticket = call->ticket;
     if (kept->phase == KEPT_OVER) {
         facts_copy(&job->facts, &kept->facts);
+        if (registry_is_loaded(kept) &&
+            kept->note.text[0] != 0) { // what is lost does not come back
+            run_facts_add_note(&job->facts, kept->note.text);
+        }
     } else {
         run_facts_of_snapshot(&job->facts, run);
     }
     kept->n_jobs++;
-    filer_ask(&call->server->filer, job);
+    filer_ask(&call->server->saver, job);
 }
 
 void handle_saved(struct server *server, struct filer_job *job)

@@ -13,7 +13,7 @@
 
 static const char SUFFIX[] = ".stax";
 
-enum { ID_MAX = INT32_MAX, CREATE_TRIES = 1000 };
+enum { CREATE_TRIES = 1000 };
 
 // "500M", "10G", "123": a number of units, or `when_absent`.
 static uint64_t setting(const char *name, uint64_t when_absent)
@@ -76,7 +76,7 @@ static uint32_t id_of(const char *name)
         return 0;
     }
     unsigned long id = strtoul(name, &end, 10);
-    return id <= ID_MAX && strcmp(end, SUFFIX) == 0 ? (uint32_t)id : 0;
+    return id <= HISTORY_ID_MAX && strcmp(end, SUFFIX) == 0 ? (uint32_t)id : 0;
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -106,6 +106,13 @@ void history_scan(const struct history *history, struct history_list *ret)
     if (ret->entries.n > 0) {
         qsort(ret->entries.at, ret->entries.n, sizeof *ret->entries.at, compare_entries);
     }
+}
+
+bool history_list_has(const struct history_list *list, uint32_t id)
+{
+    struct history_entry wanted = {.id = id};
+    return list->entries.n > 0 && bsearch(&wanted, list->entries.at, list->entries.n, sizeof wanted,
+                                          compare_entries) != NULL;
 }
 
 char *history_path(const struct history *history, uint32_t id)
@@ -138,10 +145,9 @@ uint32_t history_create(struct history *history, uint32_t id, struct run_file *r
     if (r < 0) {
         err_set(&error, -r, "cannot make %s: %s", history->folder, strerror(-r));
     }
-    for (int i = 0; r == 0 && i < CREATE_TRIES; i++, id++) {
-        char *path = history_path(history, id);
+    for (int i = 0; r == 0 && i < CREATE_TRIES && id <= HISTORY_ID_MAX; i++, id++) {
+        CLEANUP(freep) char *path = history_path(history, id);
         r = run_file_create(path, ret, &error);
-        free(path);
         if (r == 0) {
             history->note.text[0] = 0;
             return id;

@@ -27,7 +27,7 @@ struct history_entry {
 // `folder` NULL: $XDG_STATE_HOME/stax/runs, else ~/.local/state/stax/runs; "": runs are not kept.
 // How much is kept: $STAX_KEEP_RUNS and $STAX_KEEP_BYTES (as 500M, 10G), else HISTORY_RUNS and
 // HISTORY_BYTES. The directory is made when the first run is.
-enum { HISTORY_RUNS = 100 };
+enum { HISTORY_RUNS = 100, HISTORY_ID_MAX = INT32_MAX };
 #define HISTORY_BYTES (UINT64_C(4) << 30)
 void history_init(struct history *history, const char *folder);
 void history_fini(struct history *history);
@@ -38,9 +38,10 @@ struct history_list {
 
 // Every run file there is by now. An empty list when there is none, or no directory.
 void history_scan(const struct history *history, struct history_list *ret);
+bool history_list_has(const struct history_list *list, uint32_t id);
 
-// A new file, with the first free id from `id` on. The id; 0 when there can be none: `note` says
-// why.
+// A new file, with the first id from `id` on of which there is none. The id; 0 when there can be
+// none: `note` says why.
 uint32_t history_create(struct history *history, uint32_t id, struct run_file *ret);
 
 // The path of that run's file; the caller frees it.

@@ -154,7 +154,8 @@ static int serve(const struct options *options, const char *socket_path)
     }
     library_init(&s->library, server_on_symbols, s);
     start_fetching(s);
-    filer_init(&s->filer, &s->loop);
+    filer_init(&s->loader, &s->loop);
+    filer_init(&s->saver, &s->loop);
     registry_init(&s->registry, s, options->runs_folder);
     questions_init(&s->questions, s);
     inspector_init(&s->inspector, &s->loop, server_on_looked, s);
@@ -175,7 +176,8 @@ static int serve(const struct options *options, const char *socket_path)
     listener_close(&s->listener);
     inspector_fini(&s->inspector);
     questions_fini(&s->questions);
-    filer_fini(&s->filer);
+    filer_fini(&s->saver);
+    filer_fini(&s->loader);
     registry_fini(&s->registry);
     debuginfod_stop(&s->debuginfod);
     library_fini(&s->library);

@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "rpc/json.h"
+#include "server/output.h"
 #include "server/run_facts.h"
 #include "server/server.h"
 #include "server/summary.h"
@@ -47,7 +49,10 @@ static struct backing *add_backing(struct registry *registry, struct kept_run *k
 
 void registry_init(struct registry *registry, struct server *server, const char *folder)
 {
-    *registry = (struct registry){.server = server, .next_id = 1};
+    *registry = (struct registry){.server = server,
+                                  .next_id = 1,
+                                  .limit_runs = LIMIT_RUNS,
+                                  .limit_bytes = LIMIT_HISTORY_BYTES};
     history_init(&registry->history, folder);
 }
 
@@ -57,6 +62,7 @@ static void free_kept(struct kept_run *kept)
         run_file_close(&kept->file);
     }
     facts_fini(&kept->facts);
+    free(kept->replaced);
     free(kept->path);
     free(kept);
 }
@@ -74,12 +80,35 @@ void registry_fini(struct registry *registry)
 
 static size_t index_of(const struct registry *registry, uint32_t id)
 {
-    for (size_t i = 0; i < registry->runs.n; i++) {
-        if (registry->runs.at[i]->id == id) {
-            return i;
+    size_t from = 0;
+    size_t to = registry->runs.n;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (registry->runs.at[middle]->id == id) {
+            return middle;
+        }
+        if (registry->runs.at[middle]->id < id) {
+            from = middle + 1;
+        } else {
+            to = middle;
         }
     }
     return SIZE_MAX;
+}
+
+// The run whose file has that number in our directory. NULL: none is known.
+static struct kept_run *find_in_history(const struct registry *registry, uint32_t history_id)
+{
+    size_t index = index_of(registry, history_id);
+    if (index != SIZE_MAX && registry->runs.at[index]->history_id == history_id) {
+        return registry->runs.at[index];
+    }
+    for (size_t i = 0; i < registry->runs.n; i++) {
+        if (registry->runs.at[i]->history_id == history_id) {
+            return registry->runs.at[i];
+        }
+    }
+    return NULL;
 }
 
 static struct kept_run *add_kept(struct registry *registry, uint32_t id)
@@ -173,7 +202,7 @@ static bool is_too_much(const struct registry *registry)
             n++;
         }
     }
-    return n >= LIMIT_RUNS || bytes > LIMIT_HISTORY_BYTES;
+    return n >= registry->limit_runs || bytes > registry->limit_bytes;
 }
 
 // In memory, for one more run.
@@ -188,10 +217,8 @@ static void make_room(struct registry *registry)
     }
 }
 
-static bool may_be_removed(struct registry *registry, uint32_t id, const char *path)
+static bool may_be_removed(const struct kept_run *kept, const char *path)
 {
-    size_t index = index_of(registry, id);
-    const struct kept_run *kept = index == SIZE_MAX ? NULL : registry->runs.at[index];
     if (kept != NULL) {
         return kept->phase == KEPT_OVER && kept->n_jobs == 0 && !kept->loading &&
                !registry_is_spooling(kept);
@@ -215,15 +242,16 @@ static void trim_history(struct registry *registry)
             break;
         }
         CLEANUP(freep) char *path = history_path(&registry->history, entry->id);
-        if (!may_be_removed(registry, entry->id, path)) {
+        struct kept_run *kept = find_in_history(registry, entry->id);
+        if (!may_be_removed(kept, path)) {
             continue;
         }
         history_remove(path);
-        log_info("stax-server", "run %u was removed from the history, which was full", entry->id);
+        log_info("stax-server", "%s was removed from the history, which was full", path);
         n--;
         bytes -= entry->bytes;
-        if (index_of(registry, entry->id) != SIZE_MAX) {
-            forget(registry, registry->runs.at[index_of(registry, entry->id)]);
+        if (kept != NULL) {
+            forget(registry, kept);
         }
     }
     vec_fini(&list.entries);
@@ -236,34 +264,11 @@ static void on_change(void *context)
     loop_wake(&((struct server *)context)->loop);
 }
 
-// A file where the client wants it. One that holds a run makes room for the new one; any other is
-// left alone.
-static int create_at(const char *path, struct run_file *ret, struct err *reterr)
-{
-    struct facts facts = {0};
-    struct err ignored = {0};
-    int r = run_file_create(path, ret, reterr);
-    if (r != -EEXIST) {
-        return r;
-    }
-    bool is_run = archive_read_facts(path, &facts, &ignored) == 0;
-    facts_fini(&facts);
-    if (!is_run) {
-        return err_set(reterr, EEXIST, "%s exists and is not a run file; choose another name",
-                       path);
-    }
-    if (run_file_is_owned(path)) {
-        return err_set(reterr, EBUSY, "%s is being recorded into; choose another name", path);
-    }
-    history_remove(path);
-    return run_file_create(path, ret, reterr);
-}
-
 static int create_file(struct registry *registry, struct kept_run *kept, const char *path,
                        struct err *reterr)
 {
     if (path != NULL) {
-        int r = create_at(path, &kept->file, reterr);
+        int r = output_create(path, &kept->file, &kept->replaced, reterr);
         if (r < 0) {
             return r;
         }
@@ -278,20 +283,43 @@ static int create_file(struct registry *registry, struct kept_run *kept, const c
         registry->next_id = MAX(registry->next_id, id + 1);
         kept->path = history_path(&registry->history, id);
         kept->has_file = true;
-        kept->in_history = true;
+        kept->history_id = id;
     }
     return 0;
+}
+
+// Behind all that there are. Where somebody has put a file with the last number: the first that
+// nobody has.
+static uint32_t choose_id(struct registry *registry, const struct history_list *list)
+{
+    if (list->entries.n > 0) {
+        registry->next_id = MAX(registry->next_id, vec_last(&list->entries)->id + 1);
+    }
+    uint32_t id = registry->next_id;
+    if (id > HISTORY_ID_MAX) {
+        id = 1;
+        while (history_list_has(list, id) || index_of(registry, id) != SIZE_MAX) {
+            id++;
+        }
+    }
+    return id;
 }
 
 static uint32_t free_id(struct registry *registry)
 {
     struct history_list list;
     history_scan(&registry->history, &list);
-    if (list.entries.n > 0) {
-        registry->next_id = MAX(registry->next_id, vec_last(&list.entries)->id + 1);
-    }
+    uint32_t id = choose_id(registry, &list);
     vec_fini(&list.entries);
-    return registry->next_id;
+    return id;
+}
+
+// Nobody has seen the number.
+static void give_back_id(struct registry *registry, const struct kept_run *kept)
+{
+    if (kept->id + 1 == registry->next_id) {
+        registry->next_id--;
+    }
 }
 
 static void free_params(struct run_params *params)
@@ -309,7 +337,7 @@ int registry_start(struct registry *registry, struct registry_start start, struc
     int r = create_file(registry, kept, start.file, reterr);
     if (r < 0) {
         free_params(&start.params);
-        registry->next_id = kept->id; // nobody has seen the number
+        give_back_id(registry, kept);
         forget(registry, kept);
         return r;
     }
@@ -399,11 +427,9 @@ static void undo(struct registry *registry, struct kept_run *kept)
         kept->has_file = false;
     }
     if (kept->path != NULL) {
-        history_remove(kept->path);
+        output_take_back(kept->path, TAKE(kept->replaced));
     }
-    if (kept->id + 1 == registry->next_id) {
-        registry->next_id--;
-    }
+    give_back_id(registry, kept);
     forget(registry, kept);
 }
 
@@ -451,15 +477,21 @@ static void begin(struct registry *registry, struct kept_run *kept)
     }
 }
 
+static bool never_began(const struct kept_run *kept)
+{
+    return kept->run->params.request.launched && !atomic_load(&kept->run->began);
+}
+
 static void retire(struct registry *registry, struct kept_run *kept)
 {
     run_retire(kept->run);
-    if (kept->run->params.request.launched && !atomic_load(&kept->run->began)) {
+    if (never_began(kept)) {
         log_info("stax-server", "run %u: the program did not start; forgotten", kept->id);
         waiters_check(&registry->server->waiters);
         undo(registry, kept);
         return;
     }
+    output_keep(TAKE(kept->replaced));
     run_facts_of(&kept->facts, kept->run);
     kept->phase = KEPT_OVER;
     if (kept->backing != NULL) {
@@ -489,7 +521,8 @@ static void check(struct registry *registry, struct kept_run *kept)
     if (kept->phase == KEPT_ARMING && state != RUN_ARMING) {
         begin(registry, kept);
     }
-    if (state == RUN_STOPPED) {
+    // One that is to be undone while it is being saved waits for that.
+    if (state == RUN_STOPPED && !(never_began(kept) && kept->n_jobs > 0)) {
         retire(registry, kept);
     }
 }
@@ -545,78 +578,6 @@ static bool belongs_to_nobody(const char *path)
     return r != -EBUSY;
 }
 
-// What `list` says of it. False: it belongs to another server, which is not done with it.
-static bool read_facts(struct kept_run *kept)
-{
-    if (run_file_is_owned(kept->path)) {
-        return false;
-    }
-    if (archive_read_facts(kept->path, &kept->facts, &kept->note) < 0) {
-        facts_set_text(&kept->facts, "label", kept->path);
-        facts_set_text(&kept->facts, "state", "stopped");
-        facts_set_text(&kept->facts, "stop_reason", run_stop_reason_name(RUN_STOP_RECORDER_ERROR));
-        return true;
-    }
-    if (is_recording(&kept->facts)) {
-        if (!belongs_to_nobody(kept->path)) {
-            return false;
-        }
-        run_facts_recover(&kept->facts);
-    }
-    return true;
-}
-
-static void add_from_history(struct registry *registry, uint32_t id)
-{
-    struct kept_run *kept = add_kept(registry, id);
-    kept->phase = KEPT_OVER;
-    kept->in_history = true;
-    kept->path = history_path(&registry->history, id);
-    if (!read_facts(kept)) {
-        forget(registry, kept);
-    }
-}
-
-static bool is_listed(const struct history_list *list, uint32_t id)
-{
-    for (size_t i = 0; i < list->entries.n; i++) {
-        if (list->entries.at[i].id == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void registry_look(struct registry *registry)
-{
-    struct history_list list;
-    history_scan(&registry->history, &list);
-    for (size_t i = registry->runs.n; i-- > 0;) {
-        struct kept_run *kept = registry->runs.at[i];
-        if (kept->in_history && kept->run == NULL && !kept->loading &&
-            !is_listed(&list, kept->id)) {
-            forget(registry, kept); // another server has removed it
-        }
-    }
-    for (size_t i = 0; i < list.entries.n; i++) {
-        if (index_of(registry, list.entries.at[i].id) == SIZE_MAX) {
-            add_from_history(registry, list.entries.at[i].id);
-        }
-    }
-    vec_fini(&list.entries);
-}
-
-static struct kept_run *find_file(struct registry *registry, const char *path)
-{
-    for (size_t i = 0; i < registry->runs.n; i++) {
-        struct kept_run *kept = registry->runs.at[i];
-        if (kept->path != NULL && strcmp(kept->path, path) == 0) {
-            return kept;
-        }
-    }
-    return NULL;
-}
-
 static struct file_stamp stamp_of(const char *path)
 {
     struct stat st = {0};
@@ -635,12 +596,104 @@ static bool same_file(const struct file_stamp *a, const struct file_stamp *b)
            a->changed_ns == b->changed_ns;
 }
 
+// What `list` says of it. False: it belongs to another server, which is not done with it; or it has
+// gone.
+static bool read_facts(struct kept_run *kept)
+{
+    if (run_file_is_owned(kept->path)) {
+        return false;
+    }
+    kept->stamp = stamp_of(kept->path);
+    int r = archive_read_facts(kept->path, &kept->facts, &kept->note);
+    if (r == -ENOENT) {
+        return false;
+    }
+    if (r < 0) {
+        kept->is_unreadable = true;
+        facts_set_text(&kept->facts, "label", kept->path);
+        facts_set_text(&kept->facts, "state", "stopped");
+        facts_set_text(&kept->facts, "stop_reason", run_stop_reason_name(RUN_STOP_RECORDER_ERROR));
+        return true;
+    }
+    if (is_recording(&kept->facts)) {
+        if (!belongs_to_nobody(kept->path)) {
+            return false;
+        }
+        run_facts_recover(&kept->facts);
+    }
+    return true;
+}
+
+static void add_from_history(struct registry *registry, const struct history_list *list,
+                             uint32_t history_id)
+{
+    bool is_taken = index_of(registry, history_id) != SIZE_MAX;
+    uint32_t id = is_taken ? choose_id(registry, list) : history_id;
+    struct kept_run *kept = add_kept(registry, id);
+    kept->phase = KEPT_OVER;
+    kept->history_id = history_id;
+    kept->path = history_path(&registry->history, history_id);
+    if (!read_facts(kept)) {
+        if (is_taken) {
+            give_back_id(registry, kept);
+        }
+        forget(registry, kept);
+    }
+}
+
+// What is known of a file on the shelf holds no longer: another server has removed it, or it was
+// being copied when we looked.
+static bool is_stale(const struct kept_run *kept, const struct history_list *list)
+{
+    if (kept->history_id == 0 || kept->run != NULL || kept->loading) {
+        return false;
+    }
+    if (!history_list_has(list, kept->history_id)) {
+        return true;
+    }
+    struct file_stamp now = kept->is_unreadable ? stamp_of(kept->path) : kept->stamp;
+    return !same_file(&now, &kept->stamp);
+}
+
+void registry_look(struct registry *registry)
+{
+    struct history_list list;
+    CLEANUP(map_fini) struct map known = {0};
+    history_scan(&registry->history, &list);
+    for (size_t i = registry->runs.n; i-- > 0;) {
+        struct kept_run *kept = registry->runs.at[i];
+        if (is_stale(kept, &list)) {
+            forget(registry, kept);
+        } else if (kept->history_id != 0) {
+            map_set(&known, hash_u64(kept->history_id), kept->id);
+        }
+    }
+    for (size_t i = 0; i < list.entries.n; i++) {
+        uint32_t history_id = list.entries.at[i].id;
+        if (map_find(&known, hash_u64(history_id)) == MAP_NONE) {
+            add_from_history(registry, &list, history_id);
+        }
+    }
+    vec_fini(&list.entries);
+}
+
+static struct kept_run *find_file(struct registry *registry, const char *path)
+{
+    for (size_t i = 0; i < registry->runs.n; i++) {
+        struct kept_run *kept = registry->runs.at[i];
+        if (kept->path != NULL && strcmp(kept->path, path) == 0) {
+            return kept;
+        }
+    }
+    return NULL;
+}
+
 // What is known under that path is no longer what lies there. One of our own is: it does not change
 // but by our hand.
 static bool is_outdated(const struct kept_run *known, const struct file_stamp *now)
 {
     bool is_busy = known->phase != KEPT_OVER || known->n_jobs > 0 || known->loading;
-    return !is_busy && !known->in_history && !same_file(&known->stamp, now);
+    return !is_busy && known->history_id == 0 && !same_file(&known->stamp, now);
 }
 
 struct kept_run *registry_open(struct registry *registry, const char *path, struct err *reterr)
@@ -664,7 +717,6 @@ struct kept_run *registry_open(struct registry *registry, const char *path, stru
         facts_fini(&facts);
         return NULL;
     }
-    make_room(registry);
     struct kept_run *kept = add_kept(registry, free_id(registry));
     kept->phase = KEPT_OVER;
     kept->path = alloc_text(path, strlen(path));
@@ -685,14 +737,35 @@ void registry_load(struct registry *registry, struct kept_run *kept)
     if (kept->loading) {
         return;
     }
-    make_room(registry);
     kept->loading = true;
     struct filer_job *job = NEW(struct filer_job);
     job->kind = FILER_LOAD;
     job->run = kept->id;
     job->path = alloc_text(kept->path, strlen(kept->path));
     job->library = &registry->server->library;
-    filer_ask(&registry->server->filer, job);
+    filer_ask(&registry->server->loader, job);
+}
+
+static void on_unreadable(struct registry *registry, struct kept_run *kept, const struct err *why)
+{
+    if (kept->history_id == 0) {
+        forget(registry, kept); // a file that cannot be opened is no run
+        return;
+    }
+    kept->note = *why;
+    kept->is_unreadable = true;
+    kept->stamp = stamp_of(kept->path);
+}
+
+// They are those of the rows that were loaded, whatever there was when we first looked.
+static void take_facts(struct kept_run *kept, struct facts *facts)
+{
+    facts_fini(&kept->facts);
+    kept->facts = *facts;
+    *facts = (struct facts){0};
+    if (is_recording(&kept->facts)) {
+        run_facts_recover(&kept->facts);
+    }
 }
 
 struct kept_run *registry_on_loaded(struct registry *registry, struct filer_job *job)
@@ -702,16 +775,16 @@ struct kept_run *registry_on_loaded(struct registry *registry, struct filer_job 
     struct kept_run *kept = registry->runs.at[index];
     kept->loading = false;
     if (job->loaded == NULL) {
-        kept->note = job->error;
-        if (!kept->in_history) {
-            forget(registry, kept); // a file that cannot be opened is no run
-        }
+        on_unreadable(registry, kept, &job->error);
         return NULL;
     }
+    make_room(registry);
     struct loaded_run *loaded = TAKE(job->loaded);
     kept->note = loaded->note;
-    kept->run = run_new_past(kept->id, facts_text(&loaded->facts, "label", kept->path),
-                             facts_text(&loaded->facts, "backend", ""),
+    kept->is_unreadable = false;
+    take_facts(kept, &loaded->facts);
+    kept->run = run_new_past(kept->id, facts_text(&kept->facts, "label", kept->path),
+                             facts_text(&kept->facts, "backend", ""),
                              loaded->library != NULL ? loaded->library : &registry->server->library,
                              loaded->store);
     run_facts_apply(&kept->facts, kept->run);
@@ -771,6 +844,17 @@ struct kept_run *registry_current(struct registry *registry)
         registry_look(registry);
     }
     return newest(registry);
+}
+
+bool registry_is_loaded(const struct kept_run *kept)
+{
+    return kept->backing != NULL && kept->backing->loaded != NULL;
+}
+
+struct run_file *registry_names(const struct kept_run *kept)
+{
+    bool has_names = registry_is_loaded(kept) && kept->backing->loaded->library != NULL;
+    return has_names ? &kept->backing->loaded->file : NULL;
 }
 
 void registry_facts(const struct kept_run *kept, struct facts *ret)

@@ -14,6 +14,9 @@
 // (filer.h). One without a file, because there was no room on the disk, is forgotten instead, the
 // oldest first.
 //
+// A run keeps its number as long as somebody may have seen it. So a file of another server whose
+// number is in use here, by a run that is in no file or in one elsewhere, gets another one.
+//
 // Files that other servers leave in the directory are noticed when somebody asks for the list or
 // for a run that is not known. One that says that it is being recorded and belongs to nobody was
 // left by a server that died: it is listed as recovered.
@@ -45,12 +48,15 @@ struct kept_run {
     enum kept_phase phase;
     bool is_import;
     bool is_opened;       // a file that somebody wanted to look at: current only when selected
-    bool in_history;      // `path` is in our directory
+    uint32_t history_id;  // the number of its file in our directory: `id`, unless that was taken;
+                          // 0: it is not there
     struct run *run;      // NULL: on the shelf
     char *path;           // of its file; NULL: none
     struct run_file file; // from its creation until the spool takes it over
     bool has_file;
-    struct file_stamp stamp; // of a file that was opened: which one it was
+    char *replaced;          // where the run is that its file took the place of (output.h)
+    bool is_unreadable;      // its file, by the last look at it: `note` says why
+    struct file_stamp stamp; // of a file that was opened, or is unreadable: which one it was
     struct backing *backing; // of `run`: what holds its file; freed with the run
     struct facts facts;      // KEPT_OVER
     struct err note;         // what is wrong with its file; "" when nothing is
@@ -69,6 +75,8 @@ struct registry {
     uint32_t selected;           // what a question without a run is about; 0: none was selected
     uint32_t next_id;            // at least
     uint64_t uses;
+    size_t limit_runs;    // in memory: LIMIT_RUNS
+    uint64_t limit_bytes; // of them: LIMIT_HISTORY_BYTES
 };
 
 // `folder`: see history_init().
@@ -120,6 +128,12 @@ struct kept_run *registry_on_loaded(struct registry *registry, struct filer_job 
 
 // Looks into the directory for runs of other servers.
 void registry_look(struct registry *registry);
+
+// Whether it came out of a file, and not from a recording of this server.
+bool registry_is_loaded(const struct kept_run *kept);
+
+// The file that all its names are in: it was loaded from there. NULL: they are not. For the saver.
+struct run_file *registry_names(const struct kept_run *kept);
 
 // All that is known of it, by now.
 void registry_facts(const struct kept_run *kept, struct facts *ret);

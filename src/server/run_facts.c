@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/machine.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -11,7 +12,7 @@
 // A child that merely ran /bin/true is not worth a sentence.
 enum { CHILDREN_CPU_WORTH_SAYING_NS = 20 * NS_PER_MS };
 
-enum { NAME_BYTES = 96, NOTES_MAX = 32, JIT_REPORTS_MAX = LIMIT_JIT_SOURCES };
+enum { NAME_BYTES = 96, JIT_REPORTS_MAX = LIMIT_JIT_SOURCES };
 
 static uint64_t load(const _Atomic uint64_t *value)
 {
@@ -41,7 +42,7 @@ static uint64_t n_threads(const struct store *store)
 void run_facts_add_note(struct facts *facts, const char *note)
 {
     char name[NAME_BYTES];
-    for (int i = 0; i < NOTES_MAX; i++) {
+    for (int i = 0; i < RUN_FACTS_NOTES; i++) {
         snprintf(name, sizeof name, "note.%d", i);
         if (facts_text(facts, name, NULL) == NULL) {
             facts_set_text(facts, name, note);
@@ -199,10 +200,15 @@ static void apply_jit(const struct facts *facts, struct run *run)
     err_set(&run->jit_note, 0, "%s", facts_text(facts, "jit_note", ""));
 }
 
-// Which machine this is: names of its kernel's functions mean nothing after the next boot.
+// Which machine this is, and since when: addresses of its kernel's functions mean nothing after the
+// next boot (archive/load.h).
 static void put_machine(struct facts *facts)
 {
+    CLEANUP(text_fini) struct text boot = {0};
     struct utsname machine;
+    if (machine_boot_id(&boot) == 0) {
+        facts_set_text(facts, "boot_id", text_get(&boot));
+    }
     if (uname(&machine) == 0) {
         facts_set_text(facts, "host", machine.nodename);
         facts_set_text(facts, "kernel", machine.release);

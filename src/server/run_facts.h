@@ -24,7 +24,8 @@ void run_facts_apply(const struct facts *facts, struct run *run);
 // Changes the facts of a run that was being recorded when its server died.
 void run_facts_recover(struct facts *facts);
 
-// Adds a line to the notes of the run.
+// Adds a line to the notes of the run: facts `note.0`, `note.1`, … What is beyond is not taken.
+enum { RUN_FACTS_NOTES = 32 };
 void run_facts_add_note(struct facts *facts, const char *note);
 
 // From its start to its end, or to now: while recording the clock goes on, even if the target

@@ -70,9 +70,9 @@ static void deliver_answers(struct server *server)
     }
 }
 
-static void take_files(struct server *server)
+static void take_files(struct server *server, struct filer *filer)
 {
-    for (struct filer_job *job; (job = filer_take_done(&server->filer)) != NULL;) {
+    for (struct filer_job *job; (job = filer_take_done(filer)) != NULL;) {
         switch (job->kind) {
         case FILER_LOAD:
             parked_calls_on_loaded(server, job);
@@ -88,8 +88,9 @@ static void take_files(struct server *server)
 void server_on_wake(void *context)
 {
     struct server *server = context;
+    take_files(server, &server->loader);
+    take_files(server, &server->saver); // first: a run may wait for the end of its being saved
     registry_check(&server->registry);
-    take_files(server);
     deliver_answers(server);
     inspector_check(&server->inspector);
     waiters_check(&server->waiters);

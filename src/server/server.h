@@ -6,7 +6,7 @@
 //                                                         ├─► waiters       "tell me when …"
 //                                                         ├─► questions     the query thread
 //                                                         ├─► inspector     looks at who waits
-//                                                         ├─► filer         run files, as a whole
+//                                                         ├─► loader, saver run files, as a whole
 //                                                         └─► subscriptions questions, again and
 //                                                                           again
 //
@@ -39,7 +39,8 @@ struct server {
     struct library library;
     struct debuginfod debuginfod; // gives it better names
     struct parked_calls parked;
-    struct filer filer;
+    struct filer loader; // two of them: saving may wait for names, and who asks does not wait for
+    struct filer saver;  // that
     struct registry registry;
     struct questions questions;
     struct inspector inspector;

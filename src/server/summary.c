@@ -21,9 +21,12 @@ static void put_notes(struct json *j, const struct facts *facts)
     const char *note;
     json_key(j, "notes");
     json_array_begin(j);
-    for (int i = 0;
-         snprintf(name, sizeof name, "note.%d", i), (note = facts_text(facts, name, NULL)) != NULL;
-         i++) {
+    for (int i = 0; i < RUN_FACTS_NOTES; i++) {
+        snprintf(name, sizeof name, "note.%d", i);
+        note = facts_text(facts, name, NULL);
+        if (note == NULL) {
+            break;
+        }
         json_cstr(j, note);
     }
     json_array_end(j);
@@ -67,7 +70,7 @@ void summary_put(struct json *j, const struct kept_run *kept)
     json_bool_field(j, "recovered", facts_number(&facts, "recovered", 0) != 0);
     put_text(j, &facts, "host");
     json_string_field(j, "file", kept->path == NULL ? "" : kept->path);
-    json_bool_field(j, "in_history", kept->in_history);
+    json_bool_field(j, "in_history", kept->history_id != 0);
     put_notes(j, &facts);
     json_object_end(j);
     facts_fini(&facts);

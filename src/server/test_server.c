@@ -232,7 +232,8 @@ static int set_up(void **state)
     subscriptions_init(&server->subscriptions, server);
     int r = loop_init(&server->loop, on_wake, server);
     library_init(&server->library, NULL, NULL);
-    filer_init(&server->filer, &server->loop);
+    filer_init(&server->loader, &server->loop);
+    filer_init(&server->saver, &server->loop);
     registry_init(&server->registry, server, "");
     questions_init(&server->questions, server);
     inspector_init(&server->inspector, &server->loop, server_on_looked, server);
@@ -270,7 +271,8 @@ static int tear_down(void **state)
     pthread_join(server_thread, NULL);
     inspector_fini(&server->inspector);
     questions_fini(&server->questions);
-    filer_fini(&server->filer);
+    filer_fini(&server->saver);
+    filer_fini(&server->loader);
     registry_fini(&server->registry);
     library_fini(&server->library);
     loop_fini(&server->loop);

@@ -399,3 +399,143 @@ def test_without_a_server_and_without_privileges(user, public_dir):
     assert result.status == 0, result
     assert path.stat().st_uid == NOBODY and path.stat().st_mode & 0o077 == 0
     assert user.json("top", "--run", path)["entries"]
+
+
+# ---- Saved again ---------------------------------------------------------------------------------------------
+
+NAMES = ("names_state", "image_names", "segments", "symbols", "inlined_functions", "inlined", "source_files", "lines",
+         "code")
+
+
+def tables(path, names):
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        return {name: sorted(db.execute(f"SELECT * FROM {name}"), key=repr) for name in names}
+
+
+@pytest.mark.parametrize("over_itself", [False, True])
+def test_saved_again(server, other_server, target, tmp_path, over_itself):
+    """A run that came out of a file goes into another one whole: lines and code, too."""
+    run = server.record([target("inlining"), 300], "-F", FAST)
+    server.settle()
+    server.settle_file(run.id)
+    first = tmp_path / "first.stax"
+    server.ok("save", first)
+    original = tables(first, NAMES)
+    assert all(original.values()), "the target has lines, code and inlined functions"
+    before = answers(server, run.id)
+    other = other_server().start()
+    opened = other.json("open", first)
+    second = first if over_itself else tmp_path / "second.stax"
+    if not over_itself:
+        first.unlink()  # it is held open
+    other.ok("save", second)
+    assert tables(second, NAMES) == original
+    assert integrity(second) == "ok"
+    again = other.json("open", second)
+    summary = {**opened["summary"], "id": again["id"], "file": str(second)}
+    assert again["summary"] == summary
+    assert_same_answers(answers(other, again["id"]), before)
+
+
+def test_a_damaged_run_saved_again_says_so(server, target, tmp_path):
+    record(server, target)
+    path = tmp_path / "damaged.stax"
+    server.ok("save", path)
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE samples SET data = x'00'")
+    assert any("missing" in note for note in server.json("open", path)["summary"]["notes"])
+    again = tmp_path / "again.stax"
+    server.ok("save", again)
+    assert any("missing" in note for note in server.json("open", again)["summary"]["notes"])
+    assert integrity(again) == "ok"
+
+
+# ---- Another boot --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.needs(needs_root())
+@pytest.mark.parametrize("same_boot", [True, False])
+def test_no_names_of_this_kernel_for_another_boot(server, target, tmp_path, same_boot):
+    """A run without names of its own, as a crash leaves it, gets them from this machine, but not the kernel's:
+    its addresses are others with every boot."""
+    with server.live([target("waits"), "-n", 1000], "-F", FAST):
+        server.ok("wait", "--for-seconds", 1.5)
+        server.proc.kill()
+        server.proc.wait()
+    path = server.runs_folder / "1.stax"
+    boot = facts(path)["boot_id"]
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        assert boot == file.read().strip()
+    if not same_boot:
+        with sqlite3.connect(path) as db:
+            db.execute("UPDATE meta SET value = ? WHERE name = 'boot_id'", (boot[::-1],))
+    server.start()
+    server.settle()
+    with server.rpc() as rpc:
+        entries = rpc.call("Profiler.top", limit=10000, mode="off_cpu", sort="total")["entries"]
+    kernel = [e["function_name"] for e in entries if "kernel" in e["binary"]]
+    user = [e["function_name"] for e in entries if e["binary"].endswith("waits")]
+    assert kernel and user, entries
+    assert any("0x" not in name for name in user)
+    assert any("0x" not in name for name in kernel) == same_boot, kernel
+
+
+# ---- Files that make room ------------------------------------------------------------------------------------
+
+
+def test_a_recording_that_does_not_begin_replaces_nothing(server, target, tmp_path):
+    path = tmp_path / "run.stax"
+    assert alone(server, "record", "-o", path, "--", target("brief")).status == 0
+    assert os.listdir(tmp_path) == ["run.stax"]
+    before = path.read_bytes()
+    for _ in range(2):
+        assert alone(server, "record", "-o", path, "--", "/no/such/program").status != 0
+        server.wait_for(lambda: os.listdir(tmp_path) == ["run.stax"], "the file is back")
+        assert path.read_bytes() == before
+    assert alone(server, "record", "-o", path, "--", target("brief")).status == 0
+    assert os.listdir(tmp_path) == ["run.stax"] and path.read_bytes() != before
+
+
+def test_a_number_that_is_taken(server, other_server, target, tmp_path):
+    """A file that was opened has a number, and another server's run the same: both are listed, and asked about."""
+    second = other_server(env={"XDG_STATE_HOME": server.env["XDG_STATE_HOME"]}).start()
+    mine = tmp_path / "mine.stax"
+    assert alone(server, "record", "-o", mine, "--", target("brief")).status == 0
+    assert server.json("open", mine)["id"] == 1
+    theirs = second.record([target("shares"), 1, 100])
+    second.settle_file(theirs.id)
+    runs = server.json("list")["runs"]
+    assert theirs.id == 1 and [run["id"] for run in runs] == [1, 2]
+    assert runs[0]["file"] == str(mine) and runs[1]["file"] == str(server.runs_folder / "1.stax")
+    assert server.json("top", "--run", 2)["health"]["samples"] == theirs.summary["samples"]
+    assert server.json("top", "--run", 1)["health"]["samples"] == runs[0]["samples"] != runs[1]["samples"]
+
+
+def test_the_right_one_goes(other_server, target, tmp_path):
+    """Of two runs with the same number, the history is trimmed of the one that is in it."""
+    server = other_server(env={"STAX_KEEP_RUNS": "1"}).start()
+    second = other_server(env={"XDG_STATE_HOME": server.env["XDG_STATE_HOME"]}).start()
+    mine = tmp_path / "mine.stax"
+    assert alone(server, "record", "-o", mine, "--", target("brief")).status == 0
+    server.ok("open", mine)
+    second.settle_file(second.record([target("brief")]).id)
+    server.settle_file(server.record([target("brief")]).id)
+    assert [run["file"] for run in server.json("list")["runs"]] == [str(mine), str(server.runs_folder / "3.stax")]
+    assert mine.exists() and os.listdir(server.runs_folder) == ["3.stax"]
+    assert server.json("top", "--run", 1)["health"]["samples"] >= 0
+
+
+def test_the_list_for_people(server, target, tmp_path):
+    """The current run has a star, and a file of somebody's own is named."""
+    mine = tmp_path / "mine.stax"
+    assert alone(server, "record", "-o", mine, "--", target("brief")).status == 0
+    server.record([target("brief")])
+    server.ok("open", mine)
+    rows = {line.split()[0]: line for line in server.ok("list").out.splitlines()[1:]}
+    assert list(rows) == ["1", "*2"]
+    assert str(mine) in rows["*2"] and ".stax" not in rows["1"] and "target exited" in rows["1"]
+    server.ok("select-run", 1)
+    rows = {line.split()[0]: line for line in server.ok("list").out.splitlines()[1:]}
+    assert list(rows) == ["*1", "2"]
+    with server.live([target("forever")]):
+        assert "recording" in server.ok("list").out
