@@ -170,7 +170,7 @@ static int take_outer(struct perf_stream *stream, struct perf_stream_record *ret
     for (;;) {
         enum perf_stream_outcome outcome = take(&stream->outer, ret);
         if (outcome != PERF_STREAM_END) {
-            return outcome;
+            return (int)outcome;
         }
         if (!can_fill(stream)) {
             bool early = stream->file_ended && !stream->may_end;
@@ -233,7 +233,7 @@ int perf_stream_next(struct perf_stream *stream, struct perf_stream_record *ret)
     for (;;) {
         enum perf_stream_outcome outcome = take(&stream->inner, ret);
         if (outcome != PERF_STREAM_END) {
-            return outcome;
+            return (int)outcome;
         }
         if (stream->packed.n > 0 || stream->more_unpacked) {
             if (!unpack_more(stream)) {
