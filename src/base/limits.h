@@ -77,6 +77,7 @@ enum {
     LIMIT_JSON_DEPTH = 32,
     LIMIT_RUNS = 64,                  // kept in memory; the oldest stopped one goes first
     LIMIT_HISTORY_BYTES = 0x7fffffff, // memory of all stopped runs; as above
+    LIMIT_OPENED = 256,               // files that were opened; the one asked about longest ago goes
     LIMIT_IMPORTS = 4,                // at the same time
     LIMIT_FREQUENCY_HZ = 100000,      // the kernel's own timer goes no faster than this
     LIMIT_TIME_LIMIT_S = 86400 * 365,
@@ -86,7 +87,7 @@ enum {
 enum {
     LIMIT_FACTS = 1 << 12,            // facts about a run
     LIMIT_FACT_BYTES = 64 << 10,      // of one of them
-    LIMIT_FACTS_BYTES = 4 << 20,      // of all of them, as they are read from a file
+    LIMIT_FACTS_BYTES = 1 << 20,      // of all of them, as they are read from a file
     LIMIT_BLOB_BYTES = 64 << 20,      // one blob, packed or not
     LIMIT_STRING_BYTES = 1 << 30,     // of all names, paths and code of JITs together
     LIMIT_RESIDENT_BYTES = 512 << 20, // rows of one run that stay in memory

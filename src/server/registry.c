@@ -696,6 +696,25 @@ static bool is_outdated(const struct kept_run *known, const struct file_stamp *n
     return !is_busy && known->history_id == 0 && !same_file(&known->stamp, now);
 }
 
+// Files that were opened are known until there are too many of them.
+static void trim_opened(struct registry *registry)
+{
+    size_t n = 0;
+    struct kept_run *oldest = NULL;
+    for (size_t i = 0; i < registry->runs.n; i++) {
+        struct kept_run *kept = registry->runs.at[i];
+        n += kept->is_opened;
+        bool may_go = kept->is_opened && kept->n_jobs == 0 && !kept->loading &&
+                      kept->id != registry->selected;
+        if (may_go && (oldest == NULL || kept->last_used < oldest->last_used)) {
+            oldest = kept;
+        }
+    }
+    if (n >= LIMIT_OPENED && oldest != NULL) {
+        forget(registry, oldest);
+    }
+}
+
 struct kept_run *registry_open(struct registry *registry, const char *path, struct err *reterr)
 {
     registry_look(registry);
@@ -717,8 +736,10 @@ struct kept_run *registry_open(struct registry *registry, const char *path, stru
         facts_fini(&facts);
         return NULL;
     }
+    trim_opened(registry);
     struct kept_run *kept = add_kept(registry, free_id(registry));
     kept->phase = KEPT_OVER;
+    kept->last_used = ++registry->uses;
     kept->path = alloc_text(path, strlen(path));
     kept->is_opened = true;
     kept->stamp = now;
