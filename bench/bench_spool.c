@@ -151,7 +151,7 @@ static int make(const char *folder, const struct program *program, uint64_t n_sa
     facts_set_text(&facts, "stop_reason", "target_exited");
     facts_set_number(&facts, "frequency_hz", NS_PER_S / program->shape.period_ns);
     text_addf(&path, "%s/%s.stax", folder, program->name);
-    if (spool_write_once(text_get(&path), store, &library, &facts, NULL, &error) < 0) {
+    if (spool_write_once(text_get(&path), store, &library, NULL, &facts, NULL, &error) < 0) {
         return complain(&error);
     }
     for (enum row_table table = 0; table < ROW_COUNTERS; table++) {
