@@ -3,198 +3,29 @@
 //     bench_codec          of an invented server
 //     bench_codec TAP      of what `stax-server --tap TAP` wrote
 //
-// Prints `name value unit` lines; times are CPU times. The invented server has 32 threads. Half of
-// them serve: they wait for a request, are woken by one of four others, wait for a CPU, and run for
-// some tens of microseconds. The others compute. All are sampled by timers of their own CPU time
-// that are late by a few hundred nanoseconds at most. Stacks are drawn with the skew of real
-// programs (Zipf: the k-th hottest is taken in proportion to 1/k), by each thread from stacks of
-// its kind.
+// Prints `name value unit` lines; times are CPU times.
+
+#include "invented.h"
 
 #include "archive/codec.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "capture/capture.h"
 #include "run/run.h"
+#include "store/paging.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-enum {
-    SAMPLES = 1000000,
-    THREADS = 32,
-    SERVING = 16,
-    KINDS = 4,
-    STACKS = 6000, // of each kind
-    WAITING_STACKS = 10,
-    PERIOD_NS = 1111111,
-    LATE_NS = 400,
-    RUN_NS = 40000, // these three: on average
-    BLOCKED_NS = 400000,
-    READY_NS = 12000,
-    REPEATS = 3,
-};
+enum { SAMPLES = 1000000, REPEATS = 3 };
 
 static void print(const char *table, const char *what, double value, const char *unit)
 {
     printf("%-10s %-20s %10.3f %s\n", table, what, value, unit);
 }
 
-// ---- The invented server -----------------------------------------------------------------------
-
-static uint64_t random_state = 1;
-
-static uint64_t random_u64(void)
-{
-    random_state += 0x9e3779b97f4a7c15ULL;
-    return hash_u64(random_state);
-}
-
-static double random_share(void) // in (0, 1]
-{
-    return (double)((random_u64() >> 11) + 1) / (double)(UINT64_C(1) << 53);
-}
-
-static uint64_t random_time(uint64_t mean_ns)
-{
-    return (uint64_t)(-log(random_share()) * (double)mean_ns);
-}
-
-static uint32_t random_rank(uint32_t n)
-{
-    return (uint32_t)pow((double)n, random_share()) - 1;
-}
-
-enum state { RUNS, BLOCKED, READY };
-
-struct thread {
-    enum state state;
-    uint64_t since_ns;
-    uint64_t until_ns;
-    uint64_t sample_ns; // of CPU time that is left to the next sample
-    stack_id waits_in;
-};
-
-struct server {
-    struct store *store;
-    stack_id stacks[KINDS * STACKS];
-    struct thread threads[THREADS];
-};
-
-// Trees that grow where they have grown before. What a thread is found in is any node of them.
-static void make_stacks(struct server *server)
-{
-    bool cut = false;
-    for (size_t i = 0; i < ARRAY_LEN(server->stacks); i++) {
-        struct frame_row frame = {.off = random_u64() % 2000000,
-                                  .image = (image_id)(random_u64() % 8),
-                                  .leaf = random_u64() % 2 == 0};
-        size_t first = i / STACKS * STACKS;
-        stack_id caller = i == first ? STACK_ROOT
-                                     : server->stacks[first + random_u64() % (i - first)];
-        frame_id id = stacks_frame(&server->store->stacks, &frame);
-        server->stacks[i] = stacks_push(&server->store->stacks, caller, id, &cut);
-    }
-}
-
-// The hottest stacks are not those that were met first.
-static stack_id draw_stack(const struct server *server, size_t thread, uint32_t n)
-{
-    uint64_t rank = random_rank(n) * UINT64_C(2654435761) % STACKS;
-    return server->stacks[thread % KINDS * STACKS + rank];
-}
-
-static void sample_until(struct server *server, size_t i, uint64_t until_ns)
-{
-    struct thread *thread = &server->threads[i];
-    while (thread->since_ns + thread->sample_ns <= until_ns) {
-        thread->since_ns += thread->sample_ns;
-        store_add_sample(server->store, thread->since_ns, (thread_id)i,
-                         draw_stack(server, i, STACKS));
-        thread->sample_ns = PERIOD_NS + random_u64() % LATE_NS;
-    }
-}
-
-static void leave(struct server *server, size_t i, uint64_t now_ns)
-{
-    struct thread *thread = &server->threads[i];
-    thread->sample_ns -= now_ns - thread->since_ns;
-    thread->state = BLOCKED;
-    thread->waits_in = draw_stack(server, i, WAITING_STACKS);
-    thread->until_ns = now_ns + random_time(BLOCKED_NS);
-}
-
-static void wake(struct server *server, size_t i, uint64_t now_ns)
-{
-    struct thread *thread = &server->threads[i];
-    struct wakeup wakeup = {.time_ns = now_ns,
-                            .wakee = (thread_id)i,
-                            .waker = random_u64() % 4 == 0
-                                         ? THREAD_INTERRUPT
-                                         : (thread_id)((i + 1 + random_u64() % 4) % SERVING)};
-    wakeup.stack = wakeup.waker == THREAD_INTERRUPT ? STACK_ROOT
-                                                    : draw_stack(server, wakeup.waker, 8);
-    store_add_wakeup(server->store, &wakeup);
-    thread->state = READY;
-    thread->until_ns = now_ns + random_time(READY_NS);
-}
-
-// The thread's next step, at its time.
-static void step(struct server *server, size_t i)
-{
-    struct thread *thread = &server->threads[i];
-    uint64_t now_ns = thread->until_ns;
-    if (thread->state == RUNS) {
-        sample_until(server, i, now_ns);
-        if (i < SERVING && now_ns - thread->since_ns < thread->sample_ns) {
-            leave(server, i, now_ns);
-            thread->since_ns = now_ns;
-            return;
-        }
-        thread->until_ns = thread->since_ns + thread->sample_ns;
-        return;
-    }
-    struct interval interval = {.start_ns = thread->since_ns,
-                                .duration_ns = now_ns - thread->since_ns,
-                                .reason = thread->state == BLOCKED ? REASON_BY_STACK : 0,
-                                .flags = thread->state == BLOCKED ? 0 : INTERVAL_RUNNABLE,
-                                .thread = (thread_id)i,
-                                .stack = thread->waits_in};
-    store_add_interval(server->store, &interval);
-    thread->since_ns = now_ns;
-    if (thread->state == BLOCKED) {
-        wake(server, i, now_ns);
-    } else {
-        thread->state = RUNS;
-        thread->until_ns = now_ns + MIN(1 + random_time(RUN_NS), thread->sample_ns);
-    }
-}
-
-static struct store *invent(void)
-{
-    struct server *server = NEW(struct server);
-    uint64_t start_ns = UINT64_C(1) << 50;
-    server->store = store_new(start_ns, 0, PERIOD_NS);
-    make_stacks(server);
-    for (size_t i = 0; i < THREADS; i++) {
-        uint64_t sample_ns = 1 + random_u64() % PERIOD_NS;
-        server->threads[i] = (struct thread){
-            .since_ns = start_ns, .until_ns = start_ns + sample_ns, .sample_ns = sample_ns};
-    }
-    while (atomic_load(&server->store->samples.n) < SAMPLES) {
-        size_t next = 0;
-        for (size_t i = 1; i < THREADS; i++) {
-            next = server->threads[i].until_ns < server->threads[next].until_ns ? i : next;
-        }
-        step(server, next);
-    }
-    struct store *store = server->store;
-    free(server);
-    return store;
-}
-
-// ---- A recorded one ----------------------------------------------------------------------------
+// ---- Rows --------------------------------------------------------------------------------------
 
 static int changed_fd;
 
@@ -209,11 +40,18 @@ static void on_symbols(void *context)
     (void)context;
 }
 
-// Everything stays until the end of the program.
-static struct store *replay(const char *path)
+static struct store *invent(struct library *library)
 {
-    static struct library library;
-    library_init(&library, on_symbols, NULL);
+    struct invented *server = invented_new(&invented_usual, library);
+    struct store *store = invented_store(server);
+    invented_go_on(server, UINT64_MAX, SAMPLES);
+    invented_free(server);
+    return store;
+}
+
+// Everything stays until the end of the program.
+static struct store *replay(struct library *library, const char *path)
+{
     changed_fd = eventfd(0, EFD_CLOEXEC);
     ASSERT(changed_fd >= 0);
     struct run *run = run_new(1,
@@ -221,7 +59,7 @@ static struct store *replay(const char *path)
                                                   .label = alloc_text("bench", 5),
                                                   .replay_path = alloc_text(path, strlen(path)),
                                                   .on_change = on_change},
-                              &library);
+                              library);
     while (run_is_active(run)) {
         eventfd_t n;
         ASSERT(eventfd_read(changed_fd, &n) == 0);
@@ -235,13 +73,6 @@ static struct store *replay(const char *path)
 
 // ---- Measuring ---------------------------------------------------------------------------------
 
-struct table {
-    enum row_table table;
-    const char *name;
-    uint64_t n;
-    const struct column *columns[ROW_COLUMNS_MAX];
-};
-
 struct cost {
     uint64_t bytes;
     uint64_t pack_ns;
@@ -249,17 +80,18 @@ struct cost {
 };
 
 // The rows of a chunk, copied: they are changed below.
-static void get_block(const struct table *table, uint64_t first, struct row_block *ret)
+static void get_block(const struct store *store, enum row_table table, uint64_t first,
+                      struct row_block *ret)
 {
-    *ret = (struct row_block){.table = table->table,
-                              .first = first,
-                              .n = MIN(table->n - first, (uint64_t)COLUMN_CHUNK_ROWS)};
-    for (size_t c = 0; c < ROW_COLUMNS_MAX && table->columns[c] != NULL; c++) {
-        size_t bytes = ret->n * table->columns[c]->row_bytes;
-        ret->columns[c] = alloc_resize(NULL, bytes, 1);
-        memcpy(ret->columns[c], column_pin(table->columns[c], first), bytes);
-        column_unpin(table->columns[c], first);
+    const struct row_layout *layout = row_layout(table);
+    struct row_block rows;
+    store_pin(store, table, first, store_rows(store, table), &rows);
+    *ret = rows;
+    for (size_t c = 0; c < layout->n_columns; c++) {
+        ret->columns[c] = alloc_resize(NULL, rows.n, layout->row_bytes[c]);
+        memcpy(ret->columns[c], rows.columns[c], rows.n * layout->row_bytes[c]);
     }
+    store_unpin(store, &rows);
 }
 
 static void block_fini(struct row_block *block)
@@ -333,50 +165,54 @@ static const struct part parts[ROW_TABLES][ROW_COLUMNS_MAX] = {
                      {"wakee", drop_nothing}},
 };
 
-static void bench_parts(const struct table *table, uint64_t bytes)
+static void bench_parts(const struct store *store, enum row_table table, uint64_t bytes)
 {
+    const char *name = row_table_name(table);
+    uint64_t n_rows = store_rows(store, table);
     double left = (double)bytes;
     double after[ROW_COLUMNS_MAX] = {0};
-    for (uint64_t first = 0; first < table->n; first += COLUMN_CHUNK_ROWS) {
+    for (uint64_t first = 0; first < n_rows; first += COLUMN_CHUNK_ROWS) {
         CLEANUP(block_fini) struct row_block block;
-        get_block(table, first, &block);
-        for (size_t p = 0; p < ROW_COLUMNS_MAX && parts[table->table][p].name != NULL; p++) {
+        get_block(store, table, first, &block);
+        for (size_t p = 0; p < ROW_COLUMNS_MAX && parts[table][p].name != NULL; p++) {
             struct cost cost = {0};
-            parts[table->table][p].drop(&block);
+            parts[table][p].drop(&block);
             measure(&block, &cost);
             after[p] += (double)cost.bytes;
         }
     }
-    for (size_t p = 0; p < ROW_COLUMNS_MAX && parts[table->table][p].name != NULL; p++) {
-        bool last = parts[table->table][p].drop == drop_nothing;
-        print(table->name, parts[table->table][p].name,
-              (last ? left : left - after[p]) / (double)table->n, "bytes/row");
+    for (size_t p = 0; p < ROW_COLUMNS_MAX && parts[table][p].name != NULL; p++) {
+        bool last = parts[table][p].drop == drop_nothing;
+        print(name, parts[table][p].name, (last ? left : left - after[p]) / (double)n_rows,
+              "bytes/row");
         left = after[p];
     }
 }
 
 // Returns the bytes of all rows.
-static uint64_t bench_table(const struct table *table)
+static uint64_t bench_table(const struct store *store, enum row_table table)
 {
+    const char *name = row_table_name(table);
+    uint64_t n_rows = store_rows(store, table);
     struct cost best = {.pack_ns = UINT64_MAX, .unpack_ns = UINT64_MAX};
     for (int repeat = 0; repeat < REPEATS; repeat++) {
         struct cost cost = {0};
-        for (uint64_t first = 0; first < table->n; first += COLUMN_CHUNK_ROWS) {
+        for (uint64_t first = 0; first < n_rows; first += COLUMN_CHUNK_ROWS) {
             CLEANUP(block_fini) struct row_block block;
-            get_block(table, first, &block);
+            get_block(store, table, first, &block);
             measure(&block, &cost);
         }
         best.bytes = cost.bytes;
         best.pack_ns = MIN(best.pack_ns, cost.pack_ns);
         best.unpack_ns = MIN(best.unpack_ns, cost.unpack_ns);
     }
-    double n = (double)table->n;
-    print(table->name, "rows", n, "");
-    if (table->n > 0) {
-        print(table->name, "all", (double)best.bytes / n, "bytes/row");
-        bench_parts(table, best.bytes);
-        print(table->name, "pack", (double)best.pack_ns / n, "ns/row");
-        print(table->name, "unpack", (double)best.unpack_ns / n, "ns/row");
+    double n = (double)n_rows;
+    print(name, "rows", n, "");
+    if (n_rows > 0) {
+        print(name, "all", (double)best.bytes / n, "bytes/row");
+        bench_parts(store, table, best.bytes);
+        print(name, "pack", (double)best.pack_ns / n, "ns/row");
+        print(name, "unpack", (double)best.unpack_ns / n, "ns/row");
     }
     return best.bytes;
 }
@@ -408,22 +244,9 @@ static void bench_tree(const struct stacks *stacks)
 static void bench(const struct store *store)
 {
     const struct intervals *intervals = &store->intervals;
-    const struct wakeups *wakeups = &store->wakeups;
-    bench_table(
-        &(struct table){ROW_SAMPLES,
-                        "samples",
-                        store->samples.n,
-                        {&store->samples.time_ns, &store->samples.thread, &store->samples.stack}});
-    uint64_t bytes = bench_table(&(struct table){
-        ROW_INTERVALS,
-        "intervals",
-        intervals->n,
-        {&intervals->start_ns, &intervals->length, &intervals->thread, &intervals->stack}});
-    bytes += bench_table(
-        &(struct table){ROW_WAKEUPS,
-                        "wakeups",
-                        wakeups->n,
-                        {&wakeups->time_ns, &wakeups->wakee, &wakeups->waker, &wakeups->stack}});
+    bench_table(store, ROW_SAMPLES);
+    uint64_t bytes = bench_table(store, ROW_INTERVALS);
+    bytes += bench_table(store, ROW_WAKEUPS);
     bench_tree(&store->stacks);
     if (intervals->n > 0) {
         print("waiting", "intervals, wakeups", (double)bytes / (double)intervals->n,
@@ -435,7 +258,8 @@ static void bench(const struct store *store)
 
 int main(int argc, char **argv)
 {
-    struct store *store = argc > 1 ? replay(argv[1]) : invent();
-    bench(store);
+    static struct library library;
+    library_init(&library, on_symbols, NULL);
+    bench(argc > 1 ? replay(&library, argv[1]) : invent(&library));
     return 0;
 }

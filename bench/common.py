@@ -27,7 +27,8 @@ class Server:
         self.folder = tempfile.mkdtemp()
         os.chmod(self.folder, 0o777)
         self.path = os.path.join(self.folder, "s")
-        self.env = dict(os.environ, STAX_SERVER_SOCKET=self.path, DEBUGINFOD_URLS="")
+        self.env = dict(os.environ, STAX_SERVER_SOCKET=self.path, DEBUGINFOD_URLS="",
+                        XDG_STATE_HOME=os.path.join(self.folder, "state"))
         self.stax = str(build / "stax")
         ready, theirs = os.pipe()
         self.log = open(os.path.join(self.folder, "log"), "w+")

@@ -67,7 +67,7 @@ def interval(k, n):
     z, p = 1.96, k / n
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return f"{100 * p:.1f} % ({100 * (middle - reach):.1f} to {100 * (middle + reach):.1f})"
+    return f"{100 * p:.1f} % ({100 * max(0, middle - reach):.1f} to {100 * (middle + reach):.1f})"
 
 
 def equal_pairs(recorder, what, n_pairs, hz, rounds, *more):

@@ -211,6 +211,15 @@ static int write_names(struct spool *spool)
     return r;
 }
 
+static bool has_full_chunks(struct spool *spool)
+{
+    bool any = false;
+    for (enum row_table table = 0; table < ROW_TABLES; table++) {
+        any = any || row_reader_rows(&spool->reader, table) > 0;
+    }
+    return any;
+}
+
 // Nothing more is to be written. Somebody else may be reading: then its journal stays beside it,
 // and the file is as good.
 static void close_file(struct spool *spool)
@@ -221,7 +230,9 @@ static void close_file(struct spool *spool)
     uint64_t bytes = size_of(spool->file.path, "");
     run_file_close(&spool->file);
     row_reader_go_on(&spool->reader);
-    row_reader_open(&spool->reader, NULL);
+    if (has_full_chunks(spool)) { // which may leave memory
+        row_reader_open(&spool->reader, NULL);
+    }
     pthread_mutex_lock(&spool->lock);
     spool->report.file_bytes = bytes;
     pthread_mutex_unlock(&spool->lock);

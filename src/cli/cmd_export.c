@@ -184,7 +184,8 @@ static int export_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_export = {
     .name = "export",
-    .synopsis = "--format FORMAT [--off-cpu] [--tid TID] [--no-inline] [--run ID|PATH] [--json] PATH",
+    .synopsis =
+        "--format FORMAT [--off-cpu] [--tid TID] [--no-inline] [--run ID|PATH] [--json] PATH",
     .summary = "write a run for other tools, or as a page for a browser",
     .details =
         "PATH `-`: to stdout. Formats, and what reads them:\n"

@@ -498,7 +498,6 @@ static int watch_started(struct record *record)
     say_started(record);
     record->live = format_is_terminal(STDERR_FILENO);
     record->run_ended = !send_wait(record);
-    record->signal_fd = open_signals();
     int status = watch(record);
     closep(&record->signal_fd);
     return status;
@@ -511,6 +510,7 @@ static int attach(struct record *record)
         log_error("%s", err.text);
         return 1;
     }
+    record->signal_fd = open_signals(); // from here on there is something to end
     return start(record, NULL) ? watch_started(record) : 1;
 }
 
@@ -566,6 +566,7 @@ static int launch(struct record *record, char **argv)
         }
         return run_unrecorded(record, argv[0], &err);
     }
+    record->signal_fd = open_signals(); // the program has its own already
     if (!start(record, argv)) {
         launch_kill(&record->launch);
         return 1;

@@ -68,12 +68,15 @@ static int open_file(struct client *client, const char *name, int64_t *ret_run, 
 int session_run_argument(struct client *client, const char *text, int64_t *ret_run,
                          struct err *reterr)
 {
+    if (text[0] == 0) {
+        return err_set(reterr, EINVAL, "no run ''; list them with: stax list");
+    }
     if (!session_is_run_number(text)) {
         return open_file(client, text, ret_run, reterr);
     }
     *ret_run = strlen(text) <= 10 ? strtoll(text, NULL, 10) : 0;
     if (*ret_run < 1 || *ret_run > INT32_MAX) {
-        return err_set(reterr, EINVAL, "no run %.60s; list them with: stax list", text);
+        return err_set(reterr, EINVAL, "no run '%.60s'; list them with: stax list", text);
     }
     return 0;
 }

@@ -52,11 +52,14 @@ struct kept_run *call_find_kept(const struct call *call, const json_t *holder)
         }
         return kept;
     }
-    uint32_t id = (uint32_t)json_integer_value(wanted);
-    struct kept_run *kept = registry_find(&call->server->registry, id);
+    json_int_t id = json_integer_value(wanted);
+    struct kept_run *kept = NULL;
+    if (id > 0 && id <= UINT32_MAX) {
+        kept = registry_find(&call->server->registry, (uint32_t)id);
+    }
     if (kept == NULL) {
         char text[64];
-        snprintf(text, sizeof text, "there is no run %u; `stax list` shows them", id);
+        snprintf(text, sizeof text, "there is no run %lld; `stax list` shows them", (long long)id);
         call_refuse(call, RPC_ERROR_UNKNOWN_RUN, text);
     }
     return kept;

@@ -52,6 +52,7 @@ for test in ../unit/test_*; do
     answer "$(basename "$test")" "$test"
 done
 
+export XDG_STATE_HOME=/tmp/arm64/state
 mkfifo /tmp/arm64/ready
 stax-server --ready-fd 9 9>/tmp/arm64/ready 2>"$out/server.err" &
 server=$!

@@ -161,8 +161,9 @@ def test_record_without_a_server_still_runs_the_program(other_server):
     assert result.status == 5 and result.out == "it ran\n", result
     assert "stax-server unreachable" in result.err, result
     assert "stax-server" in result.err.replace("stax-server unreachable", ""), "names the command that starts it"
-    result = server.stax("record", "--pid", os.getpid())
-    assert result.status == 1 and "stax-server" in result.err, result
+    result = server.stax("record", "--pid", os.getpid(), "--time-limit", 1)
+    assert result.status == 0 and "stax-server unreachable" in result.err, result
+    assert str(server.runs_folder / "2.stax") in result.err, "names the file"
 
 
 def test_socket_path_too_long(other_server):

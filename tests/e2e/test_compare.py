@@ -184,7 +184,7 @@ def test_a_run_and_itself(fast, target):
 
 def test_errors(fast, target):
     run = record(fast, 900, target("fixed"), 30)
-    for args, needle in (((run, run + 7), f"no run {run + 7}"), ((run, "nothing"), "no run 'nothing'"),
+    for args, needle in (((run, run + 7), f"no run {run + 7}"), ((run, "nothing"), "cannot open nothing"),
                          ((f"{run},", run), "no run ''"), ((f"{run},{run}", run), "twice"),
                          ((2**63, run), f"no run '{2**63}'"), ((-1, run), "unknown option")):
         result = fast.stax("compare", *args)

@@ -227,7 +227,11 @@ def test_tracepoints_of_the_whole_machine(server, target, tmp_path):
         off_ns = thread["runnable_ns"] + total(thread["off_cpu"])
         assert abs(off_ns - expected[thread["tid"]]) <= 20_000, (thread, expected[thread["tid"]])
     assert len(ours) >= 60
-    assert sum(thread["wakeups"] for thread in threads["threads"]) > 60
+    woken = collections.Counter(int(pid) for pid in re.findall(
+        r"sched:sched_waking: +comm=.* pid=(\d+) prio=", script(data, "-F", "event,trace")))
+    assert sum(thread["wakeups"] for thread in threads["threads"]) > 0
+    for thread in ours:
+        assert thread["wakeups"] == woken[thread["tid"]], (thread, woken[thread["tid"]])
     assert "swapper" not in {thread["name"] for thread in threads["threads"]}
 
 

@@ -297,7 +297,7 @@ def test_notifications_get_no_answer(server):
     with server.rpc() as rpc:
         rpc.send_json({"jsonrpc": "2.0", "method": "RunControl.status"})
         rpc.send_json({"jsonrpc": "2.0", "method": "No.such"})
-        assert rpc.call("RunControl.list_runs") == {"runs": []}
+        assert rpc.call("RunControl.list_runs") == {"runs": [], "current": 0}
 
 
 def test_many_requests_in_one_write(server):

@@ -23,9 +23,9 @@
 #include "capture/linux/perf_merge.h"
 #include "capture/linux/perf_open.h"
 #include "capture/linux/proc.h"
-#include "capture/perf/tids.h"
 #include "capture/linux/wakeups.h"
 #include "capture/perf/switches.h"
+#include "capture/perf/tids.h"
 #include "event/wire.h"
 
 #include <errno.h>

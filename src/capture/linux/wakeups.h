@@ -18,9 +18,9 @@
 
 #include "capture/linux/foreign.h"
 #include "capture/linux/perf_ring.h"
-#include "capture/perf/tids.h"
 #include "capture/perf/held_stack.h"
 #include "capture/perf/perf_record.h"
+#include "capture/perf/tids.h"
 #include "capture/perf/tracepoint.h"
 
 enum { WAKEUPS_PAIR_NS = 20000 }; // between two samples of one wakeup: the walk of a stack

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 enum {
-    N_RINGS = 256,
+    N_RINGS = 64,
     LOST_BY_BPF = 1 << 15, // misc of LOST_SAMPLES: what a filter of the user has left out
 };
 

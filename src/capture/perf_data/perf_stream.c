@@ -10,6 +10,7 @@
 
 enum {
     CHUNK_BYTES = 1 << 20,
+    SPARES_MAX = 32,     // chunks
     WINDOW_LOG_MAX = 27, // memory that a frame may ask for: 128 MiB
 };
 
@@ -28,8 +29,14 @@ void perf_stream_init(struct perf_stream *stream, int fd, const struct perf_data
 
 static struct perf_chunk *chunk_new(struct perf_stream *stream, size_t room)
 {
+    struct perf_chunk *chunk = room == CHUNK_BYTES ? stream->spares : NULL;
+    if (chunk != NULL) {
+        stream->spares = chunk->next;
+        stream->n_spares--;
+    } else {
+        chunk = alloc_resize(NULL, 1, sizeof *chunk + room);
+    }
     stream->chunk_bytes += room;
-    struct perf_chunk *chunk = alloc_resize(NULL, 1, sizeof *chunk + room);
     *chunk = (struct perf_chunk){.n_holders = 1, .room = room};
     return chunk;
 }
@@ -49,10 +56,12 @@ void perf_stream_release(struct perf_stream *stream, struct perf_chunk *chunk)
     if (chunk == NULL || --chunk->n_holders > 0) {
         return;
     }
-    if (stream->spare == NULL && chunk->room == CHUNK_BYTES) {
-        stream->spare = chunk;
+    stream->chunk_bytes -= chunk->room;
+    if (stream->n_spares < SPARES_MAX && chunk->room == CHUNK_BYTES) {
+        chunk->next = stream->spares;
+        stream->spares = chunk;
+        stream->n_spares++;
     } else {
-        stream->chunk_bytes -= chunk->room;
         free(chunk);
     }
 }
@@ -70,17 +79,20 @@ void perf_stream_fini(struct perf_stream *stream)
 {
     perf_stream_release(stream, TAKE(stream->outer.chunk));
     perf_stream_release(stream, TAKE(stream->inner.chunk));
-    free(TAKE(stream->spare));
+    while (stream->spares != NULL) {
+        struct perf_chunk *chunk = stream->spares;
+        stream->spares = chunk->next;
+        free(chunk);
+    }
+    stream->n_spares = 0;
     ZSTD_freeDCtx(TAKE(stream->zstd));
 }
 
 // A chunk with room, which begins with what is left of the last one.
 static void next_chunk(struct perf_stream *stream, struct perf_source *source)
 {
-    struct perf_chunk *chunk = stream->spare != NULL ? TAKE(stream->spare)
-                                                     : chunk_new(stream, CHUNK_BYTES);
+    struct perf_chunk *chunk = chunk_new(stream, CHUNK_BYTES);
     struct perf_chunk *old = source->chunk;
-    chunk->n_holders = 1;
     chunk->n = old == NULL ? 0 : old->n - source->at;
     if (chunk->n > 0) {
         memcpy(bytes_of(chunk), bytes_of(old) + source->at, chunk->n);
@@ -170,7 +182,7 @@ static int take_outer(struct perf_stream *stream, struct perf_stream_record *ret
     for (;;) {
         enum perf_stream_outcome outcome = take(&stream->outer, ret);
         if (outcome != PERF_STREAM_END) {
-            return outcome;
+            return (int)outcome;
         }
         if (!can_fill(stream)) {
             bool early = stream->file_ended && !stream->may_end;
@@ -233,7 +245,7 @@ int perf_stream_next(struct perf_stream *stream, struct perf_stream_record *ret)
     for (;;) {
         enum perf_stream_outcome outcome = take(&stream->inner, ret);
         if (outcome != PERF_STREAM_END) {
-            return outcome;
+            return (int)outcome;
         }
         if (stream->packed.n > 0 || stream->more_unpacked) {
             if (!unpack_more(stream)) {

@@ -20,6 +20,7 @@
 
 // Holds whole records; given back when nobody needs one of them any more.
 struct perf_chunk {
+    struct perf_chunk *next; // of the spare ones
     uint32_t n_holders;
     size_t n; // bytes that are filled
     size_t room;
@@ -38,14 +39,15 @@ struct perf_stream {
     uint64_t end_off;
     bool may_end;         // before end_off: perf has not said where
     bool file_ended;      // it did
-    uint64_t chunk_bytes; // memory of all chunks
+    uint64_t chunk_bytes; // memory of the chunks that somebody holds
     struct perf_source outer;
     struct perf_source inner;  // unpacked
     struct slice packed;       // what is not unpacked yet, in outer's chunk
     bool more_unpacked;        // zstd holds more than there was room for
     struct ZSTD_DCtx_s *zstd;  // NULL until it is needed
     uint64_t n_unpacked_bytes; // at most LIMIT_PERF_UNPACKED_MIB
-    struct perf_chunk *spare;
+    struct perf_chunk *spares; // that nobody holds, for the next ones: their pages are there
+    size_t n_spares;
 };
 
 struct perf_stream_record {
