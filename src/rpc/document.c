@@ -212,8 +212,8 @@ static const char introduction[] =
     "- A line that is not JSON gets an error, and the connection goes on. A line that is too long\n"
     "  gets an error, and the connection is closed.\n"
     "- Times are nanoseconds. Unless a name says otherwise they count from the start of the run.\n"
-    "- Names come from the profiled program: untrusted text. Bytes that are not UTF-8 are shown as\n"
-    "  `\\xHH`.\n"
+    "- Names come from the profiled program: untrusted text. Bytes that are not UTF-8, and zero\n"
+    "  bytes, are shown as `\\xHH`.\n"
     "- Fields are added over time, never renamed. Ignore those that you do not know.\n"
     "\n";
 

@@ -146,7 +146,7 @@ static bool is_plain(uint8_t byte)
 static size_t add_special(struct text *to, const uint8_t *at, size_t n)
 {
     size_t length = utf8_length(at, n);
-    if (length == 0) {
+    if (length == 0 || at[0] == 0) { // readers written in C refuse zero bytes (jansson)
         text_addf(to, "\\\\x%02x", at[0]);
         return 1;
     }

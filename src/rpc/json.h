@@ -14,7 +14,8 @@
 //     json_object_end(&j);
 //
 // Names and paths come from profiled programs: any bytes are fine. Control bytes become \u00XX;
-// bytes that are not UTF-8 become the visible text \xHH. The result is always valid JSON.
+// bytes that are not UTF-8, and zero bytes, become the visible text \xHH. The result is always
+// valid JSON.
 //
 // jansson has the prefix too (json_string(), json_null()), hence json_cstr() and json_none().
 

@@ -1222,9 +1222,10 @@ FIELDS(compare_row_fields) = {
     MAYBE("change_pct", RPC_NUMBER,
           "How much slower it is, relative to what has not changed. Absent when there is no end to "
           "it (a new one) or when there were too few samples to test it; the latter also goes for "
-          "the fields below."),
-    MAYBE("change_low_pct", RPC_NUMBER, "Where its 95 % interval begins."),
-    MAYBE("change_high_pct", RPC_NUMBER, "Where it ends. Absent when it does not."),
+          "the fields below.",
+          .min = -100),
+    MAYBE("change_low_pct", RPC_NUMBER, "Where its 95 % interval begins.", .min = -100),
+    MAYBE("change_high_pct", RPC_NUMBER, "Where it ends. Absent when it does not.", .min = -100),
     MAYBE("p", RPC_NUMBER,
           "The probability of samples that differ so much when it has not changed, for this row "
           "alone."),

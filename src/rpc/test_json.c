@@ -87,7 +87,7 @@ static void test_text_of_any_bytes_is_valid_json(void **state)
     } rows[] = {
         {"main", 4, "\"main\""},
         {"a\"b\\c", 5, "\"a\\\"b\\\\c\""},
-        {"a\0b\n", 4, "\"a\\u0000b\\u000a\""},
+        {"a\0b\n", 4, "\"a\\\\x00b\\u000a\""},
         {"\x1b[31m\x7f", 6, "\"\\u001b[31m\\u007f\""},
         {"f\xc3\xbcr", 4, "\"f\xc3\xbcr\""},
         {"\xff\xfe", 2, "\"\\\\xff\\\\xfe\""},
