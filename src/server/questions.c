@@ -50,6 +50,7 @@ void question_free(struct question *question)
     end_search(question);
     comparison_free(question->comparison);
     vec_fini(&question->runs.all);
+    vec_fini(&question->about);
     view_fini(&question->view);
     vec_fini(&question->looks.all);
     vec_fini(&question->looks.since_ns);
@@ -576,12 +577,44 @@ void questions_fini(struct questions *questions)
     }
     queue_fini(&questions->asked);
     queue_fini(&questions->answered);
+    vec_fini(&questions->open);
+}
+
+static void note_runs(struct question *question)
+{
+    if (question->about.n > 0) {
+        return; // it is asked again, and a run may have gone meanwhile
+    }
+    for (size_t i = 0; i < question->runs.all.n; i++) {
+        vec_push(&question->about, question->runs.all.at[i]->id);
+    }
+    if (question->runs.all.n == 0 && question->run_id != 0) {
+        vec_push(&question->about, question->run_id);
+    }
 }
 
 void questions_ask(struct questions *questions, struct question *question)
 {
+    note_runs(question);
+    for (size_t i = 0; i < question->about.n; i++) {
+        vec_push(&questions->open, question->about.at[i]);
+    }
     atomic_fetch_add(&questions->n_open, 1);
     queue_push(&questions->asked, question);
+}
+
+static size_t index_of_open(const struct questions *questions, uint32_t run_id)
+{
+    size_t i = 0;
+    while (i < questions->open.n && questions->open.at[i] != run_id) {
+        i++;
+    }
+    return i;
+}
+
+bool questions_are_about(const struct questions *questions, uint32_t run_id)
+{
+    return index_of_open(questions, run_id) < questions->open.n;
 }
 
 void questions_forget(struct questions *questions, struct run *run)
@@ -594,6 +627,9 @@ struct question *questions_take_answered(struct questions *questions)
     struct question *question = queue_try_pop(&questions->answered);
     if (question != NULL) {
         atomic_fetch_sub(&questions->n_open, 1);
+        for (size_t i = 0; i < question->about.n; i++) {
+            vec_remove_at(&questions->open, index_of_open(questions, question->about.at[i]));
+        }
     }
     return question;
 }

@@ -97,6 +97,7 @@ struct question {
     struct question_params params;
     struct question_looks looks;
     struct question_runs runs;
+    VEC(uint32_t) about;       // ids of all these runs, once it was asked
     char *symbol;              // owned
     struct exporter *exporter; // owned
 
@@ -138,6 +139,7 @@ struct questions {
     struct queue answered;
     pthread_t thread;
     _Atomic uint32_t n_open; // asked and not answered
+    VEC(uint32_t) open;      // of these, the runs they are about: of the asking thread
 };
 
 void questions_init(struct questions *questions, struct server *server);
@@ -147,6 +149,9 @@ void questions_fini(struct questions *questions);
 
 // Takes over the question.
 void questions_ask(struct questions *questions, struct question *question);
+
+// Whether one is about that run, and not answered.
+bool questions_are_about(const struct questions *questions, uint32_t run_id);
 
 // Frees the run when nobody looks at it any more. Open questions about it are refused.
 void questions_forget(struct questions *questions, struct run *run);

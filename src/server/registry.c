@@ -173,18 +173,27 @@ static bool may_leave_memory(const struct kept_run *kept)
            !registry_is_spooling(kept);
 }
 
-// Of the runs that may leave: one that is in its file, asked about the longest time ago; else the
-// oldest.
-static struct kept_run *whom_to_drop(const struct registry *registry)
+// Of those in their files, the one asked about the longest time ago.
+static struct kept_run *whom_to_shelve(const struct registry *registry, bool even_if_busy)
 {
     struct kept_run *best = NULL;
     for (size_t i = 0; i < registry->runs.n; i++) {
         struct kept_run *kept = registry->runs.at[i];
-        if (may_leave_memory(kept) && is_filed(kept) &&
+        bool is_busy = questions_are_about(&registry->server->questions, kept->id);
+        if (may_leave_memory(kept) && is_filed(kept) && (even_if_busy || !is_busy) &&
             (best == NULL || kept->last_used < best->last_used)) {
             best = kept;
         }
     }
+    return best;
+}
+
+// Of the runs that may leave: one that is in its file, and that nobody waits for an answer about;
+// else one whose askers are refused; else the oldest.
+static struct kept_run *whom_to_drop(const struct registry *registry)
+{
+    struct kept_run *best = whom_to_shelve(registry, false);
+    best = best != NULL ? best : whom_to_shelve(registry, true);
     for (size_t i = 0; i < registry->runs.n && best == NULL; i++) {
         best = may_leave_memory(registry->runs.at[i]) ? registry->runs.at[i] : NULL;
     }

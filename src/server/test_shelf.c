@@ -526,14 +526,38 @@ static void test_many_at_once(void **state)
         send_top(&f.clients[i % CLIENTS], 1 + i % RUNS);
     }
     start_server();
-    for (size_t i = 0; i < CLIENTS; i++) { // each gets its four answers, in any order
+    // Each call gets an answer, or a refusal when its run had to leave before it was answered.
+    size_t n_results = 0;
+    for (size_t i = 0; i < CLIENTS; i++) {
         for (size_t n = 0; n < 8 / CLIENTS; n++) {
+            json_t *message = next_line(&f.clients[i]);
+            n_results += json_object_get(message, "result") != NULL;
+            assert_true((json_object_get(message, "result") == NULL) ==
+                        (json_object_get(message, "error") != NULL));
+            json_decref(message);
+        }
+    }
+    assert_true(n_results > 0);
+    assert_int_equal(f.most_in_memory, 1);
+}
+
+// Who waits for an answer keeps the run where it is, as long as another one can go instead.
+static void test_the_idle_ones_leave_first(void **state)
+{
+    (void)state;
+    write_history();
+    f.server->registry.limit_runs = 2;
+    start_server();
+    for (uint32_t round = 0; round < 12; round++) {
+        send_top(&f.clients[0], 1);
+        send_top(&f.clients[1], 2 + round % (RUNS - 1));
+        for (size_t i = 0; i < CLIENTS; i++) {
             json_t *message = next_line(&f.clients[i]);
             assert_non_null(json_object_get(message, "result"));
             json_decref(message);
         }
     }
-    assert_int_equal(f.most_in_memory, 1);
+    assert_int_equal(f.most_in_memory, 2);
 }
 
 // ---- Files of somebody's own -------------------------------------------------------------------
@@ -647,6 +671,7 @@ int main(void)
         TEST(test_as_many_bytes_as_may_be),
         TEST(test_more_runs_at_once_than_may_be),
         TEST(test_many_at_once),
+        TEST(test_the_idle_ones_leave_first),
         TEST(test_opened_twice),
         TEST(test_what_cannot_be_opened),
         TEST(test_saved_from_the_shelf),
