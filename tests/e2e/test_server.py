@@ -153,11 +153,14 @@ def test_no_descriptors_leak(server, target):
     def count():
         return len(os.listdir(f"/proc/{server.proc.pid}/fd"))
 
-    server.record([target("threads64"), "1"])
-    server.settle()
+    def record():
+        run = server.record([target("threads64"), "1"])
+        server.settle()
+        server.settle_file(run.id)
+
+    record()
     before = count()
     for _ in range(5):
-        server.record([target("threads64"), "1"])
-        server.settle()
+        record()
     # A stopped run may keep its process's root open until its files are read, and no more.
     assert count() <= before + 5, os.listdir(f"/proc/{server.proc.pid}/fd")
