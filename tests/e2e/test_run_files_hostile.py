@@ -18,7 +18,7 @@ SEED = 20_05
 FILES = int(os.environ.get("STAX_HOSTILE_FILES", "300" if SANITIZED else "2000"))
 PAGE = 4096
 SECONDS_PER_FILE = 5 * PATIENCE
-RSS_MAX = (3 << 30) if SANITIZED else (1 << 30)
+RSS_MAX = (2 << 30) if SANITIZED else (400 << 20)
 
 # ---- Damage --------------------------------------------------------------------------------------------------
 
