@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""bench/run.py BUILD-FOLDER [--write] [--rounds N]
+"""bench/run.py BUILD-FOLDER [--write] [--rounds N] [--part recording|files]
 
-Measures what stax costs, beside perf in the same run where perf can do the same, and prints a table.
---write puts it into docs/benchmarks.md. script/bench builds everything and calls this.
+Measures what stax costs, beside perf in the same run where perf can do the same, and prints tables.
+--write puts them into docs/benchmarks.md; --part measures one of the two only, and leaves the other
+table as it is. script/bench builds everything and calls this.
 """
 
 import argparse
@@ -11,7 +12,6 @@ import pathlib
 import platform
 import random
 import re
-import resource
 import signal
 import statistics
 import subprocess
@@ -19,13 +19,16 @@ import sys
 import tempfile
 import time
 
-from common import HZ, Server, call, median_ms, say
+from common import HZ, Server, call, children_cpu_s, median_ms, say
+from files import measure_files
 from unwinding import measure_unwinding
 from waiting import measure_waiting
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs/benchmarks.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+# Parts of the document between <!-- NAME: begin --> and <!-- NAME: end -->.
+PARTS = {"recording": "measured", "files": "files"}
+NOT_ALONE = ("bench_spin", "bench_pingpong", "bench_inlines", "bench_spool", "bench_export")
 BUSY_PYTHON = "x = 0\nwhile True: x = hash(str(x))"
 
 
@@ -94,11 +97,6 @@ def measure_slowdown(build, rounds):
                          f"`perf record --call-graph {how}`: {perf:+.2f} %",
                          f"{stax - perf:+.2f} ± {error:.2f} points"))
     return rows
-
-
-def children_cpu_s():
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def measure_recorder(build):
@@ -174,7 +172,7 @@ def measure_programs(build):
     """The benchmarks of single parts print lines `name value unit`, or tables of their own."""
     rows, verbatim = [], ""
     for program in sorted(build.glob("bench_*")):
-        if program.name in ("bench_spin", "bench_pingpong", "bench_inlines") or not os.access(program, os.X_OK) or program.is_dir():
+        if program.name in NOT_ALONE or not os.access(program, os.X_OK) or program.is_dir():
             continue
         say(program.name)
         ran = subprocess.run([program], capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -209,34 +207,45 @@ def table(rows):
     return "\n".join(lines)
 
 
-def write_document(text):
+def write_document(marker, text):
+    begin, end = f"<!-- {marker}: begin -->", f"<!-- {marker}: end -->"
     old = DOCUMENT.read_text()
-    before, rest = old.split(BEGIN)
-    after = rest.split(END)[1]
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    before, rest = old.split(begin)
+    after = rest.split(end)[1]
+    DOCUMENT.write_text(f"{before}{begin}\n{text}\n{end}{after}")
     say(f"written to {DOCUMENT.relative_to(ROOT)}")
 
 
+def measure_recording(build, rounds):
+    rows = measure_slowdown(build, rounds)
+    rows += measure_recorder(build)
+    rows += measure_unwinding(build, max(3, rounds // 3))
+    rows += measure_first_answer(build, rounds)
+    rows += measure_command(build, 50)
+    rows += measure_waiting(build, max(3, rounds // 3))
+    of_parts, verbatim = measure_programs(build)
+    return rows + of_parts, verbatim
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--part", choices=PARTS, action="append")
     options = parser.parse_args()
     build = options.build.resolve()
-    rows = measure_slowdown(build, options.rounds)
-    rows += measure_recorder(build)
-    rows += measure_unwinding(build, max(3, options.rounds // 3))
-    rows += measure_first_answer(build, options.rounds)
-    rows += measure_command(build, 50)
-    rows += measure_waiting(build, max(3, options.rounds // 3))
-    of_parts, verbatim = measure_programs(build)
-    text = f"{time.strftime('%Y-%m-%d')}, {machine()}.\n\n{table(rows + of_parts)}"
-    if verbatim:
-        text += f"\n\n```\n{verbatim}```"
-    print(text)
-    if options.write:
-        write_document(text)
+    for part in options.part or PARTS:
+        if part == "files":
+            rows, verbatim = measure_files(build, max(3, options.rounds // 3)), ""
+        else:
+            rows, verbatim = measure_recording(build, options.rounds)
+        text = f"{time.strftime('%Y-%m-%d')}, {machine()}.\n\n{table(rows)}"
+        if verbatim:
+            text += f"\n\n```\n{verbatim}```"
+        print(text)
+        if options.write:
+            write_document(PARTS[part], text)
 
 
 if __name__ == "__main__":

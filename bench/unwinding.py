@@ -7,48 +7,19 @@ prints the call trees of all functions, with inlined ones. (It can be told to le
 is ten times faster then; but it does not look up inlined functions then.)
 """
 
-import ctypes
 import os
 import pathlib
 import random
 import re
-import resource
 import statistics
 import subprocess
 import tempfile
 import time
 
-from common import HZ, Server, call, say
+from common import HZ, Server, adopt_orphans, call, children_cpu_s, say, spent_s
 from large import make_large
 
 WORK = "def f(n):\n    return n if n < 2 else f(n - 1) + f(n - 2)\nfor _ in range(4): f(24)\n"
-
-
-def children_cpu_s():
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def adopt_orphans():
-    """Processes whose parent leaves them behind become children of ours: perf does so with addr2line,
-    which it starts for each binary, and which takes most of its time."""
-    PR_SET_CHILD_SUBREAPER = 36
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def our_children():
-    return set(map(int, pathlib.Path("/proc/thread-self/children").read_text().split()))
-
-
-def spent_s(*commands, env=None):
-    """CPU seconds of these commands and of all that they start."""
-    before, known = children_cpu_s(), our_children()
-    for command in commands:
-        subprocess.run(command, env=env, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
-    for orphan in our_children() - known:
-        os.waitpid(orphan, 0)
-    return children_cpu_s() - before
 
 
 def with_stax(build, command):

@@ -82,7 +82,7 @@ def pingpong(build, recorder, seconds):
     return int(match.group(1))
 
 
-def redis(recorder):
+def redis(recorder, requests=REQUESTS):
     """Requests per second of 50 clients."""
     socket = f"{recorder.folder}/redis.sock"
     with contextlib.suppress(FileNotFoundError):
@@ -96,7 +96,7 @@ def redis(recorder):
     while subprocess.run(["redis-cli", "-s", socket, "ping"], capture_output=True).stdout != b"PONG\n":
         if time.monotonic() > deadline or process.poll() is not None:
             sys.exit(f"error: redis-server did not start under {recorder.who}")
-    ran = subprocess.run(["redis-benchmark", "-s", socket, "-t", "get", "-n", str(REQUESTS),
+    ran = subprocess.run(["redis-benchmark", "-s", socket, "-t", "get", "-n", str(requests),
                           "--csv"], capture_output=True, text=True)
     subprocess.run(["redis-cli", "-s", socket, "shutdown", "nosave"], capture_output=True)
     process.wait()

@@ -90,8 +90,8 @@ static inline uint64_t read_u64(struct reader *r)
 // The text up to the next zero byte, which is consumed and not part of the result; bad without one.
 static inline struct slice read_text(struct reader *r)
 {
-    const uint8_t *from = r->bytes.data + r->at;
-    const uint8_t *end = reader_left(r) == 0 ? NULL : memchr(from, 0, reader_left(r));
+    const uint8_t *from = reader_left(r) == 0 ? NULL : r->bytes.data + r->at;
+    const uint8_t *end = from == NULL ? NULL : memchr(from, 0, reader_left(r));
     if (end == NULL) {
         r->bad = true;
         return (struct slice){0};

@@ -77,9 +77,9 @@ enum {
     LIMIT_JSON_DEPTH = 32,
     LIMIT_RUNS = 64,                  // kept in memory; the oldest stopped one goes first
     LIMIT_HISTORY_BYTES = 0x7fffffff, // memory of all stopped runs; as above
-    LIMIT_OPENED = 256,               // files that were opened; the one asked about longest ago goes
-    LIMIT_IMPORTS = 4,                // at the same time
-    LIMIT_FREQUENCY_HZ = 100000,      // the kernel's own timer goes no faster than this
+    LIMIT_OPENED = 256,          // files that were opened; the one asked about longest ago goes
+    LIMIT_IMPORTS = 4,           // at the same time
+    LIMIT_FREQUENCY_HZ = 100000, // the kernel's own timer goes no faster than this
     LIMIT_TIME_LIMIT_S = 86400 * 365,
 };
 
