@@ -117,7 +117,8 @@ def damage(rng, original, path):
         source = path if path.exists() else original
         data = bytearray(source.read_bytes())
         for _ in range(rng.choice((1, 1, 2))):
-            data = bytearray(rng.choice(BYTES)(rng, data) or b"?")
+            if len(data) >= 2 * PAGE:  # not much is left to be damaged after a cut
+                data = bytearray(rng.choice(BYTES)(rng, data))
         path.write_bytes(data)
 
 
