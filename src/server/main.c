@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,8 +192,17 @@ static int serve(const struct options *options, const char *socket_path)
     return r == 0 ? 0 : 1;
 }
 
+// Memory of runs comes in large zeroed chunks that are filled bit by bit, and is given back as a
+// whole. glibc learns from the first one that is freed to take such chunks from the heap from then
+// on, where they have to be zeroed at once and leave holes: 64 small runs took 970 MiB, not 140.
+static void choose_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+}
+
 int main(int argc, char **argv)
 {
+    choose_memory();
     struct options options;
     struct err error = {0};
     if (options_parse(argc, argv, &options, &error) < 0) {

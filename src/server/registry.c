@@ -584,7 +584,7 @@ static bool belongs_to_nobody(const char *path)
         run_file_settle(&file, &ignored);
         run_file_close(&file);
     }
-    return r != -EBUSY;
+    return r != -EBUSY || !run_file_is_owned(path); // others may be reading it
 }
 
 static struct file_stamp stamp_of(const char *path)

@@ -6,20 +6,19 @@ import os
 import random
 import shutil
 import sqlite3
-import stat
 import time
 
 import pytest
 
-from run_files import facts
-from stax import PATIENCE, SANITIZED, TIMEOUT, RpcError, needs_program, needs_root
+from run_files import integrity
+from stax import PATIENCE, SANITIZED, RpcError, needs_program, needs_root
 
 FAST = 2000
 SEED = 20_05
-FILES = int(os.environ.get("STAX_HOSTILE_FILES", "200" if SANITIZED else "2000"))
+FILES = int(os.environ.get("STAX_HOSTILE_FILES", "300" if SANITIZED else "2000"))
 PAGE = 4096
 SECONDS_PER_FILE = 5 * PATIENCE
-RSS_MAX = (3 << 30) if SANITIZED else (1 << 30)
+RSS_MAX = (2 << 30) if SANITIZED else (400 << 20)
 
 # ---- Damage --------------------------------------------------------------------------------------------------
 
@@ -118,7 +117,8 @@ def damage(rng, original, path):
         source = path if path.exists() else original
         data = bytearray(source.read_bytes())
         for _ in range(rng.choice((1, 1, 2))):
-            data = bytearray(rng.choice(BYTES)(rng, data) or b"?")
+            if len(data) >= 2 * PAGE:  # not much is left to be damaged after a cut
+                data = bytearray(rng.choice(BYTES)(rng, data))
         path.write_bytes(data)
 
 
@@ -192,3 +192,137 @@ def test_damaged_files(other_server, server, target, tmp_path):
     assert len(runs) <= 256
     assert victim.ok("list").out
     victim.stop()
+
+
+# ---- The directory -------------------------------------------------------------------------------------------
+
+
+def settled_run(server, target):
+    run = server.record([target("brief")])
+    server.settle_file(run.id)
+    return run
+
+
+def test_a_damaged_file_in_the_history(server, target):
+    """It is listed with a note, and everything goes on."""
+    first = settled_run(server, target)
+    second = settled_run(server, target)
+    path = server.runs_folder / f"{second.id}.stax"
+    whole = path.read_bytes()
+    server.stop()
+    for damaged in (b"", b"text", whole[:50], whole[:5000], b"\0" * len(whole)):
+        path.write_bytes(damaged)
+        server.start()
+        runs = server.json("list")["runs"]
+        assert [run["id"] for run in runs][:2] == [first.id, second.id]
+        assert runs[0]["notes"] == first.summary["notes"]
+        assert any(str(path) in note for note in runs[1]["notes"]), runs[1]
+        refused = server.stax("top", "--run", second.id)
+        assert refused.status == 1 and str(path) in refused.err, refused
+        assert server.json("top", "--run", first.id)["health"]["samples"] == first.summary["samples"]
+        third = settled_run(server, target)
+        assert third.id > second.id
+        server.stop()
+    path.write_bytes(whole)
+    server.start()
+    assert server.json("top", "--run", second.id)["health"]["samples"] == second.summary["samples"]
+
+
+def test_what_is_not_ours_in_the_history(server, target, tmp_path):
+    """Neither listed, nor opened, nor removed, nor written to: and it does not make anybody wait."""
+    folder = server.runs_folder
+    folder.mkdir(parents=True)
+    rng = random.Random(SEED)
+    names = {"0.stax", "01.stax", "-1.stax", "x.stax", "1.stax~", "5.stax-wal", "99999999999999999999.stax", "\n.stax"}
+    names |= {"".join(rng.choice("0123456789.staxé -") for _ in range(rng.randrange(1, 30))) for _ in range(5000)}
+    names = {name for name in names
+             if name not in (".", "..") and not (name.endswith(".stax") and name[:-5].isdecimal())} | {"0.stax"}
+    for name in names:
+        (folder / name).write_text("garbage")
+    os.mkfifo(folder / "7.stax")
+    (folder / "8.stax").symlink_to(tmp_path / "elsewhere")
+    (folder / "9.stax").mkdir()
+    (folder / "10.stax").symlink_to("/dev/zero")
+    if os.geteuid() == 0:
+        os.mknod(folder / "11.stax", 0o600 | 0o020000, os.makedev(1, 5))
+    before = sorted(os.listdir(folder))
+    assert server.json("list")["runs"] == []
+    assert "no run 7" in server.stax("top", "--run", 7).err
+    run = settled_run(server, target)
+    assert run.id == 1 and sorted(os.listdir(folder)) == sorted([*before, "1.stax"])
+    assert [r["id"] for r in server.json("list")["runs"]] == [1]
+    assert not (tmp_path / "elsewhere").exists()
+    # By name, as a file: refused as what they are.
+    for name in ("7.stax", "9.stax", "10.stax"):
+        refused = server.stax("open", folder / name)
+        assert refused.status == 1 and "error: " in refused.err, refused
+
+
+def test_numbers_at_the_same_moment(server, other_server, target):
+    """Servers that begin to record at once do not get the same number."""
+    servers = [server] + [other_server(env={"XDG_STATE_HOME": server.env["XDG_STATE_HOME"]}).start()
+                          for _ in range(3)]
+    for _ in range(4):
+        lives = [one.live([target("forever")], ready=False) for one in servers]
+        for live in lives:
+            live.target_pid = live.ready.wait(live.proc)
+        for live in lives:
+            live.end()
+            live.kill()
+            live.server.live_runs.remove(live)
+    for one in servers:
+        one.wait_for(lambda one=one: not one.json("list")["runs"][-1]["state"] == "recording", "all are over")
+    for one in servers:
+        one.wait_for(lambda one=one: len(one.json("list")["runs"]) == 16, "all are listed")
+        assert [run["id"] for run in one.json("list")["runs"]] == list(range(1, 17))
+        assert not any(run["recovered"] for run in one.json("list")["runs"])
+    assert sorted(os.listdir(server.runs_folder), key=lambda name: int(name.split(".")[0])) == \
+        [f"{i}.stax" for i in range(1, 17)]
+
+
+def test_the_history_goes(server, target):
+    """The directory is removed while the server runs: what is in memory stays, and the next run makes it anew."""
+    first = settled_run(server, target)
+    shutil.rmtree(server.runs_folder.parent)
+    assert server.json("top", "--run", first.id)["health"]["samples"] == first.summary["samples"]
+    second = settled_run(server, target)
+    assert second.id == first.id + 1
+    assert integrity(server.runs_folder / f"{second.id}.stax") == "ok"
+    assert os.listdir(server.runs_folder) == [f"{second.id}.stax"]
+
+
+def test_the_history_goes_while_recording(server, target):
+    with server.live([target("forever")], "-F", FAST) as live:
+        server.ok("wait", "--for-samples", 100)
+        shutil.rmtree(server.runs_folder.parent)
+        server.ok("wait", "--for-samples", 500)
+        live.end()
+    samples = server.last_summary()["samples"]
+    assert samples >= 500 and server.json("top")["health"]["samples"] == samples
+    assert settled_run(server, target).status == 0
+
+
+READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+
+
+@pytest.mark.needs(needs_root() or needs_program("unshare"))
+def test_a_history_that_is_read_only(server, other_server, target):
+    """Runs are listed and asked about, also one that was left behind; what is recorded stays in memory."""
+    first = settled_run(server, target)
+    with server.live([target("forever")], "-F", FAST):
+        server.ok("wait", "--for-seconds", 1.5)
+        server.proc.kill()
+        server.proc.wait()
+    before = {name: (server.runs_folder / name).stat().st_mtime_ns for name in os.listdir(server.runs_folder)}
+    reader = other_server(wrap=["unshare", "-m", "sh", "-c", READ_ONLY, server.runs_folder],
+                          env={"XDG_STATE_HOME": server.env["XDG_STATE_HOME"]}).start()
+    reader.wrap = []
+    runs = reader.json("list")["runs"]
+    assert [run["id"] for run in runs] == [1, 2] and runs[1]["recovered"]
+    assert reader.json("top", "--run", 1)["health"]["samples"] == first.summary["samples"]
+    assert reader.json("top", "--run", 2)["health"]["samples"] == runs[1]["samples"] > 0
+    third = reader.record([target("brief")])
+    assert third.summary["file"] == "" and any("in memory only" in note for note in third.summary["notes"])
+    assert {name: (server.runs_folder / name).stat().st_mtime_ns for name in os.listdir(server.runs_folder)} == before
+    server.start()
+    assert server.json("list")["runs"][1]["recovered"]
