@@ -167,7 +167,7 @@ static json_t *checked(const char *method, json_t *result)
     return result;
 }
 
-static json_t *parse(const char *format, va_list arguments)
+static PRINTF_LIKE(1, 0) json_t *parse(const char *format, va_list arguments)
 {
     char text[1024];
     vsnprintf(text, sizeof text, format, arguments);
