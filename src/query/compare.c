@@ -137,7 +137,7 @@ static void part_add(struct part *part, const struct compare_cell *cell)
 }
 
 // Asked of both sides together: that says nothing about their difference, so leaving the others out
-// is no choice in favour of one verdict. What is tiny goes by its own laws from run to run (a stub
+// is no choice in favour of one verdict. What is tiny goes by its own laws from run to run (a thunk
 // of the kernel that is mispredicted in one run of twenty), and nobody would act on it.
 static bool is_enough(const struct compare_row *row)
 {

@@ -170,3 +170,14 @@ char *copy_text(const json_t *value)
 {
     return alloc_text(json_string_value(value), json_string_length(value));
 }
+
+const char *param_path(const struct call *call, const char *name)
+{
+    const json_t *value = json_object_get(call->params, name);
+    const char *path = json_string_value(value);
+    if (path == NULL || path[0] != '/' || strlen(path) != json_string_length(value)) {
+        call_refuse(call, RPC_ERROR_INVALID_PARAMS, "a file is named by its absolute path");
+        return NULL;
+    }
+    return path;
+}

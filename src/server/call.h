@@ -57,3 +57,6 @@ struct run *call_find_run(const struct call *call, const json_t *holder);
 
 uint64_t param_u64(const json_t *params, const char *name, uint64_t when_absent);
 char *copy_text(const json_t *value);
+
+// A path that means the same to client and server; NULL after refusing the call.
+const char *param_path(const struct call *call, const char *name);

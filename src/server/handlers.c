@@ -259,9 +259,8 @@ static void handle_start_attach(const struct call *call)
 
 static void handle_import(const struct call *call)
 {
-    const json_t *path = json_object_get(call->params, "path");
-    if (json_string_value(path)[0] != '/') {
-        call_refuse(call, RPC_ERROR_INVALID_PARAMS, "`path` must be absolute: it begins with /");
+    const char *path = param_path(call, "path");
+    if (path == NULL) {
         return;
     }
     if (registry_count_imports(&call->server->registry) >= LIMIT_IMPORTS) {
@@ -274,8 +273,8 @@ static void handle_import(const struct call *call)
             {
                 .backend = &capture_perf_data,
                 .request = {.unwind = true},
-                .label = copy_text(path),
-                .replay_path = copy_text(path),
+                .label = alloc_text(path, strlen(path)),
+                .replay_path = alloc_text(path, strlen(path)),
             },
         .is_import = true,
         .connection = call->connection,
@@ -353,10 +352,9 @@ static void handle_export(const struct call *call)
     if (run == NULL) {
         return;
     }
-    const char *path = json_string_value(json_object_get(call->params, "path"));
+    const char *path = param_path(call, "path");
     const char *format = json_string_value(json_object_get(call->params, "format"));
-    if (path[0] != '/') {
-        call_refuse(call, RPC_ERROR_INVALID_PARAMS, "path must begin with a slash");
+    if (path == NULL) {
         return;
     }
     struct question *question = question_new(QUESTION_EXPORT, run);

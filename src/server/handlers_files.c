@@ -10,21 +10,9 @@
 #include <errno.h>
 #include <string.h>
 
-// A path that means the same to client and server; NULL after refusing it.
-static const char *read_path(const struct call *call, const char *name)
-{
-    const json_t *value = json_object_get(call->params, name);
-    const char *path = json_string_value(value);
-    if (path == NULL || path[0] != '/' || strlen(path) != json_string_length(value)) {
-        call_refuse(call, RPC_ERROR_INVALID_PARAMS, "a file is named by its absolute path");
-        return NULL;
-    }
-    return path;
-}
-
 void handle_save_current(const struct call *call)
 {
-    const char *path = read_path(call, "path");
+    const char *path = param_path(call, "path");
     struct run *run = path == NULL ? NULL : call_find_run(call, call->params);
     if (run == NULL) {
         return;
@@ -74,7 +62,7 @@ void handle_saved(struct server *server, struct filer_job *job)
 
 void handle_open_saved(const struct call *call)
 {
-    const char *path = read_path(call, "path");
+    const char *path = param_path(call, "path");
     struct err error = {0};
     if (path == NULL) {
         return;
