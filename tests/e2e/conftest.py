@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+import attempts  # noqa: E402
 from stax import (  # noqa: E402
     BUILD, NOBODY, PATIENCE, REPO, SERVER, STAX, Server, needs_program, needs_root, sysctl)
 
@@ -25,6 +26,7 @@ USER_TARGETS = ("shares", "forever", "threads64", "waits", "deadlock", "held", "
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "limit(seconds): how long the test may take")
+    config.pluginmanager.register(attempts)
     config.addinivalue_line("markers", "needs(reason): skipped when there is a reason")
 
 
@@ -37,15 +39,18 @@ def _on_alarm(_signal, _frame):
     raise TooLong("the test took too long")
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_protocol(item):
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_setup(item):
     marker = item.get_closest_marker("limit")
-    seconds = (marker.args[0] if marker else TEST_LIMIT_S) * PATIENCE
-    previous = signal.signal(signal.SIGALRM, _on_alarm)
-    signal.alarm(seconds)
+    signal.signal(signal.SIGALRM, _on_alarm)
+    signal.alarm((marker.args[0] if marker else TEST_LIMIT_S) * PATIENCE)
+    yield
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_teardown():
     yield
     signal.alarm(0)
-    signal.signal(signal.SIGALRM, previous)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -63,7 +63,7 @@ def test_attach_to_one_inside(server, target, hidden):
             # While it is attached to, the kernel interrupts it some milliseconds long, to patch the scheduler.
             rpc.call("RunControl.wait_active", condition={"for_samples": 2500})
             top = server.settled_top()
-            assert_share(top.self_samples("endless"), top.samples, 1, "endless")
+            assert_share(top.total_samples("endless"), top.samples, 1, "endless")
             rpc.call("RunControl.stop_active")
     finally:
         process.send_signal(signal.SIGKILL)

@@ -111,7 +111,8 @@ def test_same_functions_as_perf(server, target, tmp_path, program, graph):
     assert "perf record" in summary["label"] and summary["state"] == "stopped" and summary["frequency_hz"] == 2000
     assert_same_functions(top, stacks_of(data), graph == "fp")
     if graph == "dwarf":
-        assert sum(top["health"]["truncated"].values()) <= 0.03 * top["health"]["samples"], top["health"]
+        # Threads begin and end with a stack that is not whole: so many whatever the number of samples.
+        assert sum(top["health"]["truncated"].values()) <= 0.03 * top["health"]["samples"] + 5, top["health"]
 
 
 def test_pipe_compressed_and_unsorted(server, target, tmp_path):
