@@ -120,3 +120,17 @@ enum {
     LIMIT_DEBUGINFOD_SPARE_DISK_MIB = 256, // always left free for others
     LIMIT_DEBUGINFOD_FAILURES = 16,        // that are remembered with their reasons
 };
+
+// What functions, their debug information and their sources control, when somebody looks at code.
+enum {
+    LIMIT_LISTING_BYTES = LIMIT_SAVED_FUNCTION_BYTES, // of instructions; what is more is left out
+    LIMIT_LISTING_RANGES = 64,                        // versions of one function of a JIT
+    LIMIT_LISTINGS = 16,                              // of one run, that are kept: the last used
+    LIMIT_SOURCE_FILE_BYTES = 16 << 20,
+    LIMIT_SOURCE_FILES = 64,       // that are kept
+    LIMIT_SOURCE_BYTES = 64 << 20, // of them
+    LIMIT_SOURCE_LINE_BYTES = 400, // that are shown
+    LIMIT_SOURCE_MAPS = 32,        // of one question
+    LIMIT_SOURCE_FETCHES = 64,     // of one listing
+    LIMIT_ANNOTATED_LINES = 50000, // of one answer
+};

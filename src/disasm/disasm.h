@@ -1,0 +1,63 @@
+#pragma once
+
+// Instructions: from bytes to what they do and how people write them.
+//
+//     bytes ──disasm_next()──► struct instruction      where it goes on, what it refers to
+//                  └──disasm_put_text()──► text        "call 0x1139 <parse>"
+//
+// A linear sweep: one instruction after the other, and what is none is *data*, of which the sweep
+// takes the least that it can (one byte on x86-64, four on AArch64) before it tries again. So every
+// byte of a function lies in exactly one line.
+//
+// Zydis decodes x86-64, capstone AArch64; no other file of the program knows either of them. The
+// bytes come from anywhere: nothing in them can do harm. A handle belongs to one thread.
+
+#include "base/arch.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/text.h"
+
+// Where control goes after an instruction.
+enum flow {
+    FLOW_NEXT,   // to the next one
+    FLOW_CALL,   // elsewhere, and comes back to the next one, if the callee returns
+    FLOW_BRANCH, // to its target or to the next one
+    FLOW_JUMP,   // to its target
+    FLOW_RETURN, // to the caller
+    FLOW_STOP,   // nowhere: ud2, hlt, int3, udf, brk; and data
+};
+
+struct instruction {
+    uint64_t addr;
+    uint64_t target;    // of a call, branch or jump, when the instruction itself says it; else 0
+    uint64_t reference; // address of memory that it names relative to itself (`[rip+8]`, `adr`);
+                        // for `call [rip+8]`, where the target is to be found; else 0
+    uint8_t n_bytes;
+    uint8_t flow;     // enum flow
+    bool is_data;     // it could not be decoded
+    bool is_indirect; // a call or jump whose target is in a register or in memory
+};
+
+enum disasm_syntax { DISASM_INTEL, DISASM_ATT }; // of x86; AArch64 has one
+
+enum { DISASM_LONGEST = 15 }; // bytes of one instruction
+
+struct disasm;
+
+// 0; -ENOTSUP for a machine that we cannot decode, with a line for people.
+int disasm_open(enum arch arch, enum disasm_syntax syntax, struct disasm **ret, struct err *reterr);
+void disasm_close(struct disasm *disasm); // accepts NULL
+
+// The instruction at the start of `bytes`, which lies at address `addr`; `bytes` is not empty.
+// Always takes at least one byte and at most all of them: a broken one at the end is data.
+void disasm_next(struct disasm *disasm, struct slice bytes, uint64_t addr, struct instruction *ret);
+
+// Adds the name of an address behind it, " <name+0x10>", or nothing. `context` as given.
+typedef void disasm_name_fn(void *context, uint64_t addr, struct text *to);
+
+// Adds what an assembler would read, on one line without tabs, operands one blank behind the
+// mnemonic, separated by ", ". Addresses that it refers to are whole ("call 0x401136", not an
+// offset), each followed by what `name` (may be NULL) adds. `bytes` are those of the instruction.
+// Data: ".byte 0x06", ".word 0x00000001", or as many ".byte" values as it has.
+void disasm_put_text(struct disasm *disasm, const struct instruction *instruction,
+                     struct slice bytes, disasm_name_fn *name, void *context, struct text *to);
