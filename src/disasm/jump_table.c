@@ -56,7 +56,8 @@ struct finder {
     jump_table_read_fn *read;
     void *context;
     struct jump_tables *ret;
-    VEC(struct way) ways; // by `to`
+    VEC(struct way) ways;  // by `to`
+    VEC(uint64_t) outside; // where jumps and branches lead out of the function, ascending
     uint64_t n_steps_max;
     uint32_t *seen; // per instruction: the search for a register that was here last
     uint32_t n_searches;
@@ -66,6 +67,7 @@ struct finder {
     // Of one jump:
     struct path_run runs[PATH_RUNS_MAX]; // from the jump backwards
     size_t n_paths;
+    bool takes_any_byte; // an index of one byte may be all that a byte can be
     struct dispatch dispatch;
     bool is_found;
 };
@@ -96,30 +98,37 @@ static int compare_ways(const void *a, const void *b)
     return (x->from > y->from) - (x->from < y->from);
 }
 
-static void add_way(struct finder *f, uint64_t target, size_t from)
+static int compare_addrs(const void *a, const void *b)
 {
-    size_t to = instruction_at(f, target);
-    if (to < f->n) {
-        vec_push(&f->ways, (struct way){(uint32_t)to, (uint32_t)from});
-    }
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
 }
 
-static void sort_ways(struct finder *f)
+static bool is_inside(const struct finder *f, uint64_t addr)
 {
-    if (f->ways.n > 0) {
-        qsort(f->ways.at, f->ways.n, sizeof *f->ways.at, compare_ways);
-    }
+    return addr - f->instructions[0].addr < f->path->bytes.n;
 }
 
 static void add_direct_ways(struct finder *f)
 {
     for (size_t i = 0; i < f->n; i++) {
         const struct instruction *from = &f->instructions[i];
-        if ((from->flow == FLOW_JUMP || from->flow == FLOW_BRANCH) && !from->is_indirect) {
-            add_way(f, from->target, i);
+        if ((from->flow != FLOW_JUMP && from->flow != FLOW_BRANCH) || from->is_indirect) {
+            continue;
+        }
+        size_t to = instruction_at(f, from->target);
+        if (to < f->n) {
+            vec_push(&f->ways, (struct way){(uint32_t)to, (uint32_t)i});
+        } else if (!is_inside(f, from->target)) {
+            vec_push(&f->outside, from->target);
         }
     }
-    sort_ways(f);
+    if (f->ways.n > 0) {
+        qsort(f->ways.at, f->ways.n, sizeof *f->ways.at, compare_ways);
+    }
+    if (f->outside.n > 0) {
+        qsort(f->outside.at, f->outside.n, sizeof *f->outside.at, compare_addrs);
+    }
 }
 
 // The first way to `to`, or where it would stand.
@@ -279,7 +288,8 @@ static enum says ask(struct finder *f, uint32_t start, struct dispatch *ret)
     if (index.atom == ATOM_NONE) {
         return SAYS_NONE;
     }
-    if (!path_bounds(f->path, &index, &ret->min, &ret->max)) {
+    if (!path_bounds(f->path, &index, &ret->min, &ret->max) &&
+        !(f->takes_any_byte && index.bytes == 1 && !index.is_signed)) {
         return may_say_more(f->path, &index) ? SAYS_NOTHING_YET : SAYS_NONE;
     }
     if (ret->min > ret->max || ret->max - ret->min >= JUMP_TABLE_ENTRIES_MAX ||
@@ -382,16 +392,31 @@ static uint64_t entry_at(const struct dispatch *d, const uint8_t *at)
     return d->base + (value << d->shift);
 }
 
-static bool is_target(const struct finder *f, uint64_t addr)
+static bool is_known_outside(const struct finder *f, uint64_t addr)
 {
-    size_t i = instruction_at(f, addr);
-    return i < f->n && !f->instructions[i].is_data;
+    return f->outside.n > 0 && bsearch(&addr, f->outside.at, f->outside.n, sizeof *f->outside.at,
+                                       compare_addrs) != NULL;
 }
 
-static int compare_addrs(const void *a, const void *b)
+// Whether these, ascending and each once, can be the targets of a switch. Compilers move what is
+// hardly ever done out of the function, so some may be elsewhere: any, when a bound was checked;
+// else only where the function jumps to anyway, and a few more. Tables of functions look alike, but
+// lead to nothing inside.
+static bool are_targets(const struct finder *f, const uint64_t *addrs, size_t n)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
+    size_t n_inside = 0, n_unknown = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (is_inside(f, addrs[i])) {
+            size_t at = instruction_at(f, addrs[i]);
+            if (at == f->n || f->instructions[at].is_data) {
+                return false;
+            }
+            n_inside++;
+        } else if (!is_known_outside(f, addrs[i])) {
+            n_unknown++;
+        }
+    }
+    return n_inside > 0 && (!f->takes_any_byte || n_unknown <= 1 + n_inside / 8);
 }
 
 // The targets are behind `first`: sorted, and each left once.
@@ -421,14 +446,13 @@ static bool read_table(struct finder *f, uint32_t jump)
     }
     size_t first = f->ret->targets.n;
     for (size_t i = 0; i < n; i++) {
-        uint64_t target = entry_at(d, (const uint8_t *)bytes.at + i * d->entry_bytes);
-        if (!is_target(f, target)) {
-            f->ret->targets.n = first;
-            return false;
-        }
-        vec_push(&f->ret->targets, target);
+        vec_push(&f->ret->targets, entry_at(d, (const uint8_t *)bytes.at + i * d->entry_bytes));
     }
     sort_targets(f->ret, first);
+    if (!are_targets(f, f->ret->targets.at + first, f->ret->targets.n - first)) {
+        f->ret->targets.n = first;
+        return false;
+    }
     struct jump_table table = {
         .jump = jump,
         .first_target = (uint32_t)first,
@@ -442,12 +466,20 @@ static bool read_table(struct finder *f, uint32_t jump)
 
 // ---- All of a function -------------------------------------------------------------------------
 
+// Bytes need no bound to be checked, interpreters switch by them as they are. But then none may
+// have been checked earlier either: all 256 entries have to be there.
 static bool find_table(struct finder *f, uint32_t jump)
 {
     f->runs[0] = (struct path_run){(uint32_t)block_start(f, jump), jump};
-    f->n_paths = 0;
-    f->is_found = false;
-    return follow(f, 1) && f->is_found && read_table(f, jump);
+    for (unsigned i = 0; i < 2; i++) {
+        f->takes_any_byte = i == 0;
+        f->n_paths = 0;
+        f->is_found = false;
+        if (follow(f, 1) && f->is_found && read_table(f, jump)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static struct path *new_path(enum arch arch, const struct instruction *instructions,
@@ -499,6 +531,7 @@ void jump_tables_find(enum arch arch, const struct instruction *instructions, si
         }
     }
     vec_fini(&f.ways);
+    vec_fini(&f.outside);
 }
 
 void jump_tables_fini(struct jump_tables *tables)

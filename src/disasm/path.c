@@ -63,6 +63,8 @@ static void bound(struct path *p, const struct path_value *value, uint8_t bytes,
     a->max = MIN(a->max, max);
 }
 
+// Of a register only the low half may have been compared, and still all of it be used: then the
+// upper half was zero, or the program would be wrong.
 bool path_bounds(const struct path *path, const struct path_value *value, uint64_t *ret_min,
                  uint64_t *ret_max)
 {
@@ -71,9 +73,10 @@ bool path_bounds(const struct path *path, const struct path_value *value, uint64
     }
     const struct path_atom *a = &path->atoms[value->atom];
     uint64_t reach = value->is_signed ? low_bytes(value->bytes) / 2 : low_bytes(value->bytes);
-    *ret_min = a->min;
-    *ret_max = a->max;
-    return a->bound_bytes >= value->bytes && a->bound_bytes > 0 && a->max <= reach;
+    bool is_known = a->bound_bytes > 0 && a->max <= reach;
+    *ret_min = is_known ? a->min : 0;
+    *ret_max = is_known ? a->max : low_bytes(value->bytes);
+    return is_known;
 }
 
 // The low bytes of a value, extended. A signed part of a part stays what it was: that its upper
@@ -172,9 +175,6 @@ static struct path_value load(struct path *p, const struct step_sum *at, uint8_t
     struct path_atom *a = &p->atoms[value.atom];
     a->address = address;
     a->load_bytes = bytes;
-    if (bytes == 1) {
-        bound(p, &value, 1, 0, UINT8_MAX);
-    }
     if (p->n_cells < PATH_CELLS_MAX) {
         p->cells[p->n_cells++] = (struct path_cell){address, value, bytes, at->base == stack};
     }
@@ -203,7 +203,7 @@ static void store(struct path *p, const struct step *step)
         }
     }
     p->n_cells = n;
-    if (n < PATH_CELLS_MAX) {
+    if (n < PATH_CELLS_MAX && step->part.reg != REGISTER_NONE) {
         struct path_value value = of_part(p, &step->part);
         p->cells[p->n_cells++] = (struct path_cell){address, value, bytes, is_stack};
     }

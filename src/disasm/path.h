@@ -89,6 +89,6 @@ struct step path_step(struct path *path, size_t instruction);
 
 bool path_is_number(const struct path_value *value);
 
-// Whether it is between bounds that are known: *ret_min and *ret_max of the atom's part.
+// Whether the atom's part is between bounds that are known. If not, they are those of its bytes.
 bool path_bounds(const struct path *path, const struct path_value *value, uint64_t *ret_min,
                  uint64_t *ret_max);

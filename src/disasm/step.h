@@ -23,7 +23,7 @@ enum step_kind {
     STEP_ADDRESS, // to = sum
     STEP_COPY,    // to = part
     STEP_LOAD,    // to = part.bytes of memory at sum
-    STEP_STORE,   // part of a register to memory at sum
+    STEP_STORE,   // part to memory at sum; of no register: part.bytes of whatever
     STEP_MASK,    // to = part & number
     STEP_SHIFT,   // to = part >> number, unsigned
     STEP_COMPARE, // part, or part.bytes at sum when it is of no register, with number or `other`

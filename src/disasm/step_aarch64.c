@@ -246,13 +246,15 @@ static void set_one(struct step *step, uint32_t w)
     bool is_vector = bits(w, 26, 1) != 0, is_prefetch = size == 3 && opc >= 2;
     bool is_store = is_vector ? (opc & 1) == 0 : opc == 0;
     if (is_vector || is_prefetch) {
-        step->changes_memory = is_vector && is_store ? MEMORY_ANYWHERE : MEMORY_KEPT;
+        bool is_stack = bits(w, 5, 5) == SP;
+        step->changes_memory = !is_vector || !is_store ? MEMORY_KEPT
+                               : is_stack              ? MEMORY_OF_STACK
+                                                       : MEMORY_ANYWHERE;
         return;
     }
     step->part = (struct step_part){not_zero(reg), (uint8_t)(1u << size), opc >= 2};
     if (is_store) {
-        step->changes_memory = reg == 31 ? MEMORY_ANYWHERE : MEMORY_KEPT;
-        step->kind = reg == 31 ? STEP_OTHER : STEP_STORE;
+        step->kind = STEP_STORE;
         return;
     }
     set_to(step, STEP_LOAD, reg, size == 3 || opc == 2);

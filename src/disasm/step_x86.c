@@ -90,6 +90,23 @@ static bool is_written(const ZydisDecodedOperand *o)
     return (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
 }
 
+// The operand that an instruction usually writes to.
+static void set_first(struct step *step, const struct decoded *d)
+{
+    const ZydisDecodedOperand *o = &d->operands[0];
+    if (d->i.operand_count_visible == 0 || !is_written(o)) {
+        return;
+    }
+    if (is_gpr(o)) {
+        set_to(step, STEP_OTHER, o);
+    } else if (is_plain_memory(o) && o->size > 0 && o->size <= 512) {
+        step->kind = STEP_STORE;
+        step->part = (struct step_part){.reg = REGISTER_NONE, .bytes = (uint8_t)(o->size / 8)};
+        step->sum = sum_of(d, o);
+        step->changes_memory = MEMORY_KEPT;
+    }
+}
+
 static void add_changes(struct step *step, const struct decoded *d)
 {
     for (size_t k = 0; k < d->i.operand_count; k++) {
@@ -107,9 +124,7 @@ static void add_changes(struct step *step, const struct decoded *d)
             step->changes_memory = MAX(step->changes_memory, changed);
         }
     }
-    if (d->i.operand_count_visible > 0 && is_gpr(&d->operands[0]) && is_written(&d->operands[0])) {
-        set_to(step, STEP_OTHER, &d->operands[0]);
-    }
+    set_first(step, d);
     const ZydisAccessedFlags *flags = d->i.cpu_flags;
     step->changes_flags = flags != NULL &&
                           (flags->modified | flags->set_0 | flags->set_1 | flags->undefined) != 0;
@@ -144,10 +159,7 @@ static void set_move(struct step *step, const struct decoded *d, bool is_signed)
         set_to(step, STEP_ADDRESS, to);
         step->sum.number = from->imm.value.u;
     } else if (is_plain_memory(to) && is_gpr(from)) {
-        step->kind = STEP_STORE;
-        step->part = part_of(from);
-        step->sum = sum_of(d, to);
-        step->changes_memory = MEMORY_KEPT;
+        step->part = part_of(from); // of the store that it is already
     }
 }
 
@@ -182,7 +194,7 @@ static void set_compare(struct step *step, const struct decoded *d)
     const ZydisDecodedOperand *left = &d->operands[0], *right = &d->operands[1];
     bool is_known = (is_gpr(left) || is_plain_memory(left)) &&
                     (is_gpr(right) || is_immediate(right));
-    if (!is_known) {
+    if (!is_known || step->kind == STEP_STORE) { // `sub [rax], 1`
         return;
     }
     step->kind = STEP_COMPARE;
