@@ -96,7 +96,7 @@ static int tear_down(void **state)
         pthread_join(f.thread, NULL);
     }
     inspector_fini(&s->inspector);
-    questions_fini(&s->questions);
+    assert_true(questions_fini(&s->questions));
     filer_fini(&s->saver);
     filer_fini(&s->loader);
     registry_fini(&s->registry);
