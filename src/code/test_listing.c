@@ -45,7 +45,7 @@ static image_id add_file(struct world *w, const char *path)
         .kind = IMAGE_FILE, .path = slice_of_text(path), .mapped_unix_ns = clock_unix_ns()};
     uint32_t id = library_get(&w->library, &identity, w->root);
     library_want(&w->library, id);
-    assert_true(library_await_symbols(&w->library, id, clock_now_ns() + 60 * NS_PER_S));
+    assert_true(library_await_symbols(&w->library, id, clock_now_ns() + (uint64_t)60 * NS_PER_S));
     struct image_row row = {
         .kind = IMAGE_ROW_FILE, .path = add_string(w, path), .library = id, .load_bias = w->bias};
     return store_add_image(w->store, &row);
@@ -357,7 +357,7 @@ static void test_lister(void **state)
             lister_job_free(job);
         }
     }
-    assert_true(lister_stop(lister, 60 * NS_PER_S));
+    assert_true(lister_stop(lister, (uint64_t)60 * NS_PER_S));
     assert_null(lister_take(lister));
     lister_free(lister);
     close(done);
@@ -372,7 +372,7 @@ static void test_lister_that_is_stopped(void **state)
     for (int i = 0; i < JOBS; i++) {
         lister_ask(lister, job_for(w));
     }
-    assert_true(lister_stop(lister, 60 * NS_PER_S));
+    assert_true(lister_stop(lister, (uint64_t)60 * NS_PER_S));
     int n = 0;
     for (struct lister_job *job; (job = lister_take(lister)) != NULL; n++) {
         lister_job_free(job);
