@@ -49,6 +49,7 @@ enum {
     LIMIT_LINE_BYTES = 1 << 30,           // of line tables of one file that are read, in all
     LIMIT_LINE_PATH_BYTES = 64 << 20,     // of paths of source files that are told of one file
     LIMIT_DWARF_BYTES = 0x7fffffff,       // of one file with its alternate, uncompressed
+    LIMIT_KCORE_SEGMENTS = 1 << 12,       // of the kernel's memory
     LIMIT_DEEP_THREADS = 256,   // threads of which longer stacks are copied than of others
     LIMIT_REASONED_STACKS = 64, // of one thread: stacks of waits whose reason was looked up
 };

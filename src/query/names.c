@@ -212,6 +212,24 @@ static function_id make_function(struct names *names, image_id image, const stru
     return (function_id)(names->functions.n - 1);
 }
 
+struct function names_describe(struct names *names, image_id image, const struct symbol *symbol,
+                               uint64_t bias)
+{
+    const struct image_row *row = store_image(names->store, image);
+    struct function function = {
+        .binary = binary_of(names, image, symbol),
+        .addr = symbol->addr + bias,
+        .key = symbol->addr,
+        .resolved = true,
+        .is_main = image < names->images.n && names->images.at[image].is_main,
+        .is_kernel = row->kind == IMAGE_ROW_KERNEL,
+        .image = image,
+    };
+    function.binary_path = row->kind == IMAGE_ROW_FILE ? path_of(names, row) : function.binary;
+    function.name = demangle(symbol->name, &function.lang);
+    return function;
+}
+
 static bool is_named(const struct names *names, image_id image)
 {
     return store_image(names->store, image)->kind == IMAGE_ROW_NAMED;
