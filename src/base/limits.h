@@ -92,7 +92,9 @@ enum {
     LIMIT_BLOB_BYTES = 64 << 20,      // one blob, packed or not
     LIMIT_STRING_BYTES = 1 << 30,     // of all names, paths and code of JITs together
     LIMIT_RESIDENT_BYTES = 512 << 20, // rows of one run that stay in memory
-    LIMIT_SAVED_SYMBOLS = 1 << 24,    // of one file, with lines and code of as many functions
+    LIMIT_SAVED_TARGETS = 1 << 22,    // of one file: functions that have names only, being called
+    LIMIT_SAVED_SYMBOLS = (1 << 24) + LIMIT_SAVED_TARGETS, // of one file; with lines and code
+    LIMIT_SAVED_EDGES = 1 << 22, // of one binary: lines at which inlined functions are looked up
     LIMIT_SAVED_LINES = 1 << 26,
     LIMIT_SAVED_CODE_BYTES = 256 << 20,   // of one binary
     LIMIT_SAVED_FUNCTION_BYTES = 1 << 20, // of one function's code; beyond, there are no lines
