@@ -309,7 +309,8 @@ static bool find(struct code_work *work, struct analysis *analysis, const struct
     enum find_order order = needs_code                                   ? FIND_BY_SELF
                             : question->params.flame.mode == MODE_ON_CPU ? FIND_BY_TOTAL
                                                                          : FIND_BY_TOTAL_WAITS;
-    find_functions(&work->found, analysis->tree, fold, store, &work->params.target, order);
+    find_functions(&work->found, analysis->tree, fold, store, &analysis->reasons,
+                   &work->params.target, order);
     work->inlined = FUNCTION_NONE;
     work->function = work->found.fit.n > 0 ? work->found.fit.at[0].id : FUNCTION_NONE;
     if (work->function == FUNCTION_NONE && work->found.symbol != NULL && needs_code) {
@@ -322,7 +323,7 @@ static bool find(struct code_work *work, struct analysis *analysis, const struct
     }
     if (needs_code && names_function(&analysis->names, work->function)->inlined) {
         work->inlined = work->function;
-        work->function = find_host_of_inlined(analysis->tree, fold, store, work->inlined,
+        work->function = find_host_of_inlined(analysis->tree, fold, work->inlined,
                                               &work->host_samples);
     }
     return work->function != FUNCTION_NONE;
