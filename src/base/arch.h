@@ -25,3 +25,9 @@ static inline enum arch arch_of_name(const char *name)
            : strcmp(name, "aarch64") == 0 || strcmp(name, "arm64") == 0 ? ARCH_AARCH64
                                                                         : ARCH_UNKNOWN;
 }
+
+// The same back; "" for one that is not known.
+static inline const char *arch_name(enum arch arch)
+{
+    return arch == ARCH_X86_64 ? "x86_64" : arch == ARCH_AARCH64 ? "aarch64" : "";
+}

@@ -146,6 +146,7 @@ static void ask_lister(struct analysis *analysis, struct kept_listing *kept,
     job->run = (struct listing_run){
         .store = run->store,
         .library = run->library,
+        .names_path = run_names_path(run),
         .fetch_source = desk->fetch_source,
         .context = desk->context,
     };
@@ -264,7 +265,7 @@ static void add_function_ranges(struct listing_wish *wish, const struct analysis
 static void make_wish(struct listing_wish *wish, const struct code_work *work,
                       const struct analysis *analysis)
 {
-    wish->arch = ARCH_HERE;
+    wish->arch = analysis->run->arch;
     wish->syntax = work->params.syntax;
     wish->source = work->params.source;
     source_maps_copy(&wish->maps, &work->params.maps);
@@ -305,11 +306,10 @@ static bool find(struct code_work *work, struct analysis *analysis, const struct
                  bool needs_code)
 {
     const struct fold *fold = &question->kept->fold;
-    const struct store *store = analysis->run->store;
     enum find_order order = needs_code                                   ? FIND_BY_SELF
                             : question->params.flame.mode == MODE_ON_CPU ? FIND_BY_TOTAL
                                                                          : FIND_BY_TOTAL_WAITS;
-    find_functions(&work->found, analysis->tree, fold, store, &analysis->reasons,
+    find_functions(&work->found, analysis->tree, fold, analysis->run->store, &analysis->reasons,
                    &work->params.target, order);
     work->inlined = FUNCTION_NONE;
     work->function = work->found.fit.n > 0 ? work->found.fit.at[0].id : FUNCTION_NONE;
