@@ -16,7 +16,7 @@ struct asked {
     const struct calltree *tree;
     const struct weights *weights;
     function_id function;
-    struct flame_params cut;
+    const struct flame_params *cut;
 };
 
 static void side_init(struct side *side, const struct asked *asked)
@@ -111,8 +111,8 @@ static void make_callees(struct flame *ret, const struct asked *asked)
     grow_callees(&side, asked);
     weigh_callees(&side, asked);
     move_waits(&side, asked->weights);
-    cut_choose(&side.choice, &side.tree, &asked->cut, whole_of(&side, asked->cut.mode));
-    cut_show(ret, &side.tree, asked->cut.mode, &side.choice);
+    cut_choose(&side.choice, &side.tree, asked->cut, whole_of(&side, asked->cut->mode));
+    cut_show(ret, &side.tree, asked->cut->mode, &side.choice);
     side_fini(&side);
 }
 
@@ -244,7 +244,7 @@ static void gather(struct climb *climb, struct crowd crowd, uint32_t first_new)
 // Makes the nodes of all callers of `node`; those that may be shown are open then.
 static void expand(struct climb *climb, uint32_t node, double least_ns)
 {
-    const struct flame_params *cut = &climb->asked->cut;
+    const struct flame_params *cut = climb->asked->cut;
     uint32_t first_new = (uint32_t)climb->crowds.n;
     struct crowd crowd = climb->crowds.at[node];
     step(climb, node);
@@ -296,7 +296,7 @@ static void place_what_is_below(struct side *side, const struct calltree *tree)
 static void climb_all(struct climb *climb)
 {
     struct side *side = climb->side;
-    const struct flame_params *cut = &climb->asked->cut;
+    const struct flame_params *cut = climb->asked->cut;
     uint64_t whole_ns;
     (void)cut_weigh(&climb->of_node.at[0].total, cut->mode, &whole_ns);
     double least_ns = cut->min_share * (double)whole_ns;
@@ -321,7 +321,7 @@ static void make_callers(struct flame *ret, const struct asked *asked)
     place_what_is_below(&side, asked->tree);
     move_waits(&side, asked->weights);
     side.tree.weights.of_node = climb.of_node.at; // owned by the side now
-    cut_show(ret, &side.tree, asked->cut.mode, &side.choice);
+    cut_show(ret, &side.tree, asked->cut->mode, &side.choice);
     vec_fini(&climb.open);
     vec_fini(&climb.climbers);
     vec_fini(&climb.crowds);
@@ -383,7 +383,7 @@ static void tell_function(struct neighbors *ret, const struct asked *asked)
 
 void neighbors_make(struct neighbors *ret, const struct calltree *tree, const struct fold *fold,
                     const struct store *store, struct reasons *reasons, function_id function,
-                    const struct neighbors_params *params)
+                    const struct flame_params *params)
 {
     ASSERT(function < tree->names->functions.n);
     const enum event_reason *only = params->has_reason ? &params->reason : NULL;
@@ -400,10 +400,7 @@ void neighbors_make(struct neighbors *ret, const struct calltree *tree, const st
         .tree = tree,
         .weights = &weights,
         .function = function,
-        .cut = {.max_depth = params->max_depth,
-                .min_share = params->min_share,
-                .max_nodes = params->max_nodes,
-                .mode = params->mode},
+        .cut = params,
     };
     tell_function(ret, &asked);
     make_callers(&ret->callers, &asked);

@@ -31,15 +31,6 @@
 
 #include "query/answers.h"
 
-struct neighbors_params {
-    enum answer_mode mode; // what orders and cuts
-    bool has_reason;       // then all off-CPU numbers are of waits for `reason`
-    enum event_reason reason;
-    uint32_t max_depth; // of each tree; 0: any. The root has depth 0
-    double min_share;   // of the root's weight: smaller nodes are cut
-    uint32_t max_nodes; // of each tree; 0: any. The heaviest are kept, and the root always
-};
-
 struct neighbors {
     struct health health;
     uint64_t total_on_cpu_ns; // of the whole view
@@ -56,8 +47,9 @@ struct neighbors {
     struct flame callees; // likewise; `self_…` as everywhere
 };
 
-// `function` may be an inlined one, when the tree is not physical.
+// `function` may be an inlined one, when the tree is not physical. The parameters are those of each
+// of the two trees; shares are of the function's total.
 void neighbors_make(struct neighbors *ret, const struct calltree *tree, const struct fold *fold,
                     const struct store *store, struct reasons *reasons, function_id function,
-                    const struct neighbors_params *params);
+                    const struct flame_params *params);
 void neighbors_fini(struct neighbors *neighbors);

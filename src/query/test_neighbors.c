@@ -304,7 +304,7 @@ struct asker {
     struct world *w;
     const struct calltree *tree;
     struct fold fold;
-    struct neighbors_params params;
+    struct flame_params params;
 };
 
 static void make_naive(struct naive *ret, struct asker *a, function_id function)
@@ -549,7 +549,7 @@ static const struct view views[] = {
 
 enum { EXCLUDING = 4, NOTHING = 5 };
 
-static const struct neighbors_params aspects[] = {
+static const struct flame_params aspects[] = {
     {.mode = MODE_ON_CPU},
     {.mode = MODE_OFF_CPU},
     {.mode = MODE_OFF_CPU, .has_reason = true, .reason = EVENT_REASON_LOCK},
@@ -678,7 +678,7 @@ static void test_known_trees(void **state)
         struct neighbors neighbors;
         catch_up(w, &fold);
         neighbors_make(&neighbors, &w->trees[0], &fold, w->store, &w->reasons,
-                       function_named(w, "f1"), &(struct neighbors_params){.mode = MODE_ON_CPU});
+                       function_named(w, "f1"), &(struct flame_params){.mode = MODE_ON_CPU});
         assert_tree(&neighbors.callers, rows[row].callers);
         assert_tree(&neighbors.callees, rows[row].callees);
         assert_int_equal(neighbors.recursive_samples, rows[row].recursive);
@@ -705,7 +705,7 @@ static void test_callers_at_every_depth(void **state)
     catch_up(w, &fold);
     function_id f0 = function_named(w, "f0");
     neighbors_make(&neighbors, &w->trees[0], &fold, w->store, &w->reasons, f0,
-                   &(struct neighbors_params){.mode = MODE_ON_CPU, .max_nodes = 101});
+                   &(struct flame_params){.mode = MODE_ON_CPU, .max_nodes = 101});
     const struct flame_node *root = &neighbors.callers.nodes.at[0];
     assert_int_equal(neighbors.callers.nodes.n, 101);
     assert_int_equal(root->total_samples, DEPTH);
@@ -713,7 +713,7 @@ static void test_callers_at_every_depth(void **state)
     assert_int_equal(root->cut_samples, DEPTH - 100);
     neighbors_fini(&neighbors);
     neighbors_make(&neighbors, &w->trees[0], &fold, w->store, &w->reasons, f0,
-                   &(struct neighbors_params){.mode = MODE_ON_CPU});
+                   &(struct flame_params){.mode = MODE_ON_CPU});
     assert_int_equal(neighbors.callers.nodes.n, 1 + DEPTH * (DEPTH + 1) / 2);
     neighbors_fini(&neighbors);
     fold_fini(&fold);

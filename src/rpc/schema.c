@@ -796,8 +796,11 @@ static const struct rpc_type flamegraph_params = {
 };
 
 FIELDS(flame_nodes_fields) = {
-    COUNTS("parent", "Index of the caller's node, smaller than the node's own; of the root: 0."),
-    COUNTS("function", "Index into strings: the function's name; \"\" for the root."),
+    COUNTS("parent",
+           "Index of the caller's node (of a tree of callers: of the callee's), smaller than the "
+           "node's own; of the root: 0."),
+    COUNTS("function",
+           "Index into strings: the function's name; \"\" for the root of a flamegraph."),
     COUNTS("binary", "Index into strings."),
     FLAGS("inlined", "The compiler has inlined it into its caller."),
     TEXTS("address", "Where the function begins, as 0x…; 0x0 of an inlined one."),
@@ -807,7 +810,7 @@ FIELDS(flame_nodes_fields) = {
     COUNTS("off_cpu_ns", "Waits of the node and everything below it."),
     COUNTS("self_off_cpu_ns", "Waits of the node itself: it is the function that waits."),
     COUNTS("off_cpu_intervals", "How many waits of the node and everything below it."),
-    COUNTS("cut_children", "Direct callees that were left out."),
+    COUNTS("cut_children", "Nodes right below it that were left out."),
     COUNTS("cut_samples", "Their samples."),
     COUNTS("cut_off_cpu_ns", "Their waits."),
     END,
@@ -1435,14 +1438,59 @@ static const struct rpc_type cfg = {"Cfg", "The basic blocks of a function, with
 
 // ---- Profiler.neighbors ------------------------------------------------------------------------
 
-FIELDS(neighbors_params_fields) = {VIEW, TARGET, MODE, END};
+FIELDS(neighbors_params_fields) = {
+    VIEW,
+    TARGET,
+    PARAM("max_depth", RPC_INTEGER, "Levels below the root of each tree; any when absent.",
+          RANGE(1, LIMIT_STACK_DEPTH)),
+    PARAM("min_share", RPC_NUMBER,
+          "Cuts nodes with a smaller share of the function's total; 0 when absent.", RANGE(0, 1)),
+    PARAM("max_nodes", RPC_INTEGER, "Of each tree; keeps the heaviest so many; 50000 when absent.",
+          RANGE(1, LIMIT_FLAME_NODES)),
+    MODE,
+    END,
+};
 static const struct rpc_type neighbors_params = {
     "NeighborsParams",
     "Which function, and how much of its callers and callees.",
     .fields = neighbors_params_fields,
 };
 
-FIELDS(neighbors_fields) = {ANSWER_FIELDS, TARGET_FIELDS, END};
+FIELDS(neighbors_tree_fields) = {
+    OBJECT("nodes", flame_nodes, "Node 0 is the function."),
+    OBJECT("waits", flame_waits, "Why its nodes wait."),
+    END,
+};
+static const struct rpc_type neighbors_tree = {
+    "NeighborsTree",
+    "What leads to a function or what it leads to, merged over all places where it is called; of a "
+    "stack that has it more than once, what is outside of its outermost, or inside of its innermost "
+    "occurrence. Nodes of depth 1 and the root's self add up to the root: the function's total.",
+    .fields = neighbors_tree_fields,
+};
+
+FIELDS(neighbors_fields) = {
+    ANSWER_FIELDS,
+    OBJECT("total_off_cpu", off_cpu, "Waits of the whole view."),
+    TARGET_FIELDS,
+    COUNT("own_on_cpu_ns", "On-CPU time with it as the innermost function."),
+    COUNT("own_samples", "Samples with it innermost."),
+    OBJECT("own_off_cpu", off_cpu, "Waits with it as the innermost function."),
+    COUNT("own_off_cpu_intervals", "How many."),
+    COUNT("function_on_cpu_ns", "On-CPU time with it anywhere on the stack: its total."),
+    COUNT("function_samples", "Samples with it anywhere on the stack."),
+    OBJECT("function_off_cpu", off_cpu, "Waits with it anywhere on the stack."),
+    COUNT("function_off_cpu_intervals", "How many."),
+    COUNT("recursive_on_cpu_ns", "Of its total: with it more than once on the stack."),
+    COUNT("recursive_samples", "Likewise."),
+    COUNT("recursive_off_cpu_ns", "Likewise."),
+    OBJECT(
+        "callers_tree", neighbors_tree,
+        "Who calls it: a node's parent is what it calls, and self are stacks that begin with it."),
+    OBJECT("callees_tree", neighbors_tree, "What it calls."),
+    TEXTS("strings", "Names of both trees, each once."),
+    END,
+};
 static const struct rpc_type neighbors = {"Neighbors", "Who calls a function, and what it calls.",
                                           .fields = neighbors_fields};
 
@@ -1693,6 +1741,7 @@ const struct rpc_type *const rpc_types[] = {
     &cfg,
     &neighbors_params,
     &neighbors,
+    &neighbors_tree,
     &source_map,
     &function_match,
     &inlined_host,
