@@ -106,7 +106,8 @@ static int compare_addrs(const void *a, const void *b)
 
 static bool is_inside(const struct finder *f, uint64_t addr)
 {
-    return addr - f->instructions[0].addr < f->path->bytes.n;
+    const struct instruction *first = &f->instructions[0], *last = &f->instructions[f->n - 1];
+    return addr - first->addr < last->addr - first->addr + last->n_bytes;
 }
 
 static void add_direct_ways(struct finder *f)
