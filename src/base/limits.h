@@ -49,6 +49,7 @@ enum {
     LIMIT_LINE_BYTES = 1 << 30,           // of line tables of one file that are read, in all
     LIMIT_LINE_PATH_BYTES = 64 << 20,     // of paths of source files that are told of one file
     LIMIT_DWARF_BYTES = 0x7fffffff,       // of one file with its alternate, uncompressed
+    LIMIT_KCORE_SEGMENTS = 1 << 12,       // of the kernel's memory
     LIMIT_DEEP_THREADS = 256,   // threads of which longer stacks are copied than of others
     LIMIT_REASONED_STACKS = 64, // of one thread: stacks of waits whose reason was looked up
 };
@@ -91,7 +92,9 @@ enum {
     LIMIT_BLOB_BYTES = 64 << 20,      // one blob, packed or not
     LIMIT_STRING_BYTES = 1 << 30,     // of all names, paths and code of JITs together
     LIMIT_RESIDENT_BYTES = 512 << 20, // rows of one run that stay in memory
-    LIMIT_SAVED_SYMBOLS = 1 << 24,    // of one file, with lines and code of as many functions
+    LIMIT_SAVED_TARGETS = 1 << 22,    // of one file: functions that have names only, being called
+    LIMIT_SAVED_SYMBOLS = (1 << 24) + LIMIT_SAVED_TARGETS, // of one file; with lines and code
+    LIMIT_SAVED_EDGES = 1 << 22, // of one binary: lines at which inlined functions are looked up
     LIMIT_SAVED_LINES = 1 << 26,
     LIMIT_SAVED_CODE_BYTES = 256 << 20,   // of one binary
     LIMIT_SAVED_FUNCTION_BYTES = 1 << 20, // of one function's code; beyond, there are no lines

@@ -16,6 +16,7 @@
 // Backends are whole folders: linux/ (perf_event_open), replay/ (a stream in a file),
 // perf_data/ (a file of perf record), macos/.
 
+#include "base/arch.h"
 #include "base/err.h"
 #include "event/event.h"
 
@@ -100,6 +101,7 @@ struct capture {
     uint64_t started_unix_ns;   // the same on the wall; 0: by the clocks of this machine
     uint64_t weight_ns;         // CPU time that a sample stands for; 0: 1 / frequency_hz
     uint32_t frequency_hz;      // what the backend really does
+    enum arch arch;             // whose instructions ran; ARCH_UNKNOWN: this machine's
     uint32_t n_rings;           // diagnostics
     uint64_t ring_bytes;        // of all rings together
     uint64_t unrecorded_cpu_ns; // CPU time of children of the target that are not recorded

@@ -142,10 +142,12 @@ uint32_t listing_line_at(const struct listing *listing, uint32_t code, uint64_t 
 
 // What a thread that makes listings keeps from one to the next: source texts, open files.
 struct listing_tools;
-struct listing_tools *listing_tools_new(void);
+// What it is at is broken off when `*stop` (NULL: never; borrowed) becomes true: then listings are
+// incomplete.
+struct listing_tools *listing_tools_new(const _Atomic bool *stop);
 void listing_tools_free(struct listing_tools *tools); // accepts NULL
 
 // Always makes one: what is missing is said in its notes. Takes as long as reading debug files
-// takes; when `*stop` becomes true it is incomplete. The caller unrefs it.
+// takes. The caller unrefs it.
 struct listing *listing_make(struct listing_tools *tools, const struct listing_run *run,
-                             const struct listing_wish *wish, const _Atomic bool *stop);
+                             const struct listing_wish *wish);

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "image/elf_facts.h"
 #include "image/image_file.h"
+#include "image/kcore.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 struct code_bytes {
     struct image_file file;
     const struct symtab *symtab; // knows where addresses lie in the file
+    struct kcore *kcore;         // of the kernel; NULL: `file` is meant
 };
 
 // ---- Is it the right file? ---------------------------------------------------------------------
@@ -45,7 +47,18 @@ static int open_checked(const struct image *image, struct image_file *ret, struc
     return r < 0 || ret->fd < 0 ? r : check(image, ret, reterr);
 }
 
-int code_bytes_open(const struct image *image, struct code_bytes **ret, struct err *reterr)
+static int open_kernel(const struct image *image, const char *kcore_path, struct kcore **ret,
+                       struct err *reterr)
+{
+    if (image->is_saved || strcmp(image->path, IMAGE_OWN_KERNEL) != 0) {
+        return err_set(reterr, ESTALE,
+                       "kernel code of another machine, or of an earlier boot, is not known");
+    }
+    return kcore_open(kcore_path, ret, reterr);
+}
+
+int code_bytes_open_with(const struct image *image, const char *kcore_path, struct code_bytes **ret,
+                         struct err *reterr)
 {
     *ret = NULL;
     const struct symtab *symtab = image_symtab(image);
@@ -53,7 +66,8 @@ int code_bytes_open(const struct image *image, struct code_bytes **ret, struct e
     struct code_bytes *code = NEW(struct code_bytes);
     code->symtab = symtab;
     code->file.fd = -1;
-    int r = open_checked(image, &code->file, reterr);
+    int r = image->kind == IMAGE_KERNEL ? open_kernel(image, kcore_path, &code->kcore, reterr)
+                                        : open_checked(image, &code->file, reterr);
     if (r < 0) {
         code_bytes_close(code);
         return r;
@@ -62,10 +76,16 @@ int code_bytes_open(const struct image *image, struct code_bytes **ret, struct e
     return 0;
 }
 
+int code_bytes_open(const struct image *image, struct code_bytes **ret, struct err *reterr)
+{
+    return code_bytes_open_with(image, KCORE_PATH, ret, reterr);
+}
+
 void code_bytes_close(struct code_bytes *code)
 {
     if (code != NULL) {
         image_file_close(&code->file);
+        kcore_close(code->kcore);
         free(code);
     }
 }
@@ -94,6 +114,9 @@ static int read_file(const struct code_bytes *code, uint64_t off, size_t n, stru
 
 int code_bytes_read(struct code_bytes *code, uint64_t addr, uint64_t end, struct text *to)
 {
+    if (code->kcore != NULL) {
+        return kcore_read(code->kcore, addr, end, to);
+    }
     uint64_t n = end - addr;
     uint64_t off;
     uint64_t last;

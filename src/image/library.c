@@ -560,6 +560,7 @@ void library_want_inlines(struct library *library, struct inline_batch *batch)
 
 static void take_over(struct image *image, struct saved_names *names)
 {
+    image->is_saved = true;
     image->file_build_id = names->build_id;
     image->note = names->note;
     image->has_dwarf = names->has_dwarf || names->inlines != NULL;

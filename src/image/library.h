@@ -115,6 +115,7 @@ struct image {
     bool has_dwarf;          // .debug_info in the file itself
 
     // Of a saved library only; immutable.
+    bool is_saved;
     struct saved_inlines *saved_inlines; // NULL: nothing is inlined
     struct err saved_inline_note;
     uint64_t saved_symbols; // of the table that the saved one is a part of

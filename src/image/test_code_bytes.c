@@ -2,9 +2,11 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "image/kallsyms.h"
 #include "image/test_support.h"
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
 #include <link.h>
 #include <setjmp.h>
@@ -136,7 +138,7 @@ static void test_vdso(void **state)
 
 static void test_what_has_no_code(void **state)
 {
-    struct world *w = *state;
+    (void)state;
     struct library saved;
     library_init_saved(&saved);
     struct saved_names names = {.symtab = symtab_builder_finish(symtab_builder_new())};
@@ -150,12 +152,99 @@ static void test_what_has_no_code(void **state)
     assert_null(code);
     assert_true(err.text[0] != 0);
     library_fini(&saved);
+}
 
-    struct image *kernel = load(w, IMAGE_KERNEL, "[kernel]");
-    if (atomic_load(&kernel->state) == IMAGE_READY) {
-        assert_int_equal(code_bytes_open(kernel, &code, &err), -ENODATA);
-        assert_null(code);
-    }
+// ---- The kernel --------------------------------------------------------------------------------
+
+static const char kernel_symbols[] = "ffffffff81000000 T schedule\n"
+                                     "ffffffff81000008 T schedule_idle\n"
+                                     "ffffffffc0000000 t nft_do_chain\t[nf_tables]\n"
+                                     "ffffffffc0000004 t nft_last\t[nf_tables]\n";
+
+static struct image kernel_image(const char *path)
+{
+    struct image image = {.kind = IMAGE_KERNEL, .path = (char *)(uintptr_t)path};
+    struct symtab *symtab = NULL;
+    assert_int_equal(kallsyms_parse(slice_of_text(kernel_symbols), &symtab), KALLSYMS_OK);
+    atomic_init(&image.symtab, symtab);
+    atomic_init(&image.state, IMAGE_READY);
+    return image;
+}
+
+// Eight bytes of the kernel, four of a module.
+static char *kcore_new(const char *directory)
+{
+    Elf64_Ehdr header = {.e_type = ET_CORE,
+                         .e_phoff = sizeof header,
+                         .e_phentsize = sizeof(Elf64_Phdr),
+                         .e_phnum = 2};
+    memcpy(header.e_ident, ELFMAG, SELFMAG);
+    header.e_ident[EI_CLASS] = ELFCLASS64;
+    header.e_ident[EI_DATA] = ELFDATA2LSB;
+    uint64_t data_off = sizeof header + 2 * sizeof(Elf64_Phdr);
+    Elf64_Phdr segments[] = {{.p_type = PT_LOAD,
+                              .p_vaddr = UINT64_C(0xffffffff81000000),
+                              .p_filesz = 8,
+                              .p_offset = data_off},
+                             {.p_type = PT_LOAD,
+                              .p_vaddr = UINT64_C(0xffffffffc0000000),
+                              .p_filesz = 4,
+                              .p_offset = data_off + 8}};
+    CLEANUP(text_fini) struct text bytes = {0};
+    text_add_bytes(&bytes, &header, sizeof header);
+    text_add_bytes(&bytes, segments, sizeof segments);
+    text_add(&bytes, "scheduleNFT!");
+    char *path = path_join(directory, "kcore");
+    file_write(path, bytes.at, bytes.n);
+    return path;
+}
+
+static void test_kernel(void **state)
+{
+    (void)state;
+    CLEANUP(freep) char *directory = directory_new();
+    CLEANUP(freep) char *path = kcore_new(directory);
+    struct image image = kernel_image(IMAGE_OWN_KERNEL);
+    struct code_bytes *code;
+    struct err err = {0};
+    assert_int_equal(code_bytes_open_with(&image, path, &code, &err), 0);
+    const struct symbol *symbol = symtab_find(image_symtab(&image), UINT64_C(0xffffffff81000004));
+    check_bytes(code, symbol->addr, "schedule", (size_t)(symbol->end - symbol->addr));
+    check_bytes(code, UINT64_C(0xffffffffc0000000), "NFT!", 4);
+    check_none(code, symbol->end, symbol->end + 1, -ENODATA);
+    check_none(code, 0x1000, 0x1010, -ENODATA);
+    code_bytes_close(code);
+
+    assert_int_equal(code_bytes_open_with(&image, "/not/there", &code, &err), -ENOENT);
+    assert_null(code);
+    assert_non_null(strstr(err.text, "is not there"));
+    symtab_free(atomic_load(&image.symtab));
+    directory_remove(directory);
+}
+
+// Whatever this kernel has at these addresses is not what ran.
+static void test_another_kernel(void **state)
+{
+    (void)state;
+    CLEANUP(freep) char *directory = directory_new();
+    CLEANUP(freep) char *path = kcore_new(directory);
+    struct code_bytes *code;
+    struct err err = {0};
+    struct image other = kernel_image("[kernel of another boot]");
+    assert_int_equal(code_bytes_open_with(&other, path, &code, &err), -ESTALE);
+    assert_non_null(strstr(err.text, "an earlier boot"));
+    symtab_free(atomic_load(&other.symtab));
+
+    struct library saved;
+    library_init_saved(&saved);
+    struct saved_names names = {.symtab = symtab_builder_finish(symtab_builder_new())};
+    struct image_identity identity = {.kind = IMAGE_KERNEL,
+                                      .path = slice_of_text(IMAGE_OWN_KERNEL)};
+    uint32_t id = library_add_saved(&saved, &identity, &names);
+    assert_int_equal(code_bytes_open_with(library_at(&saved, id), path, &code, &err), -ESTALE);
+    assert_null(code);
+    library_fini(&saved);
+    directory_remove(directory);
 }
 
 // One that was replaced since its symbols were read; and one that is written to while it is open.
@@ -191,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_what_is_mapped), TEST(test_outside),          TEST(test_too_much),
         TEST(test_vdso),           TEST(test_what_has_no_code), TEST(test_a_file_that_has_changed),
+        TEST(test_kernel),         TEST(test_another_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

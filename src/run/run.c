@@ -187,6 +187,7 @@ static int arm(struct session *s, struct err *reterr)
                            s->capture->weight_ns != 0 ? s->capture->weight_ns
                                                       : NS_PER_S / s->capture->frequency_hz);
     run->store->has_switches = s->capture->abilities.at[CAPTURE_OFF_CPU].available;
+    run->arch = s->capture->arch != ARCH_UNKNOWN ? s->capture->arch : (enum arch)ARCH_HERE;
     run->abilities = s->capture->abilities;
     run->capture_note = s->capture->note;
     run->params.request.frequency_hz = s->capture->frequency_hz;
@@ -395,6 +396,7 @@ static struct run *make(uint32_t id, const char *backend_name, struct library *l
     run->id = id;
     run->library = library;
     run->backend_name = alloc_text(backend_name, strlen(backend_name));
+    run->arch = (enum arch)ARCH_HERE;
     run->stop_fd = -1;
     ASSERT(pthread_mutex_init(&run->jit_lock, NULL) == 0);
     return run;
@@ -454,11 +456,23 @@ void run_free(struct run *run)
     store_free(run->store);
     vec_fini(&run->jit.list);
     pthread_mutex_destroy(&run->jit_lock);
+    free(atomic_load(&run->names_path));
     free(run->backend_name);
     free(run->params.label);
     free(run->params.replay_path);
     free(run->params.tap_path);
     free(run);
+}
+
+void run_set_names_path(struct run *run, const char *path)
+{
+    ASSERT(run_names_path(run) == NULL);
+    atomic_store_explicit(&run->names_path, alloc_text(path, strlen(path)), memory_order_release);
+}
+
+const char *run_names_path(const struct run *run)
+{
+    return atomic_load_explicit(&run->names_path, memory_order_acquire);
 }
 
 enum run_state run_state(const struct run *run)

@@ -15,6 +15,7 @@
 // A run that was read from a file has never had a thread: it is RUN_STOPPED from the start
 // (run_new_past()).
 
+#include "base/arch.h"
 #include "base/err.h"
 #include "capture/capture.h"
 #include "image/library.h"
@@ -73,9 +74,10 @@ struct run {
     _Atomic bool watched; // somebody waits for samples: on_change() comes with them too
     struct run_params params;
     struct library *library;
-    uint64_t started_unix_ns; // these four: valid from RUN_RECORDING on
+    uint64_t started_unix_ns; // these five: valid from RUN_RECORDING on
     uint64_t started_ns;
     struct store *store;
+    enum arch arch; // whose instructions ran
     struct capture_abilities abilities;
     struct err capture_note; // from RUN_RECORDING on
     struct err late_note;    // what went wrong since; valid once there is one
@@ -87,10 +89,11 @@ struct run {
     struct err error; // valid once RUN_FAILED, or RUN_STOPPED by a recorder error
     int error_number; // its positive errno
     struct run_vitals vitals;
-    pthread_mutex_t jit_lock; // of these two:
-    struct jit_reports jit;   // the files in which JITs told what they made
-    struct err jit_note;      // what went wrong with reading them
-    char *backend_name;       // "perf_event_open in-process"; owned
+    pthread_mutex_t jit_lock;   // of these two:
+    struct jit_reports jit;     // the files in which JITs told what they made
+    struct err jit_note;        // what went wrong with reading them
+    char *backend_name;         // "perf_event_open in-process"; owned
+    _Atomic(char *) names_path; // run_names_path(); owned
 
     // Called by run_free() when nothing happens to the run any more: whoever holds something that
     // looks at the store lets go of it; one that owns the store takes it back (and leaves NULL).
@@ -117,6 +120,14 @@ void run_retire(struct run *run);
 
 // Ends it first if it is active, and waits for that. Accepts NULL.
 void run_free(struct run *run);
+
+// The run file that has names and code of this run (archive/names_file.h): the file it came from,
+// or the one it was spooled to, once all is in there. Set once at most, by whoever made the run,
+// from any thread; never changed until run_free(). So others may read it without a lock, and who
+// has got it may keep it for as long as he may look at the run. The file may be gone, or another
+// run's, by the time that it is opened: names_file_open() tells.
+void run_set_names_path(struct run *run, const char *path); // copies it
+const char *run_names_path(const struct run *run);          // NULL: none, or not yet
 
 enum run_state run_state(const struct run *run);
 bool run_is_active(const struct run *run); // RUN_ARMING or RUN_RECORDING

@@ -536,8 +536,25 @@ static void check(struct registry *registry, struct kept_run *kept)
     }
 }
 
+// A run that is over, and all of it in its file by now: whoever looks at its code may look there.
+static void tell_names(struct kept_run *kept)
+{
+    bool may_come = kept->run != NULL && kept->path != NULL && kept->backing != NULL &&
+                    kept->backing->spool != NULL && run_names_path(kept->run) == NULL;
+    if (kept->phase == KEPT_OVER && may_come && !registry_is_spooling(kept)) {
+        struct spool_report report;
+        registry_spool_report(kept, &report);
+        if (report.names_complete) {
+            run_set_names_path(kept->run, kept->path);
+        }
+    }
+}
+
 void registry_check(struct registry *registry)
 {
+    for (size_t i = 0; i < registry->runs.n; i++) {
+        tell_names(registry->runs.at[i]);
+    }
     for (size_t i = registry->runs.n; i-- > 0;) {
         // The history may have been trimmed meanwhile.
         if (i < registry->runs.n && registry->runs.at[i]->phase != KEPT_OVER) {
@@ -818,6 +835,7 @@ struct kept_run *registry_on_loaded(struct registry *registry, struct filer_job 
                              loaded->library != NULL ? loaded->library : &registry->server->library,
                              loaded->store);
     run_facts_apply(&kept->facts, kept->run);
+    run_set_names_path(kept->run, kept->path);
     add_backing(registry, kept)->loaded = loaded;
     return kept;
 }

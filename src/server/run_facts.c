@@ -201,8 +201,8 @@ static void apply_jit(const struct facts *facts, struct run *run)
 }
 
 // Which machine this is, and since when: addresses of its kernel's functions mean nothing after the
-// next boot (archive/load.h).
-static void put_machine(struct facts *facts)
+// next boot (archive/load.h). An imported run may be of another kind of machine.
+static void put_machine(struct facts *facts, const struct run *run)
 {
     CLEANUP(text_fini) struct text boot = {0};
     struct utsname machine;
@@ -212,7 +212,8 @@ static void put_machine(struct facts *facts)
     if (uname(&machine) == 0) {
         facts_set_text(facts, "host", machine.nodename);
         facts_set_text(facts, "kernel", machine.release);
-        facts_set_text(facts, "architecture", machine.machine);
+        facts_set_text(facts, "architecture",
+                       run->arch == (enum arch)ARCH_HERE ? machine.machine : arch_name(run->arch));
     }
     facts_set_text(facts, "stax_version", STAX_VERSION);
 }
@@ -260,7 +261,7 @@ void run_facts_of(struct facts *facts, struct run *run)
         facts_set_number(facts, vitals[i].name, load(vital_of(run, i)));
     }
     put_jit(facts, run);
-    put_machine(facts);
+    put_machine(facts, run);
     put_notes(facts, run);
 }
 
@@ -294,6 +295,8 @@ void run_facts_apply(const struct facts *facts, struct run *run)
     run->params.request.pid = (uint32_t)facts_number(facts, "target_pid", 0);
     run->params.request.frequency_hz = (uint32_t)facts_number(facts, "frequency_hz", 0);
     run->stopped_unix_ns = facts_number(facts, "stopped_at_unix_ns", 0);
+    const char *machine = facts_text(facts, "architecture", NULL);
+    run->arch = machine == NULL ? run->arch : arch_of_name(machine);
     err_set(&run->error, 0, "%s", facts_text(facts, "error", ""));
     err_set(&run->capture_note, 0, "%s", facts_text(facts, "capture_note", ""));
     err_set(&run->late_note, 0, "%s", late_note);

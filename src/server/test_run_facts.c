@@ -182,6 +182,33 @@ static void test_nothing_known(void **state)
     free_run(run);
 }
 
+// Of another machine than this one, of one that is like it, and of one that nobody knows.
+static void test_whose_instructions(void **state)
+{
+    struct fixture *f = *state;
+    struct run *run = make_run(f);
+    assert_int_equal(run->arch, ARCH_HERE);
+    enum arch other = ARCH_IS_X86_64 ? ARCH_AARCH64 : ARCH_X86_64;
+    run->arch = other;
+    struct facts facts = {0};
+    run_facts_of(&facts, run);
+    assert_string_equal(facts_text(&facts, "architecture", ""), arch_name(other));
+    free_run(run);
+
+    run = make_run(f);
+    run_facts_apply(&facts, run);
+    assert_int_equal(run->arch, other);
+    facts_set_text(&facts, "architecture", "riscv64");
+    run_facts_apply(&facts, run);
+    assert_int_equal(run->arch, ARCH_UNKNOWN);
+    facts_fini(&facts);
+    run->arch = (enum arch)ARCH_HERE;
+    run_facts_of(&facts, run);
+    assert_int_equal(arch_of_name(facts_text(&facts, "architecture", "")), ARCH_HERE);
+    facts_fini(&facts);
+    free_run(run);
+}
+
 static void test_a_snapshot_ends_now(void **state)
 {
     struct fixture *f = *state;
@@ -384,15 +411,11 @@ static void test_as_many_as_there_may_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_there_and_back),
-        TEST(test_nothing_known),
-        TEST(test_a_snapshot_ends_now),
-        TEST(test_recovered),
-        TEST(test_notes_have_a_bound),
-        TEST(test_huge_numbers),
-        TEST(test_wrong_kinds),
-        TEST(test_texts_of_any_bytes),
-        TEST(test_as_many_as_there_may_be),
+        TEST(test_there_and_back),     TEST(test_nothing_known),
+        TEST(test_whose_instructions), TEST(test_a_snapshot_ends_now),
+        TEST(test_recovered),          TEST(test_notes_have_a_bound),
+        TEST(test_huge_numbers),       TEST(test_wrong_kinds),
+        TEST(test_texts_of_any_bytes), TEST(test_as_many_as_there_may_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -274,7 +274,7 @@ static int tear_down(void **state)
     loop_wake(&server->loop);
     pthread_join(server_thread, NULL);
     inspector_fini(&server->inspector);
-    questions_fini(&server->questions);
+    assert_true(questions_fini(&server->questions));
     filer_fini(&server->saver);
     filer_fini(&server->loader);
     registry_fini(&server->registry);

@@ -86,17 +86,23 @@ static int set_up(void **state)
     return r;
 }
 
+static void stop_server(void)
+{
+    if (f.is_running) {
+        f.leave = true;
+        loop_wake(&f.server->loop);
+        pthread_join(f.thread, NULL);
+        f.is_running = false;
+    }
+}
+
 static int tear_down(void **state)
 {
     (void)state;
     struct server *s = f.server;
-    if (f.is_running) {
-        f.leave = true;
-        loop_wake(&s->loop);
-        pthread_join(f.thread, NULL);
-    }
+    stop_server();
     inspector_fini(&s->inspector);
-    questions_fini(&s->questions);
+    assert_true(questions_fini(&s->questions));
     filer_fini(&s->saver);
     filer_fini(&s->loader);
     registry_fini(&s->registry);
@@ -138,6 +144,7 @@ static void write_run(const char *path, uint64_t seed)
     facts_set_text(&facts, "label", "by chance");
     facts_set_text(&facts, "state", "stopped");
     facts_set_text(&facts, "stop_reason", "target_exited");
+    facts_set_text(&facts, "architecture", "aarch64");
     facts_set_number(&facts, "samples", atomic_load(&random.store->samples.n));
     int r = spool_write_once(path, random.store, &library, NULL, &facts, NULL, &err);
     if (r < 0) {
@@ -632,6 +639,25 @@ static void test_saved_from_the_shelf(void **state)
     assert_int_equal(st.st_size, 4);
 }
 
+// For who looks at its code: whose instructions these are, and which file has them.
+static void test_what_a_loaded_run_knows_of_its_code(void **state)
+{
+    (void)state;
+    CLEANUP(freep) char *path = folder_path(f.place, "a.stax");
+    write_run(path, 1);
+    start_server();
+    json_t *opened = call("RunControl.open_saved", "{\"path\":\"%s\"}", path);
+    uint32_t id = (uint32_t)number(opened, "id");
+    json_decref(answers(id));
+    json_decref(opened);
+    stop_server();
+    const struct kept_run *kept = registry_find(&f.server->registry, id);
+    assert_non_null(kept);
+    assert_non_null(kept->run);
+    assert_int_equal(kept->run->arch, ARCH_AARCH64);
+    assert_string_equal(run_names_path(kept->run), path);
+}
+
 static void test_opened_files_have_a_bound(void **state)
 {
     (void)state;
@@ -675,6 +701,7 @@ int main(void)
         TEST(test_opened_twice),
         TEST(test_what_cannot_be_opened),
         TEST(test_saved_from_the_shelf),
+        TEST(test_what_a_loaded_run_knows_of_its_code),
         TEST(test_opened_files_have_a_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

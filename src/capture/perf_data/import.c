@@ -437,6 +437,8 @@ static int choose_roles(struct import *import, struct err *reterr)
     import->base.weight_ns = roles->weight_ns;
     import->base.frequency_hz = roles->frequency_hz;
     import->base.label = import->facts.cmdline;
+    import->base.arch = import->facts.arch == NULL ? ARCH_UNKNOWN
+                                                   : arch_of_name(import->facts.arch);
     return 0;
 }
 
