@@ -25,6 +25,14 @@ enum option_kind {
     OPTION_NUMBER,  // double, within min and max
     OPTION_TEXT,    // const char *
     OPTION_CHOICE,  // const char *, one of `choices`
+    OPTION_TEXTS,   // struct option_texts: may be given several times
+};
+
+enum { OPTION_TEXTS_MAX = 32 };
+
+struct option_texts {
+    const char *at[OPTION_TEXTS_MAX];
+    size_t n;
 };
 
 struct option {
