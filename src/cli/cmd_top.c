@@ -54,6 +54,7 @@ static const struct column columns[] = {
     {.title = "samples"},
     {.title = "function", .left = true, .flexible = true},
     {.title = "binary", .left = true},
+    {.title = "address", .left = true},
 };
 
 static const struct column off_cpu_columns[] = {
@@ -65,6 +66,7 @@ static const struct column off_cpu_columns[] = {
     {.title = "for", .left = true},
     {.title = "function", .left = true, .flexible = true},
     {.title = "binary", .left = true},
+    {.title = "address", .left = true},
 };
 
 static void add_function(struct table *table, const json_t *entry)
@@ -74,6 +76,13 @@ static void add_function(struct table *table, const json_t *entry)
     text_add_escaped(&cell, name, strlen(name));
     text_add(&cell, result_bool(entry, "inlined") ? " (inlined)" : "");
     table_add(table, &cell);
+}
+
+// A TARGET of other commands. An inlined function is everywhere: it is found by its name.
+static void add_address(struct table *table, const json_t *entry)
+{
+    const char *address = result_text(entry, "address");
+    table_add_name(table, strcmp(address, "0x0") == 0 ? "" : address);
 }
 
 static void add_off_cpu_entry(struct table *table, const json_t *entry, uint64_t total_ns,
@@ -92,6 +101,7 @@ static void add_off_cpu_entry(struct table *table, const json_t *entry, uint64_t
     table_add(table, &reasons);
     add_function(table, entry);
     table_add_name(table, result_text(entry, "binary"));
+    add_address(table, entry);
 }
 
 static void add_entry(struct table *table, const json_t *entry, uint64_t total_ns,
@@ -106,6 +116,7 @@ static void add_entry(struct table *table, const json_t *entry, uint64_t total_n
     table_add_count(table, result_u64(entry, samples));
     add_function(table, entry);
     table_add_name(table, result_text(entry, "binary"));
+    add_address(table, entry);
 }
 
 static size_t add_entries(struct table *table, const json_t *top, const struct top_options *o)
