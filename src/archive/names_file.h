@@ -7,15 +7,18 @@
 //
 //     image_names    how its symbols were found, and what is missing
 //     segments       file offset <-> address
-//     symbols        those that a frame lies in, each with its range
-//     inlined        which functions are inlined at the frames' addresses, and where they are
-//                    called
+//     symbols        the functions that a frame lies in, and those that these call, jump or refer
+//                    to, each with its range
+//     inlined        which functions are inlined at the frames' addresses and at the beginnings of
+//                    those functions' lines, and where they are called: from one address on, up to
+//                    the next
 //     lines          line table rows of those functions: address, file, line, column
 //     code           the bytes of those functions
 //
 // Code of a JIT has its names and bytes in the run's own rows (store.h: codes).
 
 #include "archive/run_file.h"
+#include "base/arch.h"
 #include "base/text.h"
 #include "image/library.h"
 #include "image/lines.h"
@@ -28,6 +31,7 @@ struct names_file_counts {
     uint64_t images; // with a frame
     uint64_t images_without_names;
     uint64_t symbols;
+    uint64_t targets; // of these: no frame lies in them, code refers to them
     uint64_t inlined; // calls, at all addresses
     uint64_t lines;
     uint64_t code_bytes;
@@ -39,10 +43,12 @@ struct names_file_counts {
 // `patience_ns` in all, for symbols and inlined functions: names_file_is_complete() is false then.
 // 0, or a negative errno. Takes as long as reading debug files takes.
 //
-// Lines and code are read from the binaries, so of a saved library there are none of them: the
-// names of a run that came out of a file are copied from there (names_file_copy()).
+// `arch` is whose instructions the code is: of code of a machine that nobody can decode, the names
+// of what it calls are not saved. Lines and code are read from the binaries, so of a saved library
+// there are none of them: the names of a run that came out of a file are copied from there
+// (names_file_copy()).
 int names_file_write(struct run_file *file, const struct store *store, struct library *library,
-                     uint64_t patience_ns, const _Atomic bool *stop,
+                     enum arch arch, uint64_t patience_ns, const _Atomic bool *stop,
                      struct names_file_counts *ret_counts, struct err *reterr);
 
 // The same for a run that was loaded from `from`, with all its names: whose ids are those of that

@@ -169,6 +169,7 @@ static int read_functions(struct names_reader *reader, image_id image,
 struct chain {
     uint64_t addr;
     uint32_t n;
+    bool is_empty; // nothing is inlined from there on
     bool is_sound;
     struct saved_inline levels[LIMIT_INLINE_DEPTH];
 };
@@ -176,12 +177,16 @@ struct chain {
 static void end_chain(struct names_reader *reader, struct saved_inlines *inlines,
                       struct chain *chain)
 {
-    if (chain->n > 0 || !chain->is_sound) {
+    if (chain->n > 0 || chain->is_empty || !chain->is_sound) {
         bool is_kept = chain->is_sound &&
                        saved_inlines_add_chain(inlines, chain->addr, chain->levels, chain->n);
         reader->n_left_out += !is_kept;
+        if (!is_kept && chain->addr <= INT64_MAX) { // the one before it does not go on here
+            saved_inlines_add_chain(inlines, chain->addr, NULL, 0);
+        }
     }
     chain->n = 0;
+    chain->is_empty = false;
     chain->is_sound = true;
 }
 
@@ -203,11 +208,13 @@ static uint32_t file_of(struct saved_inlines *inlines, struct map *files, uint32
 // Addresses that are negative in SQLite would not come in their order; no file has such.
 static void add_level(struct chain *chain, uint32_t file, sqlite3_stmt *row)
 {
+    bool is_none = sqlite3_column_type(row, 2) == SQLITE_NULL;
     bool fits = number_at(row, 1) == chain->n && chain->n < LIMIT_INLINE_DEPTH &&
-                number_at(row, 0) <= INT64_MAX;
+                number_at(row, 0) <= INT64_MAX && !chain->is_empty && (!is_none || chain->n == 0);
     chain->addr = number_at(row, 0);
     chain->is_sound = chain->is_sound && fits;
-    if (fits) {
+    chain->is_empty = chain->is_empty || is_none;
+    if (fits && !is_none) {
         chain->levels[chain->n++] = (struct saved_inline){.function = small_number_at(row, 2),
                                                           .call_file = file,
                                                           .call_line = small_number_at(row, 4)};

@@ -195,7 +195,8 @@ static int write_names(struct spool *spool)
 {
     struct err err = {0};
     struct names_file_counts counts;
-    int r = names_file_write(&spool->file, spool->store, spool->library,
+    enum arch arch = arch_of_name(facts_text(&spool->facts, "architecture", ""));
+    int r = names_file_write(&spool->file, spool->store, spool->library, arch,
                              (uint64_t)NAMES_PATIENCE_S * NS_PER_S, &spool->stop, &counts, &err);
     if (r < 0) {
         run_file_rollback(&spool->file);

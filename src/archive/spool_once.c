@@ -94,8 +94,9 @@ struct job {
 static int write_names(struct run_file *file, const struct job *job, struct err *reterr)
 {
     struct names_file_counts counts;
+    enum arch arch = arch_of_name(facts_text(job->facts, "architecture", ""));
     return job->names_from != NULL ? names_file_copy(job->names_from, file, job->stop, reterr)
-                                   : names_file_write(file, job->store, job->library,
+                                   : names_file_write(file, job->store, job->library, arch,
                                                       (uint64_t)NAMES_PATIENCE_S * NS_PER_S,
                                                       job->stop, &counts, reterr);
 }

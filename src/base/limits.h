@@ -92,7 +92,9 @@ enum {
     LIMIT_BLOB_BYTES = 64 << 20,      // one blob, packed or not
     LIMIT_STRING_BYTES = 1 << 30,     // of all names, paths and code of JITs together
     LIMIT_RESIDENT_BYTES = 512 << 20, // rows of one run that stay in memory
-    LIMIT_SAVED_SYMBOLS = 1 << 24,    // of one file, with lines and code of as many functions
+    LIMIT_SAVED_TARGETS = 1 << 22,    // of one file: functions that have names only, being called
+    LIMIT_SAVED_SYMBOLS = (1 << 24) + LIMIT_SAVED_TARGETS, // of one file; with lines and code
+    LIMIT_SAVED_EDGES = 1 << 22, // of one binary: lines at which inlined functions are looked up
     LIMIT_SAVED_LINES = 1 << 26,
     LIMIT_SAVED_CODE_BYTES = 256 << 20,   // of one binary
     LIMIT_SAVED_FUNCTION_BYTES = 1 << 20, // of one function's code; beyond, there are no lines
@@ -112,7 +114,7 @@ enum {
     LIMIT_DEBUGINFOD_SERVERS = 16,
     LIMIT_DEBUGINFOD_URL_BYTES = 1024,
     LIMIT_DEBUGINFOD_URLS_BYTES = 64 << 10, // of a list of them
-    LIMIT_DEBUGINFOD_TRANSFERS = 2,         // at the same time
+    LIMIT_DEBUGINFOD_TRANSFERS = 3,         // at the same time; one of them for sources only
     LIMIT_DEBUGINFOD_REDIRECTS = 5,
     LIMIT_DEBUGINFOD_FILE_BYTES = 0x7fffffff, // as LIMIT_SYMBOL_FILE_BYTES
     LIMIT_DEBUGINFOD_CACHE_MIB = 5 << 10,     // on disk; the file used longest ago goes first
@@ -133,5 +135,7 @@ enum {
     LIMIT_SOURCE_LINE_BYTES = 400, // that are shown
     LIMIT_SOURCE_MAPS = 32,        // of one question
     LIMIT_SOURCE_FETCHES = 64,     // of one listing
+    LIMIT_SOURCES_WANTED = 256,    // from debuginfod servers, that have not come
+    LIMIT_RUST_TOOLCHAINS = 64,    // that are looked into for Rust's own sources
     LIMIT_ANNOTATED_LINES = 50000, // of one answer
 };

@@ -3,14 +3,16 @@
 #include "base/limits.h"
 #include "base/map.h"
 
-// Two arrays by address, searched by halves, and each chain once: most addresses of a function have
-// the same one.
+// Two arrays by address, searched by halves, and each chain once: functions have the same ones
+// again and again.
 //
 // Addresses are not kept in a map: who made the file may have chosen them so that all fall into one
 // slot.
+enum { NO_CHAIN = UINT32_MAX };
+
 struct saved_inlines {
-    VEC(uint64_t) addrs; // ascending
-    VEC(uint32_t) chain_of;
+    VEC(uint64_t) addrs;    // ascending
+    VEC(uint32_t) chain_of; // or NO_CHAIN
     VEC(struct inline_chain *) chains;
     VEC(struct inline_function *) functions; // chains point to them
     VEC(char *) files;                       // likewise
@@ -113,7 +115,7 @@ bool saved_inlines_add_chain(struct saved_inlines *inlines, uint64_t addr,
                              const struct saved_inline *levels, uint32_t n)
 {
     bool in_order = inlines->addrs.n == 0 || *vec_last(&inlines->addrs) < addr;
-    if (n == 0 || n > LIMIT_INLINE_DEPTH || !in_order || inlines->bytes > LIMIT_INLINE_BYTES) {
+    if (n > LIMIT_INLINE_DEPTH || !in_order || inlines->bytes > LIMIT_INLINE_BYTES) {
         return false;
     }
     const struct inline_function *at[LIMIT_INLINE_DEPTH];
@@ -129,7 +131,7 @@ bool saved_inlines_add_chain(struct saved_inlines *inlines, uint64_t addr,
                                                          : NULL,
                                         .line = levels[i].call_line};
     }
-    uint32_t chain = intern_chain(inlines, at, calls, n);
+    uint32_t chain = n == 0 ? (uint32_t)NO_CHAIN : intern_chain(inlines, at, calls, n);
     vec_push(&inlines->addrs, addr);
     vec_push(&inlines->chain_of, chain);
     inlines->bytes += sizeof addr + sizeof chain;
@@ -144,15 +146,15 @@ void saved_inlines_finish(struct saved_inlines *inlines)
 const struct inline_chain *saved_inlines_find(const struct saved_inlines *inlines, uint64_t addr)
 {
     size_t low = 0;
-    size_t high = inlines->addrs.n; // the first one at or behind `addr` is in [low, high]
+    size_t high = inlines->addrs.n; // the first one behind `addr` is in [low, high]
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (inlines->addrs.at[middle] < addr) {
+        if (inlines->addrs.at[middle] <= addr) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    bool found = low < inlines->addrs.n && inlines->addrs.at[low] == addr;
-    return found ? inlines->chains.at[inlines->chain_of.at[low]] : NULL;
+    uint32_t chain = low == 0 ? (uint32_t)NO_CHAIN : inlines->chain_of.at[low - 1];
+    return chain == NO_CHAIN ? NULL : inlines->chains.at[chain];
 }

@@ -1,7 +1,7 @@
 #pragma once
 
 // What is inlined at the addresses of one image, as a run file knows it: the answers that the
-// inliner gave once, kept by address. Immutable once it belongs to an image.
+// inliner gave once, kept where they change. Immutable once it belongs to an image.
 
 #include "base/bytes.h"
 #include "image/inline_batch.h"
@@ -29,9 +29,9 @@ struct saved_inline {
     uint32_t call_line; // 0: not known
 };
 
-// The functions inlined at `addr`, outermost first. False: none, or more than LIMIT_INLINE_DEPTH;
-// one of them, or a file, unknown; an address that does not lie behind the one before; or too much
-// memory (LIMIT_INLINE_BYTES).
+// The functions inlined from `addr` on, up to where the next chain begins, outermost first; 0 of
+// them: none is. False: more than LIMIT_INLINE_DEPTH; one of them, or a file, unknown; an address
+// that does not lie behind the one before; or too much memory (LIMIT_INLINE_BYTES).
 bool saved_inlines_add_chain(struct saved_inlines *inlines, uint64_t addr,
                              const struct saved_inline *levels, uint32_t n);
 

@@ -26,7 +26,8 @@ static void test_chains(void **state)
         {.function = 1, .call_file = SAVED_INLINES_NO_FILE},
     };
     assert_true(saved_inlines_add_chain(inlines, 16, both, 2));
-    assert_true(saved_inlines_add_chain(inlines, 17, both, 1));
+    assert_true(saved_inlines_add_chain(inlines, 20, both, 1));
+    assert_true(saved_inlines_add_chain(inlines, 30, NULL, 0));
     assert_true(saved_inlines_add_chain(inlines, UINT64_MAX, both, 2));
     saved_inlines_finish(inlines);
     const struct inline_chain *chain = saved_inlines_find(inlines, 16);
@@ -41,11 +42,14 @@ static void test_chains(void **state)
     assert_string_equal(chain->at[1]->name, "_Z1fv");
     assert_true(chain->at[1]->is_linkage_name);
     assert_int_equal(chain->at[1]->lang, SYMBOL_CPP);
-    assert_int_equal(saved_inlines_find(inlines, 17)->n, 1);
+    assert_ptr_equal(saved_inlines_find(inlines, 19), chain); // up to where the next one begins
+    assert_int_equal(saved_inlines_find(inlines, 20)->n, 1);
+    assert_int_equal(saved_inlines_find(inlines, 29)->n, 1);
+    assert_null(saved_inlines_find(inlines, 30));
+    assert_null(saved_inlines_find(inlines, UINT64_MAX - 1));
     assert_ptr_equal(saved_inlines_find(inlines, UINT64_MAX), chain); // kept once
     assert_null(saved_inlines_find(inlines, 0));
     assert_null(saved_inlines_find(inlines, 15));
-    assert_null(saved_inlines_find(inlines, 18));
     saved_inlines_free(inlines);
 }
 
@@ -90,7 +94,6 @@ static void test_what_is_refused(void **state)
     assert_true(saved_inlines_add_file(inlines, slice_of_text("f.c")));
     assert_false(saved_inlines_add_file(inlines, slice_of_text("")));
     struct saved_inline levels[LIMIT_INLINE_DEPTH + 1] = {0};
-    assert_false(saved_inlines_add_chain(inlines, 5, levels, 0));
     assert_false(saved_inlines_add_chain(inlines, 5, levels, LIMIT_INLINE_DEPTH + 1));
     assert_true(saved_inlines_add_chain(inlines, 5, levels, LIMIT_INLINE_DEPTH));
     assert_false(saved_inlines_add_chain(inlines, 5, levels, 1)); // is there already
@@ -104,7 +107,7 @@ static void test_what_is_refused(void **state)
     saved_inlines_finish(inlines);
     assert_int_equal(saved_inlines_find(inlines, 5)->n, LIMIT_INLINE_DEPTH);
     assert_null(saved_inlines_find(inlines, 4));
-    assert_null(saved_inlines_find(inlines, 6));
+    assert_int_equal(saved_inlines_find(inlines, 6)->n, LIMIT_INLINE_DEPTH);
     saved_inlines_free(inlines);
 }
 

@@ -137,7 +137,7 @@ static void test_inlined_functions_come_at_once(void **state)
     assert_int_equal(batch->at.at[0].mark, 7);
     assert_string_equal(batch->at.at[0].chain->at[0]->name, "g");
     inline_batch_free(batch);
-    batch = ask(&library, 0, mailbox, 0x401111);
+    batch = ask(&library, 0, mailbox, 0x40110f);
     assert_null(batch->at.at[0].chain);
     inline_batch_free(batch);
     batch = ask(&library, 1, mailbox, 0x401110);

@@ -99,7 +99,7 @@ static bool is_in_use(const struct calltree *tree, function_id id)
 
 static uint8_t fit_of_name(const char *name, const char *wanted)
 {
-    if (strcasestr(name, wanted) == NULL) {
+    if (*wanted == 0 || strcasestr(name, wanted) == NULL) {
         return FIT_NOT;
     }
     return strcmp(name, wanted) == 0       ? FIT_EXACTLY

@@ -343,7 +343,7 @@ enum code_step code_work_advance(struct code_work *work, struct analysis *analys
     }
     if (work->function != FUNCTION_NONE) {
         function_heat_make(&work->heat, analysis->tree, &question->kept->fold, analysis->run->store,
-                           work->function);
+                           &analysis->reasons, work->function);
     }
     CLEANUP(listing_wish_fini) struct listing_wish wish = {0};
     make_wish(&wish, work, analysis);
