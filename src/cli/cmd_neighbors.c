@@ -94,6 +94,8 @@ static bool read_side(struct flame_tree *tree, const json_t *answer, const struc
 
 // ---- For people --------------------------------------------------------------------------------
 
+enum { SHOWN_WAYS = 5 }; // of recursion
+
 struct shown {
     const json_t *answer;
     const struct neighbors_options *o;
@@ -117,6 +119,34 @@ static void put_amount(const struct shown *shown, struct text *to, const char *w
     text_add(to, "\n");
 }
 
+// "recursion: 89.9% of it, by way of pong 80.1%, ping 9.8%": what the callees do not show.
+static void put_recursion(const struct shown *shown, struct text *to)
+{
+    bool off_cpu = shown->o->off_cpu;
+    const char *key = off_cpu ? "off_cpu_ns" : "samples";
+    const json_t *ways = json_object_get(shown->answer, "recursion");
+    size_t n_shown = MIN(json_array_size(ways), (size_t)SHOWN_WAYS);
+    if (n_shown == 0) {
+        return;
+    }
+    text_add(to, "  recursion: ");
+    format_percent(
+        to,
+        (double)result_u64(shown->answer, off_cpu ? "recursive_off_cpu_ns" : "recursive_samples"),
+        (double)shown->total);
+    text_add(to, "% of it, by way of ");
+    for (size_t i = 0; i < n_shown; i++) {
+        const json_t *way = json_array_get(ways, i);
+        const char *name = result_text(way, "function_name");
+        text_add(to, i > 0 ? ", " : "");
+        text_add_escaped(to, name, strlen(name));
+        text_add_char(to, ' ');
+        format_percent(to, (double)result_u64(way, key), (double)shown->total);
+        text_add_char(to, '%');
+    }
+    text_add(to, json_array_size(ways) > n_shown ? ", …\n" : "\n");
+}
+
 static void put_function(const struct shown *shown, struct text *to)
 {
     const json_t *answer = shown->answer;
@@ -135,13 +165,7 @@ static void put_function(const struct shown *shown, struct text *to)
         put_amount(shown, to, "self", result_u64(answer, "own_on_cpu_ns"),
                    result_u64(answer, "own_samples"));
     }
-    uint64_t recursive = result_u64(answer, shown->o->off_cpu ? "recursive_off_cpu_ns"
-                                                              : "recursive_samples");
-    if (recursive > 0) {
-        text_add(to, "  recursion: ");
-        format_percent(to, (double)recursive, (double)shown->total);
-        text_add(to, "% of it with the function more than once on the stack\n");
-    }
+    put_recursion(shown, to);
 }
 
 static void put_side(struct shown *shown, const struct side *side, const struct flame_tree *tree,

@@ -70,7 +70,7 @@ static void put_name(const struct flame_text *how, const struct flame_tree *tree
 static void put_address(const struct flame_tree_node *node, struct text *to)
 {
     bool has = node->address[0] != 0 && strcmp(node->address, "0x0") != 0;
-    text_addf(to, "  %*s", ADDRESS_COLUMNS, has ? node->address : "");
+    text_addf(to, "  %-*s", ADDRESS_COLUMNS, has ? node->address : "");
 }
 
 static void put_node(const struct flame_text *how, const struct flame_tree *tree,
@@ -115,7 +115,7 @@ size_t flame_text_put(const struct flame_text *how, const struct flame_tree *tre
     const char *bold = format_has_colour(STDOUT_FILENO) ? "\x1b[1m" : "";
     text_addf(to, "%s  share    %s", bold, how->off_cpu ? "blocked ms" : " on-CPU ms");
     if (how->addresses) {
-        text_addf(to, "  %*s", ADDRESS_COLUMNS, "address");
+        text_addf(to, "  %-*s", ADDRESS_COLUMNS, "address");
     }
     text_addf(to, "  function%s\n", bold[0] != 0 ? "\x1b[0m" : "");
     for (uint32_t i = 0; i != FLAME_NODE_NONE; i = flame_tree_next(tree, i)) {
