@@ -1415,11 +1415,85 @@ static const struct rpc_type annotated_params = {
     .fields = annotated_params_fields,
 };
 
+// The numbers of a function as a whole. `total_on_cpu_ns` of an answer is that of the view.
+#define FUNCTION_NUMBERS                                                                           \
+    COUNT("self_samples", "Samples with it innermost: the sum over its code."),                    \
+        COUNT("self_on_cpu_ns", "On-CPU time with it innermost: likewise."),                       \
+        COUNT("function_samples", "Samples with it anywhere on the stack: its total."),            \
+        COUNT("function_on_cpu_ns", "On-CPU time with it anywhere on the stack."),                 \
+        COUNT("function_off_cpu_ns", "Waits with it anywhere on the stack.")
+
+FIELDS(inlined_at_fields) = {
+    TEXT("function_name", "What was inlined, into the one before it."),
+    MAYBE("call_file", RPC_STRING, "Where that calls it; absent when not known."),
+    MAYBE("call_line", RPC_INTEGER, "Likewise."),
+    END,
+};
+static const struct rpc_type inlined_at = {
+    "InlinedAt",
+    "A function that the compiler has inlined at some instructions.",
+    .fields = inlined_at_fields,
+};
+
+FIELDS(annotated_line_fields) = {
+    TEXT("address", "Of the process, as 0x…; 0x0 when nobody knows."),
+    TEXT("bytes", "In hexadecimal; empty when they are not to be had."),
+    TEXT("text", "As people read it; empty when its bytes are not to be had."),
+    FLAG("is_data", "It is no instruction."),
+    CODE_NUMBERS,
+    MAYBE(
+        "source_header", RPC_OBJECT,
+        "Only where it changes: the line of the source that this and the next ones are of. With an "
+        "empty file and line 0: of none that is known.",
+        .type = &source_header),
+    MAYBE("inlined", RPC_ARRAY,
+          "Only where it changes: the functions that this and the next ones are inlined from, the "
+          "outermost first; empty: of none, from here on.",
+          .element = RPC_OBJECT, .type = &inlined_at),
+    MAYBE("target_name", RPC_STRING, "Of what it calls or jumps to, when that is known."),
+    MAYBE("target_address", RPC_STRING, "Likewise; absent when the instruction does not say it."),
+    END,
+};
+static const struct rpc_type annotated_line = {
+    "AnnotatedLine",
+    "An instruction; or a place with samples whose code is not to be had.",
+    .fields = annotated_line_fields,
+};
+
+FIELDS(code_version_fields) = {
+    TEXT("address", "Where it begins, as 0x…."),
+    COUNT("first_line", "Of all lines."),
+    COUNT("n_lines", "Its own."),
+    COUNT("loaded_ns", "When the JIT made it."),
+    COUNT("self_samples", "Samples right in it."),
+    END,
+};
+static const struct rpc_type code_version = {
+    "CodeVersion",
+    "Code that a JIT made of a function, one of several perhaps.",
+    .fields = code_version_fields,
+};
+
 FIELDS(annotated_fields) = {
-    ANSWER_FIELDS, TARGET_FIELDS, LISTING_FIELDS, CODE_NUMBERS, CHANGED, END,
+    ANSWER_FIELDS,
+    TARGET_FIELDS,
+    LISTING_FIELDS,
+    FUNCTION_NUMBERS,
+    OBJECTS("versions", code_version, "Only functions of JITs have any."),
+    COUNT("n_lines", "Of the whole function."),
+    COUNT("first_line", "How many of them come before those that are here."),
+    COUNT("cut_self_samples", "Self samples at lines that are not here."),
+    MAYBE("lines", RPC_ARRAY, "By version, then by address. Absent when there is `changed`.",
+          .element = RPC_OBJECT, .type = &annotated_line),
+    CHANGED,
+    END,
 };
 static const struct rpc_type annotated = {
-    "Annotated", "The instructions of a function, with their samples.", .fields = annotated_fields};
+    "Annotated",
+    "The instructions of a function, with their samples: `self_samples` of the lines and "
+    "`cut_self_samples` add up to those of the function.",
+    .fields = annotated_fields,
+};
 
 // ---- Profiler.cfg ------------------------------------------------------------------------------
 
@@ -1469,6 +1543,20 @@ static const struct rpc_type neighbors_tree = {
     .fields = neighbors_tree_fields,
 };
 
+FIELDS(recursion_fields) = {
+    FUNCTION_FIELDS,
+    TEXT("address", "Where it begins, as 0x…. 0x0 of an inlined one."),
+    COUNT("on_cpu_ns", "On-CPU time that came by way of it."),
+    COUNT("samples", "Samples likewise."),
+    COUNT("off_cpu_ns", "Waits likewise."),
+    END,
+};
+static const struct rpc_type recursion = {
+    "Recursion",
+    "What a function called when it came back to itself: on the way to its innermost occurrence.",
+    .fields = recursion_fields,
+};
+
 FIELDS(neighbors_fields) = {
     ANSWER_FIELDS,
     OBJECT("total_off_cpu", off_cpu, "Waits of the whole view."),
@@ -1484,6 +1572,8 @@ FIELDS(neighbors_fields) = {
     COUNT("recursive_on_cpu_ns", "Of its total: with it more than once on the stack."),
     COUNT("recursive_samples", "Likewise."),
     COUNT("recursive_off_cpu_ns", "Likewise."),
+    OBJECTS("recursion", recursion,
+            "By way of what, most first, a hundred at most. They add up to the three above."),
     OBJECT(
         "callers_tree", neighbors_tree,
         "Who calls it: a node's parent is what it calls, and self are stacks that begin with it."),
@@ -1737,11 +1827,15 @@ const struct rpc_type *const rpc_types[] = {
     &compare_params,
     &annotated_params,
     &annotated,
+    &annotated_line,
+    &inlined_at,
+    &code_version,
     &cfg_params,
     &cfg,
     &neighbors_params,
     &neighbors,
     &neighbors_tree,
+    &recursion,
     &source_map,
     &function_match,
     &inlined_host,

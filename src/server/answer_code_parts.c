@@ -89,6 +89,15 @@ void put_source_header(struct json *j, const struct listing *listing, uint32_t s
     json_object_end(j);
 }
 
+void put_heat_fields(struct json *j, const struct function_heat *heat)
+{
+    json_u64_field(j, "self_samples", heat->self_samples);
+    json_u64_field(j, "self_on_cpu_ns", heat->self_on_cpu_ns);
+    json_u64_field(j, "function_samples", heat->total_samples);
+    json_u64_field(j, "function_on_cpu_ns", heat->total_on_cpu_ns);
+    json_u64_field(j, "function_off_cpu_ns", heat->total_off_ns);
+}
+
 struct code_numbers code_work_numbers(const struct code_work *work)
 {
     const struct function_heat *heat = &work->heat;

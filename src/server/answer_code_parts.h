@@ -16,5 +16,8 @@ void put_listing_fields(struct json *j, const struct analysis *analysis,
 // The field `source_header`; nothing for LISTING_NONE.
 void put_source_header(struct json *j, const struct listing *listing, uint32_t source);
 
+// FUNCTION_NUMBERS.
+void put_heat_fields(struct json *j, const struct function_heat *heat);
+
 // Of the function as a whole.
 struct code_numbers code_work_numbers(const struct code_work *work);
