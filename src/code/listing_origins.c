@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "image/demangle.h"
+#include "image/image_file.h"
 
 #include <string.h>
 
@@ -175,6 +176,17 @@ struct source_notes {
     struct err why;
 };
 
+static void fetch_source(struct origins *o, const struct build_id *build_id, const char *path,
+                         struct source_notes *notes)
+{
+    CLEANUP(text_fini) struct text name = {0};
+    if (o->run->fetch_source != NULL && source_path_normalize(path, &name) &&
+        notes->n_fetched++ < LIMIT_SOURCE_FETCHES) {
+        o->run->fetch_source(o->run->context, build_id, text_get(&name));
+        o->listing->may_improve = true;
+    }
+}
+
 static struct source_file *open_source(struct origins *o, const char *path,
                                        struct source_notes *notes)
 {
@@ -186,6 +198,7 @@ static struct source_file *open_source(struct origins *o, const char *path,
         .root = o->image->root,
         .build_id = build_id_of(o->image),
         .built_unix_ns = o->image->stamp.changed_unix_ns,
+        .cache_path = o->run->source_cache,
     };
     struct source_file *file = source_texts_find(o->tools->sources, &wish, &fetch, &why);
     if (file == NULL) {
@@ -193,12 +206,12 @@ static struct source_file *open_source(struct origins *o, const char *path,
             notes->first_missing = path;
             notes->why = why;
         }
-        if (fetch && o->run->fetch_source != NULL && notes->n_fetched++ < LIMIT_SOURCE_FETCHES) {
-            o->run->fetch_source(o->run->context, wish.build_id, path);
-            o->listing->may_improve = true;
+        if (fetch) {
+            fetch_source(o, wish.build_id, path, notes);
         }
     } else if (source_file_note(file)[0] != 0) {
-        err_set(&o->listing->source_note, 0, "%s", source_file_note(file));
+        CLEANUP(freep) char *shown = image_shown_path(source_file_path(file));
+        err_set(&o->listing->source_note, 0, "%s %s", shown, source_file_note(file));
     }
     return file;
 }
