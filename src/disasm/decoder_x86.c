@@ -122,7 +122,7 @@ static bool refers_to_itself(const ZydisDecodedInstruction *i)
 bool decoder_x86_next(struct decoder_x86 *d, struct slice bytes, uint64_t addr,
                       struct instruction *ret)
 {
-    if (!decode(d, bytes)) {
+    if (addr == ZYDIS_RUNTIME_ADDRESS_NONE || !decode(d, bytes)) { // the last of all addresses
         return false;
     }
     const ZydisDecodedInstruction *i = &d->last;
