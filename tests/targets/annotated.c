@@ -2,11 +2,10 @@
 //
 //     annotated MS                    divide_chain and chase for MS each, of CPU time, in turns
 //
-//     divide_chain   one division per turn, which waits for the one before it: of its loop, only
-//     the
-//                    division takes time
+//     divide_chain   one division per turn, which waits for the one before it: nothing else of its
+//                    loop takes time
 //     chase          one load per turn, whose address the one before it has loaded, from 64 MB in
-//                    no order: likewise the load
+//                    no order: likewise
 //     thrice         calls divide_chain from two places; the first call does three times the work
 //     nested         calls itself, at one and the same place, 7 deep; then divide_chain
 //     mixed          several lines and inlined functions, for a comparison of lines
