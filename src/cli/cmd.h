@@ -98,6 +98,11 @@ struct cmd {
         .name = "no-inline", .doc = "count inlined functions as those that they are part of",      \
         .at = offsetof(type, no_inline)                                                            \
     }
+#define OPTION_ADDRESSES(type)                                                                     \
+    {                                                                                              \
+        .name = "addresses", .doc = "with where each function begins: a TARGET of other commands", \
+        .at = offsetof(type, addresses)                                                            \
+    }
 #define OPTION_TID(type)                                                                           \
     {                                                                                              \
         .name = "tid", .value = "TID", .doc = "only this thread", .kind = OPTION_INTEGER,          \

@@ -56,7 +56,11 @@ struct listing_run {
     const char *names_path; // a run file with names and code (archive/names_file.h), for what is
                             // not to be had otherwise; NULL: none
 
-    // Called for a source file that a debuginfod server may have; may be NULL. Returns at once.
+    // Where sources are that debuginfod servers sent (debuginfod_cache_path()); NULL: nowhere.
+    const char *source_cache;
+
+    // Called for a source file that a debuginfod server may have, by its normalized path; may be
+    // NULL. Returns at once.
     void (*fetch_source)(void *context, const struct build_id *build_id, const char *path);
     void *context;
 };

@@ -6,10 +6,10 @@
 
 // ---- Normal form -------------------------------------------------------------------------------
 
-// Takes the last name off a path of ours, which begins at `start`. False: there is none.
-static bool climb(struct text *to, size_t start)
+// Takes the last name off a path. False: there is none.
+static bool climb(struct text *to)
 {
-    if (to->n == start) {
+    if (to->n == 0) {
         return false;
     }
     while (to->at[to->n - 1] != '/') {
@@ -20,45 +20,44 @@ static bool climb(struct text *to, size_t start)
     return true;
 }
 
-// Adds one name of a path. False: see source_path_normalize().
-static bool add_name(struct text *to, size_t start, const char *name, size_t n)
+// Adds a slash and one name of a path. False: see source_path_normalize().
+static bool add_name(struct text *to, const char *name, size_t n)
 {
     if (n == 0 || (n == 1 && name[0] == '.')) {
         return true;
     }
     if (n == 2 && name[0] == '.' && name[1] == '.') {
-        return climb(to, start);
+        return climb(to);
     }
     text_add_char(to, '/');
     text_add_bytes(to, name, n);
     return true;
 }
 
-static void cut_back(struct text *to, size_t n)
-{
-    to->n = n;
-    if (to->at != NULL) {
-        to->at[n] = 0;
-    }
-}
-
 bool source_path_normalize(const char *path, struct text *to)
 {
-    size_t start = to->n;
-    bool ok = path[0] == '/';
+    bool is_absolute = path[0] == '/';
+    bool ok = path[0] != 0;
+    CLEANUP(text_fini) struct text made = {0};
     while (ok && *path != 0) {
         size_t n = strcspn(path, "/");
-        ok = add_name(to, start, path, n);
+        ok = add_name(&made, path, n);
         path += n + (path[n] == '/');
     }
-    if (ok && to->n == start) {
-        text_add_char(to, '/');
-    }
-    if (!ok || to->n - start >= LIMIT_NAME_BYTES) {
-        cut_back(to, start);
+    if (!ok || made.n >= LIMIT_NAME_BYTES) {
         return false;
     }
+    if (made.n == 0) {
+        text_add(to, is_absolute ? "/" : ".");
+    } else {
+        text_add(to, text_get(&made) + (is_absolute ? 0 : 1));
+    }
     return true;
+}
+
+bool source_path_is_absolute(const char *path)
+{
+    return path[0] == '/';
 }
 
 // ---- Substitutions -----------------------------------------------------------------------------
@@ -106,14 +105,11 @@ int source_map_check(const char *from, const char *to, struct err *reterr)
 {
     CLEANUP(text_fini) struct text path = {0};
     if (!source_path_normalize(from, &path)) {
-        return err_set(reterr, EINVAL,
-                       "%s is not an absolute path: source paths to be replaced are",
-                       from[0] == 0 ? "\"\"" : from);
+        return err_set(reterr, EINVAL, "\"%s\" can be no part of a source's path", from);
     }
-    if (!source_path_normalize(to, &path)) {
-        return err_set(reterr, EINVAL,
-                       "%s is not an absolute path, which sources are looked for at",
-                       to[0] == 0 ? "\"\"" : to);
+    text_clear(&path);
+    if (!source_path_normalize(to, &path) || !source_path_is_absolute(text_get(&path))) {
+        return err_set(reterr, EINVAL, "\"%s\" is not an absolute path to look for sources at", to);
     }
     return 0;
 }
@@ -140,14 +136,17 @@ bool source_maps_equal(const struct source_maps *a, const struct source_maps *b)
     return true;
 }
 
-// How much of a path FROM stands for; 0: it does not fit.
-static size_t length_of_fit(const char *from, const char *path)
+// How much of a path FROM stands for. False: it does not fit.
+static bool fits(const char *from, const char *path, size_t *ret_n)
 {
     size_t n = strlen(from);
-    if (n == 0 || strncmp(from, path, n) != 0) {
-        return 0;
+    if (strcmp(from, ".") == 0) {
+        *ret_n = 0;
+        return !source_path_is_absolute(path);
     }
-    return from[n - 1] == '/' || path[n] == '/' || path[n] == 0 ? n : 0;
+    *ret_n = n;
+    return n > 0 && strncmp(from, path, n) == 0 &&
+           (from[n - 1] == '/' || path[n] == '/' || path[n] == 0);
 }
 
 bool source_path_substitute(const struct source_maps *maps, const char *path, struct text *to)
@@ -155,13 +154,13 @@ bool source_path_substitute(const struct source_maps *maps, const char *path, st
     const struct source_map *best = NULL;
     size_t best_n = 0;
     for (size_t i = 0; i < maps->list.n; i++) {
-        size_t n = length_of_fit(maps->list.at[i].from, path);
-        if (n > best_n) {
+        size_t n;
+        if (fits(maps->list.at[i].from, path, &n) && (best == NULL || n > best_n)) {
             best = &maps->list.at[i];
             best_n = n;
         }
     }
-    if (best == NULL) {
+    if (best == NULL || !source_path_is_absolute(best->to)) {
         return false;
     }
     CLEANUP(text_fini) struct text made = {0};

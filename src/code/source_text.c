@@ -152,11 +152,12 @@ static struct source_file *find_as_named(struct source_texts *texts, const struc
     if (wish->maps != NULL && source_path_substitute(wish->maps, path, &moved)) {
         file = look(texts, texts->own, text_get(&moved), why);
     }
-    if (file == NULL && is_of_its_own(texts, wish->root)) {
+    bool is_absolute = source_path_is_absolute(path);
+    if (file == NULL && is_absolute && is_of_its_own(texts, wish->root)) {
         file = look(texts, wish->root, path, why);
         is_of_another_root = file == NULL;
     }
-    if (file == NULL) {
+    if (file == NULL && is_absolute) {
         file = look(texts, texts->own, path, why);
     }
     if (file != NULL) {
@@ -193,6 +194,15 @@ static struct source_file *find_by_id(struct source_texts *texts, const struct s
     return file;
 }
 
+static void say_relative(const char *path, struct err *why)
+{
+    if (why->text[0] == 0) {
+        CLEANUP(freep) char *shown = image_shown_path(path);
+        err_set(why, ENOENT,
+                "%s is relative to a folder that the build hides (--source-path .=FOLDER)", shown);
+    }
+}
+
 struct source_file *source_texts_find(struct source_texts *texts, const struct source_wish *wish,
                                       bool *ret_fetch, struct err *ret_why)
 {
@@ -203,12 +213,15 @@ struct source_file *source_texts_find(struct source_texts *texts, const struct s
         err_set(ret_why, EINVAL, "%s names no file", shown[0] == 0 ? "\"\"" : shown);
         return NULL;
     }
+    bool is_absolute = source_path_is_absolute(text_get(&path));
     struct source_file *file = find_as_named(texts, wish, text_get(&path), ret_why);
-    if (file == NULL) {
+    if (file == NULL && is_absolute) {
         file = find_by_id(texts, wish, text_get(&path), ret_why);
     }
     if (file != NULL) {
         *ret_why = (struct err){0};
+    } else if (!is_absolute) {
+        say_relative(text_get(&path), ret_why);
     } else if (wish->build_id != NULL && wish->build_id->n >= DEBUGINFOD_ID_MIN) {
         *ret_fetch = true;
     }

@@ -208,6 +208,27 @@ static void test_the_places_in_their_order(void **state)
     looking_fini(&l);
 }
 
+static void test_relative_names_need_a_substitution(void **state)
+{
+    (void)state;
+    struct looking l;
+    looking_init(&l);
+    CLEANUP(freep) char *file = add(&l, "elf/a.c", "text");
+    assert_int_equal(chdir(l.home), 0); // which is of no importance
+    struct build_id id = {.n = 20};
+    l.wish.build_id = &id;
+    l.wish.maps = &l.maps;
+    l.wish.root = l.root;
+    check_refused(&l, "./elf/a.c", "elf/a.c is relative to a folder that the build hides");
+    assert_false(l.fetch);
+    source_maps_add(&l.maps, ".", l.home);
+    check_found(&l, "./elf/a.c", "text", "");
+    assert_string_equal(source_file_path(find(&l, "elf/a.c")), file);
+    check_refused(&l, "./elf/b.c", "--source-path");
+    assert_int_equal(chdir("/"), 0);
+    looking_fini(&l);
+}
+
 static void test_our_own_root_is_not_looked_at_twice(void **state)
 {
     (void)state;
@@ -359,7 +380,7 @@ static void test_paths_that_name_nothing(void **state)
     memset(path + 1, 'x', sizeof path - 2);
     check_refused(&l, path, "names no file");
     check_refused(&l, "", "names no file");
-    check_refused(&l, "a.c", "a.c names no file");
+    check_refused(&l, "../a.c", "../a.c names no file");
     check_refused(&l, "/a/../../etc/passwd", "names no file");
     // Short enough, but no file system has such a name.
     path[LIMIT_NAME_BYTES - 1] = 0;
@@ -547,6 +568,7 @@ int main(void)
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_long_lines_are_cut_between_characters),
         cmocka_unit_test(test_the_places_in_their_order),
+        cmocka_unit_test(test_relative_names_need_a_substitution),
         cmocka_unit_test(test_our_own_root_is_not_looked_at_twice),
         cmocka_unit_test(test_what_was_changed_later_is_said),
         cmocka_unit_test(test_sources_that_came_from_servers),

@@ -108,8 +108,8 @@ static void defer(struct debuginfod *d, const struct debuginfod_need *need, uint
     tell_deferred(d);
 }
 
-// A source was had, or could not be: it may be wanted again. Frees what is in `need`.
-static void forget_source(struct debuginfod *d, struct debuginfod_need *need)
+// A source was had, or could not be: it may be wanted again. Moves its path out of `need`.
+static char *end_want(struct debuginfod *d, struct debuginfod_need *need)
 {
     pthread_mutex_lock(&d->lock);
     for (size_t i = 0; i < d->wants.n; i++) {
@@ -121,7 +121,7 @@ static void forget_source(struct debuginfod *d, struct debuginfod_need *need)
         }
     }
     pthread_mutex_unlock(&d->lock);
-    free(TAKE(need->source));
+    return TAKE(need->source);
 }
 
 static void free_job(struct debuginfod *d, struct debuginfod_job *job)
@@ -134,7 +134,7 @@ static void free_job(struct debuginfod *d, struct debuginfod_job *job)
         }
     }
     if (job->need.source != NULL) {
-        forget_source(d, &job->need);
+        free(end_want(d, &job->need));
     }
     free(job);
 }
@@ -165,19 +165,22 @@ static void fail_on_disk(struct debuginfod *d, struct debuginfod_job *job, const
     defer_job(d, job, clock_now_ns() + (uint64_t)OURS_AGAIN_S * NS_PER_S);
 }
 
-static void hand_over(struct debuginfod *d, const struct debuginfod_need *need, const char *path)
+static void hand_over(struct debuginfod *d, struct debuginfod_need *need, const char *path)
 {
     if (need->source == NULL) {
         d->client.found(d->client.context, need->image, path);
-    } else if (d->client.source_found != NULL) {
-        d->client.source_found(d->client.source_context, &need->id, need->source);
+        return;
+    }
+    CLEANUP(freep) char *source = end_want(d, need);
+    if (d->client.source_found != NULL) {
+        d->client.source_found(d->client.source_context, &need->id, source);
     }
 }
 
 static void deliver(struct debuginfod *d, struct debuginfod_job *job)
 {
     struct err err = {0};
-    const struct debuginfod_need *need = &job->need;
+    struct debuginfod_need *need = &job->need;
     CLEANUP(freep)
     char *path = debuginfod_cache_finish(&d->cache, &need->id, need->source, &job->part, &err);
     if (path == NULL) {
@@ -211,6 +214,7 @@ static struct http_limits limits_of(const struct debuginfod *d, const struct deb
         .total_ns = (uint64_t)HTTP_TOTAL_S * NS_PER_S,
         .bytes = d->settings.file_bytes,
         .spare_disk_bytes = d->settings.spare_disk_bytes,
+        .elf_only = need->source == NULL,
     };
     if (need->source != NULL) {
         limits.total_ns = (uint64_t)SOURCE_TOTAL_S * NS_PER_S;
@@ -388,9 +392,6 @@ static bool begin(struct debuginfod *d, size_t place)
         count(d, &d->report.cached);
     }
     hand_over(d, &need, path);
-    if (need.source != NULL) {
-        forget_source(d, &need);
-    }
     return true;
 }
 

@@ -1,6 +1,7 @@
 #include "query/neighbors.h"
 
 #include "query/cut.h"
+#include "query/select.h"
 
 // By node of the calltree: where its samples go in the new tree, or NOWHERE: the function is not on
 // the way to it.
@@ -343,27 +344,7 @@ static void add_own_reasons(struct neighbors *ret, const struct asked *asked)
     }
 }
 
-// Of the stays of the function within another one, those within one only: their subtrees hold the
-// others.
-static struct weight weigh_recursion(const struct asked *asked)
-{
-    const struct calltree *tree = asked->tree;
-    CLEANUP(freep) uint8_t *stays = NEW_ARRAY(uint8_t, tree->nodes.n); // around a node; at most 2
-    struct weight recursive = {.samples = 0};
-    for (node_id id = 1; id < tree->nodes.n; id++) {
-        const struct calltree_node *node = &tree->nodes.at[id];
-        stays[id] = stays[node->caller];
-        if (node->function == asked->function) {
-            if (stays[id] == 1) {
-                weight_add(&recursive, &asked->weights->of_node[id].total);
-            }
-            stays[id] = (uint8_t)MIN(stays[id] + 1, 2);
-        }
-    }
-    return recursive;
-}
-
-static void tell_function(struct neighbors *ret, const struct asked *asked)
+static void tell_own(struct neighbors *ret, const struct asked *asked)
 {
     struct weight own = {.samples = 0};
     for (node_id id = 1; id < asked->tree->nodes.n; id++) {
@@ -371,15 +352,96 @@ static void tell_function(struct neighbors *ret, const struct asked *asked)
             weight_add(&own, &asked->weights->of_node[id].self);
         }
     }
-    struct weight recursive = weigh_recursion(asked);
     ret->own_on_cpu_ns = weights_round(own.on_cpu_ns);
     ret->own_samples = own.samples;
     ret->own_waits = own.waits;
-    ret->recursive_on_cpu_ns = weights_round(recursive.on_cpu_ns);
-    ret->recursive_samples = recursive.samples;
-    ret->recursive_off_ns = recursive.off_ns;
     add_own_reasons(ret, asked);
 }
+
+// ---- Recursion ---------------------------------------------------------------------------------
+
+// Where a node stands: `first` is what its innermost stay called on the way to it, `way` what the
+// one before had called on the way to that stay.
+struct standing {
+    function_id first;
+    function_id way; // NOWHERE: there was no stay before
+};
+
+enum { AT_STAY = UINT32_MAX - 1 }; // as `first`; NOWHERE: no stay
+
+// By node of the calltree.
+static struct standing *find_standings(const struct asked *asked)
+{
+    const struct calltree *tree = asked->tree;
+    struct standing *standings = NEW_ARRAY(struct standing, tree->nodes.n);
+    standings[0] = (struct standing){NOWHERE, NOWHERE};
+    for (node_id id = 1; id < tree->nodes.n; id++) {
+        const struct calltree_node *node = &tree->nodes.at[id];
+        struct standing standing = standings[node->caller];
+        if (node->function == asked->function) {
+            standing.way = standing.first == AT_STAY ? node->function : standing.first;
+            standing.first = AT_STAY;
+        } else if (standing.first == AT_STAY) {
+            standing.first = node->function;
+        }
+        standings[id] = standing;
+    }
+    return standings;
+}
+
+static int compare_ways(const void *a, const void *b, void *context)
+{
+    const struct neighbors_way *x = a;
+    const struct neighbors_way *y = b;
+    const struct flame_params *params = context;
+    bool off_cpu = params->mode == MODE_OFF_CPU;
+    uint64_t x_ns = off_cpu ? x->off_ns : x->on_cpu_ns;
+    uint64_t y_ns = off_cpu ? y->off_ns : y->on_cpu_ns;
+    if (x_ns != y_ns) {
+        return x_ns > y_ns ? -1 : 1;
+    }
+    return function_compare(x->function, y->function);
+}
+
+// Those that have anything of the mode, the heaviest NEIGHBORS_WAYS.
+static void tell_ways(struct neighbors *ret, const struct asked *asked, const struct weight *sums)
+{
+    const struct names *names = asked->tree->names;
+    for (function_id id = 0; id < names->functions.n; id++) {
+        uint64_t ns;
+        if (cut_weigh(&sums[id], asked->cut->mode, &ns)) {
+            vec_push(&ret->ways,
+                     (struct neighbors_way){.function = names_function(names, id),
+                                            .on_cpu_ns = weights_round(sums[id].on_cpu_ns),
+                                            .samples = sums[id].samples,
+                                            .off_ns = sums[id].off_ns});
+        }
+    }
+    size_t n = MIN(ret->ways.n, (size_t)NEIGHBORS_WAYS);
+    select_first(ret->ways.at, ret->ways.n, sizeof *ret->ways.at, n, compare_ways,
+                 (void *)(uintptr_t)asked->cut);
+    ret->ways.n = n;
+}
+
+static void tell_recursion(struct neighbors *ret, const struct asked *asked)
+{
+    CLEANUP(freep) struct standing *standings = find_standings(asked);
+    CLEANUP(freep) struct weight *sums = NEW_ARRAY(struct weight, asked->tree->names->functions.n);
+    struct weight all = {.samples = 0};
+    for (node_id id = 1; id < asked->tree->nodes.n; id++) {
+        const struct weight *self = &asked->weights->of_node[id].self;
+        if (standings[id].way != NOWHERE) {
+            weight_add(&sums[standings[id].way], self);
+            weight_add(&all, self);
+        }
+    }
+    ret->recursive_on_cpu_ns = weights_round(all.on_cpu_ns);
+    ret->recursive_samples = all.samples;
+    ret->recursive_off_ns = all.off_ns;
+    tell_ways(ret, asked, sums);
+}
+
+// ---- Both --------------------------------------------------------------------------------------
 
 void neighbors_make(struct neighbors *ret, const struct calltree *tree, const struct fold *fold,
                     const struct store *store, struct reasons *reasons, function_id function,
@@ -402,7 +464,8 @@ void neighbors_make(struct neighbors *ret, const struct calltree *tree, const st
         .function = function,
         .cut = params,
     };
-    tell_function(ret, &asked);
+    tell_own(ret, &asked);
+    tell_recursion(ret, &asked);
     make_callers(&ret->callers, &asked);
     make_callees(&ret->callees, &asked);
     weights_fini(&weights);
@@ -412,4 +475,5 @@ void neighbors_fini(struct neighbors *neighbors)
 {
     flame_fini(&neighbors->callers);
     flame_fini(&neighbors->callees);
+    vec_fini(&neighbors->ways);
 }

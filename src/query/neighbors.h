@@ -21,7 +21,8 @@
 // where its own is, of callees, the function's self in `top`, and of callers what nobody called:
 // stacks that begin with it. A callers' node weighs what of the function's total came by way of it
 // to the outermost stay; a callees' node what was spent in it and below since the innermost one
-// began. How much lies in recursion is told beside.
+// began. How much lies in recursion, and by way of what the function came back to itself, is told
+// beside: of `parse` above, `list`.
 //
 // Callees are made from the whole calltree in one pass. A callers' tree can have far more nodes
 // than the calltree, up to its depth times as many. So it grows from the root, the heaviest node
@@ -30,6 +31,17 @@
 // Belongs to the query thread.
 
 #include "query/answers.h"
+
+enum { NEIGHBORS_WAYS = 100 };
+
+// What the function called when it came to its innermost stay; itself, when it called itself at
+// once. Each recursive sample is of one of them.
+struct neighbors_way {
+    const struct function *function;
+    uint64_t on_cpu_ns;
+    uint64_t samples;
+    uint64_t off_ns;
+};
 
 struct neighbors {
     struct health health;
@@ -42,6 +54,9 @@ struct neighbors {
     uint64_t recursive_on_cpu_ns; // of its total: with the function more than once on the stack
     uint64_t recursive_samples;
     uint64_t recursive_off_ns;
+    VEC(struct neighbors_way)
+    ways;                 // of recursion: by the mode's time, most first; then by name.
+                          // NEIGHBORS_WAYS at most
     struct flame callers; // `nodes` only; node 0 is the function. `self_…` of a node: of stacks
                           // that begin with it
     struct flame callees; // likewise; `self_…` as everywhere

@@ -210,6 +210,7 @@ struct naive {
     struct naive_tree callees;
     struct numbers own;
     struct numbers recursive;
+    struct numbers *ways; // by function_id
 };
 
 struct path {
@@ -288,12 +289,18 @@ static void naive_add(struct naive *naive, const struct path *path, function_id 
         add_numbers(&naive->own, numbers);
     }
     if (first != last) {
+        size_t before = last - 1;
+        while (path->at.at[before] != function) {
+            before--;
+        }
         add_numbers(&naive->recursive, numbers);
+        add_numbers(&naive->ways[path->at.at[before + 1]], numbers);
     }
 }
 
 static void naive_fini(struct naive *naive)
 {
+    free(naive->ways);
     vec_fini(&naive->callers.nodes);
     vec_fini(&naive->callees.nodes);
 }
@@ -309,7 +316,7 @@ struct asker {
 
 static void make_naive(struct naive *ret, struct asker *a, function_id function)
 {
-    *ret = (struct naive){0};
+    *ret = (struct naive){.ways = NEW_ARRAY(struct numbers, a->w->names.functions.n)};
     vec_push(&ret->callers.nodes, (struct naive_node){.function = function, .shown = true});
     vec_push(&ret->callees.nodes, (struct naive_node){.function = function, .shown = true});
     struct path path = {0};
@@ -469,6 +476,25 @@ static void check_function(const struct neighbors *neighbors, const struct naive
     assert_int_equal(callees->self_off_ns, off_cpu_total(&neighbors->own_off_cpu));
 }
 
+static void check_ways(const struct asker *a, const struct neighbors *neighbors,
+                       const struct naive *naive)
+{
+    size_t n = 0;
+    for (function_id id = 0; id < a->w->names.functions.n; id++) {
+        n += has_mode(a, &naive->ways[id]);
+    }
+    assert_int_equal(neighbors->ways.n, n);
+    for (size_t i = 0; i < n; i++) {
+        const struct neighbors_way *way = &neighbors->ways.at[i];
+        const struct numbers *truth = &naive->ways[way->function - a->w->names.functions.at];
+        assert_int_equal(way->samples, truth->samples);
+        assert_int_equal(way->off_ns, off_cpu_total(&truth->off_cpu));
+        bool off_cpu = a->params.mode == MODE_OFF_CPU;
+        const struct neighbors_way *before = i == 0 ? way : way - 1;
+        assert_true(off_cpu ? before->off_ns >= way->off_ns : before->on_cpu_ns >= way->on_cpu_ns);
+    }
+}
+
 static void check_against_naive(struct asker *a, function_id function)
 {
     struct naive naive;
@@ -477,6 +503,7 @@ static void check_against_naive(struct asker *a, function_id function)
     neighbors_make(&neighbors, a->tree, &a->fold, a->w->store, &a->w->reasons, function,
                    &a->params);
     check_function(&neighbors, &naive);
+    check_ways(a, &neighbors, &naive);
     check_shown(a, &neighbors.callers, &naive.callers);
     check_shown(a, &neighbors.callees, &naive.callees);
     check_choice(a, &neighbors.callers, &naive.callers);
@@ -654,6 +681,17 @@ static void catch_up(struct world *w, struct fold *fold)
     fold_settle(fold, w->store, &w->names);
 }
 
+static void assert_ways(const struct neighbors *neighbors, const char *expected)
+{
+    char text[100] = "";
+    char *to = text;
+    for (size_t i = 0; i < neighbors->ways.n; i++) {
+        const struct neighbors_way *way = &neighbors->ways.at[i];
+        to += sprintf(to, "%s %u ", way->function->name, (unsigned)way->samples);
+    }
+    assert_string_equal(text, expected);
+}
+
 static void test_known_trees(void **state)
 {
     (void)state;
@@ -661,13 +699,14 @@ static void test_known_trees(void **state)
         const char *stacks[4]; // symbols of the program; the function is f1
         const char *callers;
         const char *callees;
-        unsigned recursive;
+        const char *ways;
     } rows[] = {
-        {{"01", "012", "0312"}, "f1 3(f0 2/2)(f3 1(f0 1/1))", "f1 3/1(f2 2/2)", 0},
-        {{"1"}, "f1 1/1", "f1 1/1", 0},
-        {{"0111", "01", "0112"}, "f1 3(f0 3/3)", "f1 3/2(f2 1/1)", 2},
-        {{"01212", "0121", "012"}, "f1 3(f0 3/3)", "f1 3/1(f2 2/2)", 2},
-        {{"0121", "2123", "3"}, "f1 2(f0 1/1)(f2 1/1)", "f1 2/1(f2 1(f3 1/1))", 1},
+        {{"01", "012", "0312"}, "f1 3(f0 2/2)(f3 1(f0 1/1))", "f1 3/1(f2 2/2)", ""},
+        {{"1"}, "f1 1/1", "f1 1/1", ""},
+        {{"0111", "01", "0112"}, "f1 3(f0 3/3)", "f1 3/2(f2 1/1)", "f1 2 "},
+        {{"01212", "0121", "012"}, "f1 3(f0 3/3)", "f1 3/1(f2 2/2)", "f2 2 "},
+        {{"0131", "0121", "0131213", "01211"}, "f1 4(f0 4/4)", "f1 4/3(f3 1/1)", "f2 2 f1 1 f3 1 "},
+        {{"0121", "2123", "3"}, "f1 2(f0 1/1)(f2 1/1)", "f1 2/1(f2 1(f3 1/1))", "f2 1 "},
     };
     for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
         struct world *w = world_new(1, false);
@@ -681,7 +720,7 @@ static void test_known_trees(void **state)
                        function_named(w, "f1"), &(struct flame_params){.mode = MODE_ON_CPU});
         assert_tree(&neighbors.callers, rows[row].callers);
         assert_tree(&neighbors.callees, rows[row].callees);
-        assert_int_equal(neighbors.recursive_samples, rows[row].recursive);
+        assert_ways(&neighbors, rows[row].ways);
         neighbors_fini(&neighbors);
         fold_fini(&fold);
         world_free(w);

@@ -1611,6 +1611,20 @@ static const struct rpc_type neighbors_tree = {
     .fields = neighbors_tree_fields,
 };
 
+FIELDS(recursion_fields) = {
+    FUNCTION_FIELDS,
+    TEXT("address", "Where it begins, as 0x…. 0x0 of an inlined one."),
+    COUNT("on_cpu_ns", "On-CPU time that came by way of it."),
+    COUNT("samples", "Samples likewise."),
+    COUNT("off_cpu_ns", "Waits likewise."),
+    END,
+};
+static const struct rpc_type recursion = {
+    "Recursion",
+    "What a function called when it came back to itself: on the way to its innermost occurrence.",
+    .fields = recursion_fields,
+};
+
 FIELDS(neighbors_fields) = {
     ANSWER_FIELDS,
     OBJECT("total_off_cpu", off_cpu, "Waits of the whole view."),
@@ -1626,6 +1640,8 @@ FIELDS(neighbors_fields) = {
     COUNT("recursive_on_cpu_ns", "Of its total: with it more than once on the stack."),
     COUNT("recursive_samples", "Likewise."),
     COUNT("recursive_off_cpu_ns", "Likewise."),
+    OBJECTS("recursion", recursion,
+            "By way of what, most first, a hundred at most. They add up to the three above."),
     OBJECT(
         "callers_tree", neighbors_tree,
         "Who calls it: a node's parent is what it calls, and self are stacks that begin with it."),
@@ -1890,6 +1906,7 @@ const struct rpc_type *const rpc_types[] = {
     &neighbors_params,
     &neighbors,
     &neighbors_tree,
+    &recursion,
     &source_map,
     &function_match,
     &inlined_host,

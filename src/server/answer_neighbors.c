@@ -21,6 +21,24 @@ static void put_function_numbers(struct json *j, const struct neighbors *neighbo
     json_u64_field(j, "recursive_off_cpu_ns", neighbors->recursive_off_ns);
 }
 
+static void put_ways(struct json *j, const struct neighbors *neighbors)
+{
+    json_key(j, "recursion");
+    json_array_begin(j);
+    for (size_t i = 0; i < neighbors->ways.n; i++) {
+        const struct neighbors_way *way = &neighbors->ways.at[i];
+        json_object_begin(j);
+        put_function(j, "function_name", "binary", way->function);
+        json_bool_field(j, "inlined", way->function->inlined);
+        json_hex_field(j, "address", way->function->addr);
+        json_u64_field(j, "on_cpu_ns", way->on_cpu_ns);
+        json_u64_field(j, "samples", way->samples);
+        json_u64_field(j, "off_cpu_ns", way->off_ns);
+        json_object_end(j);
+    }
+    json_array_end(j);
+}
+
 static void put_side(struct json *j, const char *key, const struct flame *tree,
                      struct string_table *strings)
 {
@@ -45,6 +63,7 @@ void answer_neighbors(struct text *to, struct analysis *analysis, const struct q
     put_off_cpu(&j, "total_off_cpu", &neighbors.total_off_cpu);
     put_target_fields(&j, analysis, question->code);
     put_function_numbers(&j, &neighbors);
+    put_ways(&j, &neighbors);
     put_side(&j, "callers_tree", &neighbors.callers, &strings);
     put_side(&j, "callees_tree", &neighbors.callees, &strings);
     put_strings(&j, &strings);
