@@ -5,7 +5,7 @@
 // A block begins at the first instruction, behind every branch, jump, return and stop, and at
 // every place inside of the function that one of those, or a switch table, leads to. It is entered
 // at its first instruction and left at its last. A call does not end a block, unless its callee
-// never returns.
+// never returns. One stop behind another is in its block: data, padding.
 //
 //     bytes ──disasm──► instructions ──jump_tables_find()──► tables ──blocks_make()──► blocks,
 //     edges

@@ -9,9 +9,10 @@
 // takes the least that it can (one byte on x86-64, four on AArch64) before it tries again. So every
 // byte of a function lies in exactly one line.
 //
-// Zydis decodes x86-64 (decoder_x86.c), capstone AArch64 (decoder_aarch64.c): no other file of the
-// program knows them. The bytes come from anywhere: nothing in them can do harm. A handle belongs
-// to one thread, and is fastest when the text is asked for right after disasm_next().
+// Zydis decodes x86-64 (decoder_x86.c; operands: step_x86.c), capstone AArch64 (decoder_aarch64.c):
+// no other file of the program knows them. The bytes come from anywhere: nothing in them can do
+// harm. A handle belongs to one thread, and is fastest when the text is asked for right after
+// disasm_next().
 
 #include "base/arch.h"
 #include "base/bytes.h"

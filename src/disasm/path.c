@@ -40,9 +40,7 @@ static uint64_t low_bytes(uint8_t bytes)
 
 static uint16_t new_atom(struct path *p)
 {
-    if (p->n_atoms == PATH_ATOMS_MAX) { // path_go() gives up
-        return PATH_ATOMS_MAX - 1;
-    }
+    ASSERT(p->n_atoms < PATH_ATOMS_MAX); // path_go() gives up before
     p->atoms[p->n_atoms] = (struct path_atom){0};
     return (uint16_t)p->n_atoms++;
 }
@@ -419,7 +417,7 @@ bool path_go(struct path *path, const struct path_run *runs, size_t n)
     for (size_t r = 0; r < n; r++) {
         for (size_t i = runs[r].first; i <= runs[r].last; i++) {
             if (++n_gone > PATH_INSTRUCTIONS_MAX ||
-                path->n_atoms + STEP_REGISTERS > PATH_ATOMS_MAX) {
+                path->n_atoms + PATH_STEP_ATOMS_MAX > PATH_ATOMS_MAX) {
                 return false;
             }
             struct step step = path_step(path, i);

@@ -24,7 +24,7 @@
 enum {
     PATH_RUNS_MAX = 12,
     PATH_INSTRUCTIONS_MAX = 256,
-    // Each instruction makes one per register that it changes, and two at most otherwise.
+    PATH_STEP_ATOMS_MAX = STEP_REGISTERS + 8, // each register that changes, and what is on the way
     PATH_ATOMS_MAX = STEP_REGISTERS + 4 * PATH_INSTRUCTIONS_MAX,
     PATH_CELLS_MAX = 32,
     ATOM_NONE = 0xffff,
