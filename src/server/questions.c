@@ -10,6 +10,7 @@
 #include "server/code_question.h"
 #include "server/comparison.h"
 #include "server/exporter.h"
+#include "server/fetches.h"
 #include "server/report.h"
 #include "server/server.h"
 
@@ -439,9 +440,13 @@ static bool compare(struct query_thread *t, struct question *question)
 static bool find_code(struct query_thread *t, struct analysis *analysis, struct question *question,
                       bool *ret_refused)
 {
+    struct debuginfod *debuginfod = &t->questions->server->debuginfod;
     struct listing_desk desk = {
         .lister = t->questions->lister,
         .sources = &t->questions->n_sources,
+        .source_cache = debuginfod_cache_path(debuginfod),
+        .fetch_source = fetches_want_source,
+        .context = debuginfod,
     };
     struct err error = {0};
     enum code_step step = code_work_advance(question->code, analysis, question, &desk,
