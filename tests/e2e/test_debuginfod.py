@@ -13,6 +13,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import tarfile
 import threading
 import time
 import urllib.error
@@ -466,26 +467,19 @@ def check_texts(answer):
 
 
 def package(directory, modules):
-    """A Debian package with debug files and the sources that they name."""
-    tree = directory / "tree"
-    (tree / "DEBIAN").mkdir(parents=True)
-    (tree / "DEBIAN/control").write_text("Package: stax-test\nVersion: 1\nArchitecture: all\n"
-                                         "Maintainer: nobody <nobody@localhost>\nDescription: a test\n")
-    debug, sources = tree / "usr/lib/debug", tree / SOURCES[1:]
-    shutil.copytree(modules.debug, debug)
-    sources.mkdir(parents=True)
-    for name in ("hidden.c", "truth.h"):
-        shutil.copy(REPO / "tests/targets" / name, sources)
+    """An archive with debug files and the sources that they name, as distributions have."""
     (directory / "packages").mkdir()
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, directory / "packages"], check=True, capture_output=True)
+    with tarfile.open(directory / "packages/debug.tar", "w") as tar:
+        tar.add(modules.debug, "usr/lib/debug")
+        for name in ("hidden.c", "truth.h"):
+            tar.add(REPO / "tests/targets" / name, f"{SOURCES[1:]}/{name}")
     return directory / "packages"
 
 
 @pytest.mark.needs(needs_program("debuginfod"))
-@pytest.mark.needs(needs_program("dpkg-deb"))
 def test_sources_of_a_real_debuginfod(fetching, server, target, sourceless, tmp_path):
     packages = package(tmp_path, sourceless)
-    with server.rpc() as idle, real_debuginfod(tmp_path, sourceless, idle, "-U", packages) as url:
+    with server.rpc() as idle, real_debuginfod(tmp_path, sourceless, idle, "-Z", ".tar", packages) as url:
         first = fetching(url)
         first.record([target("modules"), sourceless.stripped, "400"])
         with first.rpc() as rpc:
