@@ -394,14 +394,19 @@ static void put_rest(struct writer *w)
     }
 }
 
+void annotated_put_head(struct text *to, const json_t *answer)
+{
+    put_function(to, answer);
+    put_sums(to, answer);
+    put_origin(to, answer);
+}
+
 void annotated_put(struct text *to, const json_t *answer, const struct annotated_look *look)
 {
     const char *whole = look->off_cpu ? "function_off_cpu_ns" : "function_samples";
     struct writer w = {
         .to = to, .answer = answer, .look = look, .whole = (double)result_u64(answer, whole)};
-    put_function(to, answer);
-    put_sums(to, answer);
-    put_origin(to, answer);
+    annotated_put_head(to, answer);
     if (w.whole <= 0) {
         text_add(to, look->off_cpu ? "no waits in it\n" : "no samples in it\n");
     }
