@@ -139,8 +139,8 @@ static void test_versions_of_a_jit(void **state)
     json_array_append_new(lines, line(0x10, 8, 8));
     json_t *answer = answer_with(lines);
     json_object_set_new(answer, "versions",
-                        json_pack("[{s:s s:i s:i s:i}]", "address", "0x10", "first_line", 0,
-                                  "loaded_ns", 1500000000, "self_samples", 8));
+                        json_pack("[{s:s s:i s:i s:i s:i}]", "address", "0x10", "first_line", 0,
+                                  "n_lines", 1, "loaded_ns", 1500000000, "self_samples", 8));
     check(answer, &(struct annotated_look){0},
           "version 1 of 1, at 0x10, made after 1.5 s: 8 samples\n"
           "  80.0         8        8.0        .  0x10                nop\n");
