@@ -108,6 +108,17 @@ int names_code_put_lines(struct names_writer *w, struct names_work *work)
 
 // ---- What code refers to -----------------------------------------------------------------------
 
+static void mark_slot(struct names_writer *w, struct names_work *work, uint64_t addr)
+{
+    const struct symtab_slot *slots;
+    const struct symtab_slot *slot = symtab_find_slot(work->symtab, addr);
+    if (slot != NULL && symtab_slots(work->symtab, &slots) > 0) {
+        uint8_t *is_named = &work->is_named_slot[slot - slots];
+        w->counts->slots += *is_named == 0;
+        *is_named = 1;
+    }
+}
+
 // The function that has this address, outside of the one that refers to it.
 static void mark(struct names_writer *w, struct names_work *work, const struct symbol *from,
                  uint64_t addr)
@@ -135,6 +146,7 @@ static void mark_all(struct names_writer *w, struct names_work *work, const stru
         disasm_next(w->disasm, rest, symbol->addr + at, &instruction);
         mark(w, work, symbol, instruction.target);
         mark(w, work, symbol, instruction.reference);
+        mark_slot(w, work, instruction.reference);
         at += instruction.n_bytes;
     }
 }

@@ -9,6 +9,7 @@
 //     segments       file offset <-> address
 //     symbols        the functions that a frame lies in, and those that these call, jump or refer
 //                    to, each with its range
+//     slots          what the dynamic linker fills in where those functions call [rip+slot]
 //     inlined        which functions are inlined at the frames' addresses and at the beginnings of
 //                    those functions' lines, and where they are called: from one address on, up to
 //                    the next
@@ -32,7 +33,8 @@ struct names_file_counts {
     uint64_t images_without_names;
     uint64_t symbols;
     uint64_t targets; // of these: no frame lies in them, code refers to them
-    uint64_t inlined; // calls, at all addresses
+    uint64_t slots;
+    uint64_t inlined; // calls that were inlined
     uint64_t lines;
     uint64_t code_bytes;
 };
