@@ -26,7 +26,7 @@
 
 enum {
     PATHS_MAX = 64,            // of one jump
-    STEPS_PER_INSTRUCTION = 8, // that all searches of a function may take together,
+    STEPS_PER_INSTRUCTION = 2, // that all searches of a function may take together,
     STEPS_AT_LEAST = 200000,   // beside these
     SEARCH_STEPS_MAX = 50000,  // for one register
 };
