@@ -147,6 +147,7 @@ static void ask_lister(struct analysis *analysis, struct kept_listing *kept,
         .store = run->store,
         .library = run->library,
         .names_path = run_names_path(run),
+        .source_cache = desk->source_cache,
         .fetch_source = desk->fetch_source,
         .context = desk->context,
     };

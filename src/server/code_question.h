@@ -69,6 +69,7 @@ void listings_fini(struct listings *listings); // a zeroed one is empty, and rea
 struct listing_desk {
     struct lister *lister;
     _Atomic uint64_t *sources;
+    const char *source_cache; // as in struct listing_run; these three too
     void (*fetch_source)(void *context, const struct build_id *build_id, const char *path);
     void *context;
 };

@@ -434,14 +434,23 @@ static bool compare(struct query_thread *t, struct question *question)
 
 // ---- Code --------------------------------------------------------------------------------------
 
+static void fetch_source(void *context, const struct build_id *build_id, const char *path)
+{
+    debuginfod_want_source(context, build_id, path);
+}
+
 // Finds the function, and its listing. True: the answer can be made; else it was refused, or waits
 // (then `question->waiting` is set).
 static bool find_code(struct query_thread *t, struct analysis *analysis, struct question *question,
                       bool *ret_refused)
 {
+    struct debuginfod *debuginfod = &t->questions->server->debuginfod;
     struct listing_desk desk = {
         .lister = t->questions->lister,
         .sources = &t->questions->n_sources,
+        .source_cache = debuginfod_cache_path(debuginfod),
+        .fetch_source = fetch_source,
+        .context = debuginfod,
     };
     struct err error = {0};
     enum code_step step = code_work_advance(question->code, analysis, question, &desk,

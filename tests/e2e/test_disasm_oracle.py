@@ -152,16 +152,17 @@ AARCH64 = Machine("aarch64", "aarch64-linux-gnu-")
 
 
 def is_data(text):
-    return text.startswith((".", "(bad)"))
+    """objdump's ".inst" is data (and says so), ours an instruction without a name."""
+    return text.startswith((".word", ".byte", "(bad)")) or "undefined" in text
 
 
 def word_is(mask, value):
-    return lambda code: struct.unpack_from("<I", code)[0] & mask == value
+    return lambda word: word & mask == value
 
 
-# Data to us, and instructions to objdump. capstone 4.0.2 knows AArch64 as it was in version 8.0, and
+# Instructions that have no name here. capstone 4.0.2 knows AArch64 as it was in version 8.0, and
 # aarch64_words.c adds what compilers use of later ones. libc chooses these when it runs, by the machine.
-UNKNOWN = {
+UNNAMED = {
     "scalable vectors (SVE), in the fastest of libc's memcpy": word_is(0x1E000000, 0x04000000),
     "memory tagging (8.5): loads and stores of tags": word_is(0xFF200000, 0xD9200000),
     "memory tagging (8.5): irg, gmi": word_is(0xFFE0F800, 0x9AC01000),
@@ -203,7 +204,7 @@ class Comparison:
             text = theirs.get(at)
             if text is None or text.split(None, 1)[0] == ours[at].split(None, 1)[0]:
                 continue
-            if is_data(text) != is_data(ours[at]):
+            if is_data(text) != is_data(ours[at]) or ours[at].startswith(".inst"):
                 wrong.append(at)
             elif name_of(text) != name_of(ours[at]):
                 self.names[name_of(text), name_of(ours[at])] += 1
@@ -220,8 +221,9 @@ class Comparison:
     def explain(self, theirs, ours, data, offset):
         if ours is None:
             return None
-        if self.machine is AARCH64 and ours.startswith(".word"):
-            return next((reason for reason, fits in UNKNOWN.items() if fits(data[offset : offset + 4])), None)
+        if self.machine is AARCH64 and ours.startswith(".inst") and theirs and not is_data(theirs):
+            (word,) = struct.unpack_from("<I", data, offset)
+            return next((reason for reason, fits in UNNAMED.items() if fits(word)), None)
         if self.machine is X86 and theirs is None and ours.startswith("fn") and data[offset - 1] == 0x9B:
             return "an fwait and what stands behind it: one instruction to objdump, two to a processor"
         return None
