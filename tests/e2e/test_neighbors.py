@@ -341,9 +341,15 @@ def test_several_match(server, tree):
     assert function_line(whole) == "left (tree)" and "left_own" in whole.err
 
 
-def test_none_matches(server, tree):
+def test_none_matches(server, target, tree):
     assert_refused(server.stax("neighbors", "no such function"), "no such function", "shared", "main")
-    assert_refused(server.stax("neighbors", "0x10"), "0x10")
+    assert_refused(server.stax("neighbors", "0x10"), "0x10", "no function is known")
+    symbols = dict(reversed(line.split()[::2]) for line in subprocess.run(
+        ["nm", target("tree")], capture_output=True, text=True, check=True).stdout.splitlines() if len(line.split()) == 3)
+    main = next(e for e in server.json("top", "-n", 100)["entries"] if e["function_name"] == "main")
+    bias = int(main["address"], 16) - int(symbols["main"], 16)
+    never = f"{int(symbols['_fini'], 16) + bias:#x}"  # three instructions, once
+    assert_refused(server.stax("neighbors", never), never, "on no stack")
     with server.rpc() as rpc:
         with pytest.raises(RpcError) as error:
             ask(rpc, name="no such function")
