@@ -30,6 +30,7 @@ struct writer {
     const json_t *source;    // of the line in hand: its header, or NULL
     const json_t *inlined;   // of the line in hand, or NULL
     bool source_is_put;      // both have been written since they changed
+    bool chain_is_put;       // what was written last was inlined
     VEC(const char *) files; // that were written with their whole path; borrowed from the answer
 };
 
@@ -148,13 +149,13 @@ static const char *short_name(struct writer *w, const char *file)
     return known && alone ? last_part(file) : file;
 }
 
-// " (inlined from outer, called at x.c:7, from inner)": the outermost first.
+// "(inlined from outer at x.c:7 > inner at x.c:12)": the outermost first, and where it is called.
 static void put_inlined(struct writer *w, struct text *to)
 {
     size_t n = json_array_size(w->inlined);
     for (size_t i = 0; i < n; i++) {
         const json_t *one = json_array_get(w->inlined, i);
-        text_add(to, i == 0 ? "  (inlined from " : " > ");
+        text_add(to, i == 0 ? "(inlined from " : " > ");
         add_escaped(to, one, "function_name");
         const char *file = last_part(result_text(one, "call_file"));
         uint64_t line = result_u64(one, "call_line");
@@ -167,25 +168,33 @@ static void put_inlined(struct writer *w, struct text *to)
     text_add(to, n > 0 ? ")" : "");
 }
 
+// What of the source the next instructions are of. Without lines, only what is inlined.
 static void put_source(struct writer *w)
 {
     CLEANUP(text_fini) struct text text = {0};
-    if (w->source_is_put || (w->source == NULL && json_array_size(w->inlined) == 0)) {
+    bool has_chain = json_array_size(w->inlined) > 0;
+    if (w->source_is_put || (w->source == NULL && !has_chain && !w->chain_is_put)) {
         return;
     }
     w->source_is_put = true;
+    w->chain_is_put = has_chain;
     const char *file = result_text(w->source, "file");
     if (file[0] != 0) {
         const char *name = short_name(w, file);
         text_add_escaped(&text, name, strlen(name));
-        text_addf(&text, ":%llu", (unsigned long long)result_u64(w->source, "line"));
+        text_addf(&text, ":%llu  ", (unsigned long long)result_u64(w->source, "line"));
         const char *line = result_text(w->source, "text");
-        text_add(&text, line[0] != 0 ? "  " : "");
         text_add_escaped(&text, line, strlen(line));
-    } else {
-        text_add(&text, "(no line is known)");
+        text_add(&text, line[0] != 0 && has_chain ? "  " : "");
+    } else if (w->source != NULL) {
+        text_add(&text, "(no line is known)  ");
+    } else if (!has_chain) {
+        text_add(&text, "(not inlined)");
     }
     put_inlined(w, &text);
+    while (text.n > 0 && text.at[text.n - 1] == ' ') {
+        text.at[--text.n] = 0;
+    }
     end_line(w, &text, BOLD);
 }
 
@@ -385,14 +394,19 @@ static void put_rest(struct writer *w)
     }
 }
 
+void annotated_put_head(struct text *to, const json_t *answer)
+{
+    put_function(to, answer);
+    put_sums(to, answer);
+    put_origin(to, answer);
+}
+
 void annotated_put(struct text *to, const json_t *answer, const struct annotated_look *look)
 {
     const char *whole = look->off_cpu ? "function_off_cpu_ns" : "function_samples";
     struct writer w = {
         .to = to, .answer = answer, .look = look, .whole = (double)result_u64(answer, whole)};
-    put_function(to, answer);
-    put_sums(to, answer);
-    put_origin(to, answer);
+    annotated_put_head(to, answer);
     if (w.whole <= 0) {
         text_add(to, look->off_cpu ? "no waits in it\n" : "no samples in it\n");
     }

@@ -27,3 +27,7 @@ struct annotated_look {
 
 // All but the line about the run.
 void annotated_put(struct text *to, const json_t *answer, const struct annotated_look *look);
+
+// What any answer about the code of a function begins with: which one, its sums, where the code is
+// from, and what is missing.
+void annotated_put_head(struct text *to, const json_t *answer);

@@ -19,6 +19,8 @@ struct origins {
     const struct listing_run *run;
     struct image *image;
     struct names_lines rows;                 // of all parts, by address; their own ones (p_vaddr)
+    VEC(const char *) files;                 // readable
+    struct map file_ids;                     // text of a row -> file
     struct map source_ids;                   // hash of file and line -> source
     VEC(const struct inline_chain *) chains; // by chain of the listing
     struct map chain_ids;                    // hash of a chain -> chain
@@ -104,23 +106,37 @@ static const struct line_row *row_of(const struct origins *o, size_t *at, uint64
 
 // ---- Source lines ------------------------------------------------------------------------------
 
+// As people read it: "/src/../include/x.h" is "/include/x.h". Rows share the texts of their files.
+static const char *readable_file(struct origins *o, const char *path)
+{
+    uint64_t key = (uint64_t)(uintptr_t)path;
+    uint32_t known = map_find(&o->file_ids, key);
+    if (known == MAP_NONE) {
+        struct text text = {0};
+        if (!source_path_normalize(path, &text)) {
+            text_add(&text, path);
+        }
+        known = (uint32_t)o->files.n;
+        vec_push(&o->files, keep(o->listing, text_take(&text)));
+        map_set(&o->file_ids, key, known);
+    }
+    return o->files.at[known];
+}
+
 static uint32_t find_source(struct origins *o, const struct line_row *row)
 {
     struct listing *listing = o->listing;
-    uint64_t hash = hash_pair(hash_text(row->file), row->line);
+    const char *file = readable_file(o, row->file);
+    uint64_t hash = hash_pair(hash_text(file), row->line);
     size_t cursor = 0;
     for (uint32_t id; (id = map_find_from(&o->source_ids, hash, &cursor)) != MAP_NONE;) {
         if (listing->sources.at[id].line == row->line &&
-            strcmp(listing->sources.at[id].file, row->file) == 0) {
+            strcmp(listing->sources.at[id].file, file) == 0) {
             return id;
         }
     }
     uint32_t id = (uint32_t)listing->sources.n;
-    struct listing_source source = {
-        .file = keep(listing, alloc_text(row->file, strlen(row->file))),
-        .line = row->line,
-    };
-    vec_push(&listing->sources, source);
+    vec_push(&listing->sources, (struct listing_source){.file = file, .line = row->line});
     map_add(&o->source_ids, hash, id);
     return id;
 }
@@ -271,7 +287,7 @@ static bool same_chain(const struct inline_chain *a, const struct inline_chain *
     return a->n == b->n;
 }
 
-static struct listing_inlined describe(struct listing *listing, const struct inline_chain *chain,
+static struct listing_inlined describe(struct origins *o, const struct inline_chain *chain,
                                        uint32_t depth)
 {
     enum symbol_lang lang;
@@ -280,9 +296,8 @@ static struct listing_inlined describe(struct listing *listing, const struct inl
     char *name = function->is_linkage_name ? demangle(function->name, &lang)
                                            : alloc_text(function->name, strlen(function->name));
     return (struct listing_inlined){
-        .function_name = keep(listing, name),
-        .call_file = call.file == NULL ? NULL
-                                       : keep(listing, alloc_text(call.file, strlen(call.file))),
+        .function_name = keep(o->listing, name),
+        .call_file = call.file == NULL ? NULL : readable_file(o, call.file),
         .call_line = call.line,
     };
 }
@@ -305,7 +320,7 @@ static uint32_t find_chain(struct origins *o, const struct inline_chain *chain)
     vec_push(&listing->chains,
              (struct listing_chain){.first = (uint32_t)listing->inlined.n, .n = chain->n});
     for (uint32_t depth = 0; depth < chain->n; depth++) {
-        vec_push(&listing->inlined, describe(listing, chain, depth));
+        vec_push(&listing->inlined, describe(o, chain, depth));
     }
     map_add(&o->chain_ids, hash, id);
     return id;
@@ -384,6 +399,8 @@ void listing_add_origins(struct listing *listing, struct listing_tools *tools,
     add_inlined(&o);
     names_lines_fini(&o.rows);
     vec_fini(&o.chains);
+    vec_fini(&o.files);
+    map_fini(&o.file_ids);
     map_fini(&o.source_ids);
     map_fini(&o.chain_ids);
 }

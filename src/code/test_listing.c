@@ -247,7 +247,8 @@ static void test_changed_file(void **state)
     struct listing *after = make(w, wish_for_function(w, fixture_outer));
     assert_int_equal(after->origin, CODE_MISSING);
     assert_int_equal(after->lines.n, 0);
-    assert_non_null(strstr(after->code_note.text, "another file"));
+    assert_true(strstr(after->code_note.text, "another file") != NULL ||
+                strstr(after->code_note.text, "has changed") != NULL);
     listing_unref(before);
     listing_unref(after);
     directory_remove(folder);

@@ -252,6 +252,24 @@ static bool put_move(uint32_t word, struct text *to)
     return true;
 }
 
+bool aarch64_word_goes_on(uint32_t word)
+{
+    switch (field(word, 25, 4)) {
+    case 0x0: // reserved, and the matrices of SME
+        return word >> 31 != 0;
+    case 0x1: // not allocated
+    case 0x3:
+    case 0xa: // branches, exceptions, system
+    case 0xb:
+        return false;
+    case 0x7: // floating point and vectors, but for those that begin with 111
+    case 0xf:
+        return word >> 29 != 7;
+    default: // SVE, loads and stores, integers
+        return true;
+    }
+}
+
 bool aarch64_word_put(uint32_t word, struct text *to)
 {
     return put_move(word, to) || put_hint(word, to) || put_atomic(word, to) ||

@@ -154,14 +154,15 @@ bool decoder_aarch64_next(struct decoder_aarch64 *d, struct slice bytes, uint64_
         return false;
     }
     uint32_t word = word_of(bytes.data);
-    if (!aarch64_word_put(word, NULL) && !capstone_knows(d, word, addr)) {
+    bool is_known = aarch64_word_put(word, NULL) || capstone_knows(d, word, addr);
+    if (!is_known && !aarch64_word_goes_on(word)) {
         return false;
     }
     enum flow flow;
     if (!goes_to(word, addr, &flow, &ret->target)) {
         flow = other_flow(word);
         ret->is_indirect = flow == FLOW_CALL || flow == FLOW_JUMP;
-        refers_to(word, addr, &ret->reference);
+        (void)(is_known && refers_to(word, addr, &ret->reference));
     }
     ret->n_bytes = 4;
     ret->flow = (uint8_t)flow;
@@ -200,7 +201,8 @@ bool decoder_aarch64_put_text(struct decoder_aarch64 *d, struct slice bytes, uin
         return true;
     }
     if (!capstone_knows(d, word, addr)) {
-        return false;
+        text_addf(to, ".inst 0x%08" PRIx32, word);
+        return true;
     }
     const char *operands = put_mnemonic(d->insn, word, to);
     enum flow flow;

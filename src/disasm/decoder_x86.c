@@ -76,7 +76,7 @@ static bool is_relative(const ZydisDecodedInstruction *i)
     return i->raw.imm[0].size > 0 && i->raw.imm[0].is_relative;
 }
 
-// Whether a transaction is aborted by `xabort` is not to be seen here: without one it does nothing.
+// `xabort` does nothing outside of a transaction, and inside goes to where its `xbegin` says.
 static enum flow flow_of(const ZydisDecodedInstruction *i)
 {
     switch ((int)i->mnemonic) { // an int: there are 1,700 more
@@ -122,7 +122,7 @@ static bool refers_to_itself(const ZydisDecodedInstruction *i)
 bool decoder_x86_next(struct decoder_x86 *d, struct slice bytes, uint64_t addr,
                       struct instruction *ret)
 {
-    if (!decode(d, bytes)) {
+    if (addr == ZYDIS_RUNTIME_ADDRESS_NONE || !decode(d, bytes)) { // the last of all addresses
         return false;
     }
     const ZydisDecodedInstruction *i = &d->last;
@@ -223,6 +223,12 @@ bool decoder_x86_put_text(struct decoder_x86 *d, struct slice bytes, uint64_t ad
                                                    i->operand_count_visible);
     if (ZYAN_FAILED(status)) {
         return false;
+    }
+    if (i->mnemonic == ZYDIS_MNEMONIC_ENTER && d->syntax == DISASM_ATT) {
+        ZydisDecodedOperand size =
+            operands[0]; // the one instruction that AT&T's does not turn round
+        operands[0] = operands[1];
+        operands[1] = size;
     }
     char tokens[TOKENS_BYTES];
     ZydisFormatterTokenConst *first;

@@ -72,6 +72,7 @@ typedef void disasm_name_fn(void *context, uint64_t addr, struct text *to);
 // (`mov eax, dword ptr [0x404018 <table>]`) have one, those in a segment of a thread (`fs:[0x28]`)
 // none.
 //
-// Data: ".byte 0x06", ".word 0x00000001", or as many ".byte" values as it has.
+// Data: ".byte 0x06", ".word 0xffffffff", or as many ".byte" values as it has. AArch64 goes on to
+// be extended; what is known to be an instruction, but not by its name, is ".inst 0xe400e000".
 void disasm_put_text(struct disasm *disasm, const struct instruction *instruction,
                      struct slice bytes, disasm_name_fn *name, void *context, struct text *to);

@@ -35,6 +35,7 @@ static const struct row x86_rows[] = {
     {"ff18", FLOW_CALL, 0, 0, true, "call far fword ptr [rax]", "lcall *(%rax)"},
     {"3effd0", FLOW_CALL, 0, 0, true, "notrack call rax", "notrack call *%rax"},
     {"0f05", FLOW_NEXT, 0, 0, false, "syscall", NULL},
+    {"c8100000", FLOW_NEXT, 0, 0, false, "enter 0x10, 0x0", "enter $0x10, $0x0"},
     {"cd80", FLOW_NEXT, 0, 0, false, "int 0x80", "int $0x80"},
     // Jumps.
     {"eb10", FLOW_JUMP, 0x401012, 0, false, "jmp 0x401012 <f+0x12>", NULL},
@@ -171,6 +172,8 @@ static const struct row aarch64_rows[] = {
     {"e2832138", FLOW_NEXT, 0, 0, false, "swpb w1, w2, [sp]", NULL},
     {"20c0bff8", FLOW_NEXT, 0, 0, false, "ldapr x0, [x1]", NULL},
     {"2000c1da", FLOW_NEXT, 0, 0, false, "pacia x0, x1", NULL},
+    {"00e000e4", FLOW_NEXT, 0, 0, false, ".inst 0xe400e000", NULL}, // SVE: st1b {z0.b}, p0, [x0]
+    {"4304011d", FLOW_NEXT, 0, 0, false, ".inst 0x1d010443", NULL}, // cpyp
     {"e043c1da", FLOW_NEXT, 0, 0, false, "xpaci x0", NULL},
 };
 
@@ -287,7 +290,8 @@ static void test_data_takes_the_least(void **state)
     check_data(ARCH_X86_64, "e8000000", 1, ".byte 0xe8");
     check_data(ARCH_X86_64, "66", 1, ".byte 0x66");
     check_data(ARCH_X86_64, "66666666666666666666666666666666", 1, ".byte 0x66");
-    check_data(ARCH_AARCH64, "00e000e4c0035fd6", 4, ".word 0xe400e000"); // SVE
+    check_data(ARCH_AARCH64, "ffffffffc0035fd6", 4, ".word 0xffffffff");
+    check_data(ARCH_AARCH64, "0f0100d4", 4, ".word 0xd400010f"); // of the group of branches
     check_data(ARCH_AARCH64, "c0035f", 3, ".byte 0xc0, 0x03, 0x5f");
     check_data(ARCH_AARCH64, "1f", 1, ".byte 0x1f");
 }

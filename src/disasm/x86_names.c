@@ -203,8 +203,9 @@ static bool put_extension(const ZydisDecodedInstruction *i, const ZydisDecodedOp
     if (!is_zero && i->mnemonic != ZYDIS_MNEMONIC_MOVSX && i->mnemonic != ZYDIS_MNEMONIC_MOVSXD) {
         return false;
     }
-    text_addf(to, "%s%s%s", is_zero ? "movz" : "movs", integer_size(operands[1].size),
-              integer_size(operands[0].size));
+    text_add(to, is_zero ? "movz" : "movs");
+    text_add(to, integer_size(operands[1].size));
+    text_add(to, integer_size(operands[0].size));
     return true;
 }
 
@@ -231,7 +232,9 @@ static void put_att(const ZydisDecodedInstruction *i, const ZydisDecodedOperand 
         text_add_char(to, 'l'); // "movsl": movsd moves a double
     } else {
         bool is_far = i->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
-        text_addf(to, "%s%s%s", is_far ? "l" : "", name, memory_size(i, operands));
+        text_add(to, is_far ? "l" : "");
+        text_add(to, name);
+        text_add(to, memory_size(i, operands));
     }
 }
 

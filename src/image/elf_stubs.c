@@ -170,6 +170,22 @@ static void add_table(struct stubs *stubs, Elf_Scn *scn)
     }
 }
 
+// What calls others without stubs (-fno-plt, Rust) names their slots.
+static void add_slots(struct stubs *stubs)
+{
+    for (size_t i = 0; i < stubs->slots.n; i++) {
+        const struct slot *slot = &stubs->slots.at[i];
+        const char *name = slot->chooses ? NULL : name_of(stubs, slot);
+        size_t n = name == NULL ? 0 : strnlen(name, LIMIT_SYMBOL_BYTES);
+        if (name == NULL || n > *stubs->names_left) {
+            continue;
+        }
+        *stubs->names_left -= n;
+        struct slice bytes = {.data = (const uint8_t *)name, .n = n};
+        symtab_builder_add_slot(stubs->builder, slot->addr, bytes);
+    }
+}
+
 void elf_stubs_add(const struct elf_file *file, struct symtab_builder *builder,
                    uint64_t *names_left)
 {
@@ -184,11 +200,9 @@ void elf_stubs_add(const struct elf_file *file, struct symtab_builder *builder,
                           .builder = builder,
                           .names_left = names_left};
     collect_tables(&stubs);
-    if (stubs.tables.n == 0) {
-        return;
-    }
     collect_slots(&stubs);
     for (size_t i = 0; i < stubs.tables.n; i++) {
         add_table(&stubs, stubs.tables.at[i]);
     }
+    add_slots(&stubs);
 }

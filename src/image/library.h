@@ -264,6 +264,16 @@ struct image *library_at(const struct library *library, uint32_t id);
 // The table, or NULL for now or for good.
 const struct symtab *image_symtab(const struct image *image);
 
+// What the dynamic linker puts the address of into this slot (an address of the image's own, of its
+// global offset table): the name of a function or of data, mangled; NULL when it is no slot, or not
+// known by now. Lives as long as the library.
+static inline const char *image_slot_name(const struct image *image, uint64_t addr)
+{
+    const struct symtab *symtab = image_symtab(image);
+    const struct symtab_slot *slot = symtab == NULL ? NULL : symtab_find_slot(symtab, addr);
+    return slot == NULL ? NULL : slot->name;
+}
+
 // How many symbols are known; of a saved image: were known when it was saved.
 static inline uint64_t image_symbol_count(const struct image *image)
 {

@@ -3,7 +3,7 @@
 #include "base/limits.h"
 #include "base/vec.h"
 
-// The table is four parallel arrays sorted by address, and one blob of names:
+// The symbols are four parallel arrays sorted by address, and one blob of names:
 //
 //     starts    u64      searched: eight to a cache line
 //     symbols   struct   what a search yields
@@ -11,6 +11,8 @@
 //                        ends before the address. Following it skips everything between, none of
 //                        which can cover the address, so nested functions cost one step per level
 //     names     char     zero-terminated
+//
+// Slots are an array of their own, whose names follow those of the symbols.
 enum { NO_SYMBOL = UINT32_MAX };
 
 struct symtab {
@@ -20,6 +22,8 @@ struct symtab {
     char *names;
     size_t names_bytes;
     size_t n;
+    struct symtab_slot *slots; // by address
+    size_t n_slots;
     VEC(struct symtab_segment) segments; // executable ones first
 };
 
@@ -32,8 +36,15 @@ struct candidate {
     uint32_t module; // index into modules, plus one; 0: none
 };
 
+struct slot_candidate {
+    uint64_t addr;
+    size_t name_off; // later ones have larger ones
+    size_t name_bytes;
+};
+
 struct symtab_builder {
     VEC(struct candidate) candidates;
+    VEC(struct slot_candidate) slots;
     VEC(char) names;
     VEC(char *) modules;
     VEC(uint64_t) walls;
@@ -67,6 +78,7 @@ void symtab_builder_free(struct symtab_builder *builder)
     }
     vec_fini(&builder->modules);
     vec_fini(&builder->candidates);
+    vec_fini(&builder->slots);
     vec_fini(&builder->names);
     vec_fini(&builder->walls);
     vec_fini(&builder->segments);
@@ -100,6 +112,16 @@ static uint32_t module_index(struct symtab_builder *builder, struct slice module
     return (uint32_t)builder->modules.n;
 }
 
+// Where it stands in the builder's names.
+static size_t add_name(struct symtab_builder *builder, struct slice name)
+{
+    size_t off = builder->names.n;
+    vec_reserve(&builder->names, off + name.n);
+    memcpy(builder->names.at + off, name.data, name.n);
+    builder->names.n += name.n;
+    return off;
+}
+
 bool symtab_builder_add(struct symtab_builder *builder, uint64_t addr, uint64_t size,
                         struct slice name, struct slice module, enum symbol_binding binding)
 {
@@ -107,10 +129,7 @@ bool symtab_builder_add(struct symtab_builder *builder, uint64_t addr, uint64_t 
         return false;
     }
     name.n = MIN(name.n, (size_t)LIMIT_SYMBOL_BYTES);
-    size_t name_off = builder->names.n;
-    vec_reserve(&builder->names, name_off + name.n);
-    memcpy(builder->names.at + name_off, name.data, name.n);
-    builder->names.n += name.n;
+    size_t name_off = add_name(builder, name);
     vec_push(&builder->candidates, (struct candidate){
                                        .addr = addr,
                                        .size = size,
@@ -119,6 +138,18 @@ bool symtab_builder_add(struct symtab_builder *builder, uint64_t addr, uint64_t 
                                        .binding = (uint8_t)binding,
                                        .module = module_index(builder, module),
                                    });
+    return true;
+}
+
+bool symtab_builder_add_slot(struct symtab_builder *builder, uint64_t addr, struct slice name)
+{
+    if (name.n == 0 || builder->slots.n >= LIMIT_SYMBOLS) {
+        return false;
+    }
+    name.n = MIN(name.n, (size_t)LIMIT_SYMBOL_BYTES);
+    vec_push(&builder->slots, (struct slot_candidate){.addr = addr,
+                                                      .name_off = add_name(builder, name),
+                                                      .name_bytes = name.n});
     return true;
 }
 
@@ -289,6 +320,29 @@ static void fill_outer(struct symtab *symtab)
     }
 }
 
+static int compare_slots(const void *left, const void *right)
+{
+    const struct slot_candidate *a = left;
+    const struct slot_candidate *b = right;
+    int by_addr = (a->addr > b->addr) - (a->addr < b->addr);
+    return by_addr != 0 ? by_addr : (a->name_off > b->name_off) - (a->name_off < b->name_off);
+}
+
+// Sorted, and the first one of each address.
+static void choose_slots(struct symtab_builder *builder)
+{
+    if (builder->slots.n > 1) {
+        qsort(builder->slots.at, builder->slots.n, sizeof *builder->slots.at, compare_slots);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < builder->slots.n; i++) {
+        if (kept == 0 || builder->slots.at[kept - 1].addr != builder->slots.at[i].addr) {
+            builder->slots.at[kept++] = builder->slots.at[i];
+        }
+    }
+    builder->slots.n = kept;
+}
+
 // Copies the names that are left, and each module's name once, into one block of exact size.
 static void fill_names(struct symtab *symtab, const struct symtab_builder *builder)
 {
@@ -298,6 +352,9 @@ static void fill_names(struct symtab *symtab, const struct symtab_builder *build
     }
     for (size_t i = 0; i < builder->modules.n; i++) {
         bytes += strlen(builder->modules.at[i]) + 1;
+    }
+    for (size_t i = 0; i < builder->slots.n; i++) {
+        bytes += builder->slots.at[i].name_bytes + 1;
     }
     symtab->names = NEW_ARRAY(char, bytes);
     symtab->names_bytes = bytes;
@@ -316,6 +373,12 @@ static void fill_names(struct symtab *symtab, const struct symtab_builder *build
         symtab->symbols[i].module = candidate->module == 0 ? NULL : modules[candidate->module - 1];
         at += candidate->name_bytes + 1; // the block was zeroed
     }
+    for (size_t i = 0; i < builder->slots.n; i++) {
+        const struct slot_candidate *slot = &builder->slots.at[i];
+        memcpy(at, builder->names.at + slot->name_off, slot->name_bytes);
+        symtab->slots[i] = (struct symtab_slot){.addr = slot->addr, .name = at};
+        at += slot->name_bytes + 1;
+    }
 }
 
 struct symtab *symtab_builder_finish(struct symtab_builder *builder)
@@ -326,6 +389,9 @@ struct symtab *symtab_builder_finish(struct symtab_builder *builder)
     symtab->starts = NEW_ARRAY(uint64_t, symtab->n);
     symtab->symbols = NEW_ARRAY(struct symbol, symtab->n);
     symtab->outer = NEW_ARRAY(uint32_t, symtab->n);
+    choose_slots(builder);
+    symtab->n_slots = builder->slots.n;
+    symtab->slots = NEW_ARRAY(struct symtab_slot, symtab->n_slots);
     fill_ranges(symtab, builder);
     fill_outer(symtab);
     fill_names(symtab, builder);
@@ -344,6 +410,7 @@ void symtab_free(struct symtab *symtab)
     free(symtab->starts);
     free(symtab->symbols);
     free(symtab->outer);
+    free(symtab->slots);
     free(symtab->names);
     vec_fini(&symtab->segments);
     free(symtab);
@@ -360,6 +427,7 @@ uint64_t symtab_bytes(const struct symtab *symtab)
 {
     size_t each = sizeof *symtab->starts + sizeof *symtab->symbols + sizeof *symtab->outer;
     return sizeof *symtab + symtab->n * each + symtab->names_bytes +
+           symtab->n_slots * sizeof *symtab->slots +
            symtab->segments.room * sizeof *symtab->segments.at;
 }
 
@@ -396,6 +464,26 @@ const struct symbol *symtab_at(const struct symtab *symtab, size_t n)
 {
     ASSERT(n < symtab->n);
     return &symtab->symbols[n];
+}
+
+static int compare_slot_addr(const void *key, const void *slot)
+{
+    const uint64_t *addr = key;
+    uint64_t other = ((const struct symtab_slot *)slot)->addr;
+    return (*addr > other) - (*addr < other);
+}
+
+const struct symtab_slot *symtab_find_slot(const struct symtab *symtab, uint64_t addr)
+{
+    return symtab->n_slots == 0 ? NULL
+                                : bsearch(&addr, symtab->slots, symtab->n_slots,
+                                          sizeof *symtab->slots, compare_slot_addr);
+}
+
+size_t symtab_slots(const struct symtab *symtab, const struct symtab_slot **ret)
+{
+    *ret = symtab->slots;
+    return symtab->n_slots;
 }
 
 size_t symtab_segments(const struct symtab *symtab, const struct symtab_segment **ret)

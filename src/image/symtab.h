@@ -30,6 +30,13 @@ struct symtab_segment {
     bool executable;
 };
 
+// A place in memory that the dynamic linker fills with the address of something in another binary:
+// `call [rip+slot]` calls what its name says.
+struct symtab_slot {
+    uint64_t addr;
+    const char *name; // as in the file, mangled; owned by the table
+};
+
 struct symtab;
 
 // Makes a table. Of several symbols at one address the one that a reader would expect wins: global
@@ -55,6 +62,10 @@ void symtab_builder_add_wall(struct symtab_builder *builder, uint64_t addr);
 enum { SYMTAB_SEGMENTS_MAX = 128 };
 void symtab_builder_add_segment(struct symtab_builder *builder, const struct symtab_segment *seg);
 
+// `name` is copied, as those of symbols. Slots are no symbols: symtab_find() never answers one. Of
+// several at one address the one that was added first counts. False: full, or no name.
+bool symtab_builder_add_slot(struct symtab_builder *builder, uint64_t addr, struct slice name);
+
 // The finished table; frees the builder.
 struct symtab *symtab_builder_finish(struct symtab_builder *builder);
 
@@ -72,6 +83,12 @@ const struct symbol *symtab_find(const struct symtab *symtab, uint64_t addr);
 
 // The n-th symbol by address, for walking all of them.
 const struct symbol *symtab_at(const struct symtab *symtab, size_t n);
+
+// The slot at exactly this address, or NULL. O(log n), lock-free.
+const struct symtab_slot *symtab_find_slot(const struct symtab *symtab, uint64_t addr);
+
+// All slots, by address. Borrowed; how many.
+size_t symtab_slots(const struct symtab *symtab, const struct symtab_slot **ret);
 
 // The segments, in the order in which they are asked. Borrowed; how many.
 size_t symtab_segments(const struct symtab *symtab, const struct symtab_segment **ret);

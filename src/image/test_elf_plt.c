@@ -219,6 +219,80 @@ static void test_agrees_with_objdump(void **state)
     }
 }
 
+// ---- Slots, against readelf --------------------------------------------------------------------
+
+// `000000201fd8  000300000006 R_X86_64_GLOB_DAT 0000000000000000 stdout@GLIBC_2.2.5 + 0`
+static bool parse_relocation(char *line, uint64_t *ret_addr, char *ret_name)
+{
+    char type[64];
+    char name[256];
+    if (sscanf(line, "%" SCNx64 " %*x %63s %*x %255s", ret_addr, type, name) != 3 ||
+        (strstr(type, "GLOB_DA") == NULL && strstr(type, "JUMP_SL") == NULL)) {
+        return false;
+    }
+    size_t n = strcspn(name, "@");
+    memcpy(ret_name, name, n);
+    ret_name[n] = 0;
+    return n > 0;
+}
+
+static void compare_slots_with(const char *readelf, const char *path)
+{
+    CLEANUP(text_fini) struct text text = {0};
+    char *argv[] = {(char *)(uintptr_t)readelf, (char[]){"-rW"}, (char *)(uintptr_t)path, NULL};
+    if (!command_output(argv, &text)) {
+        print_message("%s: no %s here\n", path, readelf);
+        return;
+    }
+    struct symtab *symtab = read_table(path);
+    const struct symtab_slot *slots;
+    size_t n = 0;
+    char *save = NULL;
+    for (char *line = strtok_r(text.at, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
+        uint64_t addr;
+        char name[256];
+        if (!parse_relocation(line, &addr, name)) {
+            continue;
+        }
+        const struct symtab_slot *slot = symtab_find_slot(symtab, addr);
+        if (slot == NULL || slot->addr != addr || strcmp(slot->name, name) != 0) {
+            fail_msg("%s: %s at 0x%" PRIx64 " is %s here", path, name, addr,
+                     slot == NULL ? "nothing" : slot->name);
+        }
+        assert_null(symtab_find_slot(symtab, addr + 1));
+        n++;
+    }
+    assert_int_equal(symtab_slots(symtab, &slots), n);
+    assert_true(n > 0);
+    print_message("%s: %zu slots as in readelf\n", path, n);
+    symtab_free(symtab);
+}
+
+static void test_slots_agree_with_readelf(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *readelf;
+        const char *path;
+    } more[] = {
+        {"readelf", "/usr/bin/python3"},
+        {"readelf", "/usr/bin/perf"},
+        {"readelf", "/usr/lib/x86_64-linux-gnu/libstdc++.so.6"},
+        {"aarch64-linux-gnu-readelf", "/usr/aarch64-linux-gnu/lib/libc.so.6"},
+        {"aarch64-linux-gnu-readelf", "/usr/aarch64-linux-gnu/lib/libgcc_s.so.1"},
+    };
+    CLEANUP(freep) char *fixture = path_of_code((void *)(uintptr_t)fixture_global);
+    CLEANUP(freep) char *libc = path_of_code((void *)(uintptr_t)gnu_get_libc_version);
+    compare_slots_with("readelf", fixture);
+    compare_slots_with("readelf", libc);
+    for (size_t i = 0; i < ARRAY_LEN(more); i++) {
+        if (access(more[i].path, R_OK) == 0) {
+            compare_slots_with(more[i].readelf, more[i].path);
+        }
+    }
+}
+
 // Whatever the linker: a call of another library goes through a stub of that name.
 static void test_the_fixture_has_a_stub(void **state)
 {
@@ -241,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_a64),
         cmocka_unit_test(test_other_machines_have_none),
         cmocka_unit_test(test_agrees_with_objdump),
+        cmocka_unit_test(test_slots_agree_with_readelf),
         cmocka_unit_test(test_the_fixture_has_a_stub),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -281,6 +281,52 @@ static void test_agrees_with_a_slow_search(void **state)
     }
 }
 
+static bool add_slot(struct symtab_builder *builder, uint64_t addr, const char *name)
+{
+    return symtab_builder_add_slot(builder, addr, slice_of_text(name));
+}
+
+static void assert_slot(const struct symtab *symtab, uint64_t addr, const char *name)
+{
+    const struct symtab_slot *slot = symtab_find_slot(symtab, addr);
+    assert_non_null(slot);
+    assert_int_equal(slot->addr, addr);
+    assert_string_equal(slot->name, name);
+}
+
+static void test_slots_are_no_symbols(void **state)
+{
+    (void)state;
+    struct symtab_builder *builder = symtab_builder_new();
+    add(builder, 0x1000, 0x10, "f", SYMBOL_GLOBAL);
+    assert_true(add_slot(builder, UINT64_MAX, "last"));
+    assert_true(add_slot(builder, 0x3008, "puts"));
+    assert_true(add_slot(builder, 0x1000, "in code"));
+    assert_true(add_slot(builder, 0x3008, "fputs")); // the first one counts
+    assert_true(add_slot(builder, 0, "malloc"));
+    assert_false(add_slot(builder, 0x3010, ""));
+    struct symtab *symtab = symtab_builder_finish(builder);
+    assert_int_equal(symtab_count(symtab), 1);
+    assert_found(symtab, 0x1000, "f");
+    assert_found(symtab, 0x3008, NULL);
+    assert_slot(symtab, 0, "malloc");
+    assert_slot(symtab, 0x1000, "in code");
+    assert_slot(symtab, 0x3008, "puts");
+    assert_slot(symtab, UINT64_MAX, "last");
+    assert_null(symtab_find_slot(symtab, 1));
+    assert_null(symtab_find_slot(symtab, 0x3007));
+    assert_null(symtab_find_slot(symtab, 0x3009));
+    const struct symtab_slot *slots;
+    assert_int_equal(symtab_slots(symtab, &slots), 4);
+    assert_int_equal(slots[2].addr, 0x3008);
+    symtab_free(symtab);
+
+    symtab = symtab_builder_finish(symtab_builder_new());
+    assert_null(symtab_find_slot(symtab, 0));
+    assert_int_equal(symtab_slots(symtab, &slots), 0);
+    symtab_free(symtab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_modules_are_named),
         cmocka_unit_test(test_segments_translate_both_ways),
         cmocka_unit_test(test_agrees_with_a_slow_search),
+        cmocka_unit_test(test_slots_are_no_symbols),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

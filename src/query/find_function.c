@@ -25,7 +25,7 @@ struct finding {
     const struct store *store;
     const struct function_target *target;
     struct found_functions *found;
-    struct sum *sums; // by function_id
+    struct sum *sums; // by function_id; NULL: nobody has to choose
     uint8_t *fits;    // likewise
 };
 
@@ -241,7 +241,8 @@ static void collect(struct candidates *ret, const struct finding *finding, bool 
 {
     const struct names *names = finding->tree->names;
     for (function_id id = 0; id < names->functions.n; id++) {
-        const struct sum *sum = &finding->sums[id];
+        const struct sum none = {0};
+        const struct sum *sum = finding->sums == NULL ? &none : &finding->sums[id];
         bool hot = sum->total_samples > 0 || sum->total_off_ns > 0;
         if (is_in_use(finding->tree, id) && (all ? hot : finding->fits[id] != FIT_NOT)) {
             vec_push(&ret->at, (struct candidate){.found = {.id = id,
@@ -283,20 +284,37 @@ static void choose(struct finding *finding, enum find_order order)
     }
 }
 
+// Whether there is one function, with code of its own, and no choice.
+static bool is_the_only_one(const struct finding *finding)
+{
+    const struct names *names = finding->tree->names;
+    size_t n = 0;
+    for (function_id id = 0; id < names->functions.n; id++) {
+        if (finding->fits[id] != FIT_NOT && is_in_use(finding->tree, id)) {
+            n += names_function(names, id)->inlined ? 2 : 1;
+        }
+    }
+    return n == 1;
+}
+
 void find_functions(struct found_functions *ret, const struct calltree *tree,
                     const struct fold *fold, const struct store *store, struct reasons *reasons,
                     const struct function_target *target, enum find_order order)
 {
     *ret = (struct found_functions){0};
-    CLEANUP(freep) struct sum *sums = sum_functions(tree, fold, reasons);
     CLEANUP(freep) uint8_t *room = NEW_ARRAY(uint8_t, tree->names->functions.n + 1);
     struct finding finding = {
-        .tree = tree, .store = store, .target = target, .found = ret, .sums = sums, .fits = room};
+        .tree = tree, .store = store, .target = target, .found = ret, .fits = room};
     if (target->name != NULL) {
         find_by_name(&finding);
     } else {
         find_by_address(&finding);
     }
+    CLEANUP(freep) struct sum *sums = NULL;
+    if (!is_the_only_one(&finding)) {
+        sums = sum_functions(tree, fold, reasons);
+    }
+    finding.sums = sums;
     choose(&finding, order);
 }
 

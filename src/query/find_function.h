@@ -23,6 +23,8 @@ struct function_target {
 
 void function_target_fini(struct function_target *target);
 
+// What decides between several. Of one that is alone, and has code of its own, nothing is counted:
+// most questions are about such a one, again and again.
 struct found_function {
     function_id id;         // FUNCTION_NONE: no sample was ever in it
     uint64_t self_samples;  // in the view

@@ -277,6 +277,20 @@ static void test_numbers_are_those_of_the_view(void **state)
     found_functions_fini(&found);
 }
 
+static void test_of_one_alone_nothing_is_counted(void **state)
+{
+    struct world *w = *state;
+    publish_program(w);
+    add_samples(w, push(w, STACK_ROOT, w->program, off_of(1)), 3);
+    refresh(w);
+    struct found_functions found;
+    find_functions(&found, &w->tree, &w->fold, w->store, &w->reasons,
+                   &(struct function_target){.name = "parse"}, FIND_BY_SELF);
+    assert_int_equal(found.n_fit, 1);
+    assert_int_equal(found.fit.at[0].self_samples, 0);
+    found_functions_fini(&found);
+}
+
 static void test_most_of_many_are_only_counted(void **state)
 {
     struct world *w = *state;
@@ -433,6 +447,7 @@ static void test_where_an_inlined_function_is(void **state)
     find_functions(&found, &w->tree, &w->fold, w->store, &w->reasons,
                    &(struct function_target){.name = "fast"}, FIND_BY_SELF);
     function_id inlined = found.fit.at[0].id;
+    assert_int_equal(found.fit.at[0].self_samples, 3);
     assert_true(names_function(&w->names, inlined)->inlined);
     uint64_t samples = 0;
     function_id host = find_host_of_inlined(&w->tree, &w->fold, inlined, &samples);
@@ -471,6 +486,7 @@ int main(void)
         test(test_names_that_are_gone_are_not_found),
         test(test_the_order_is_of_what_is_asked),
         test(test_numbers_are_those_of_the_view),
+        test(test_of_one_alone_nothing_is_counted),
         test(test_most_of_many_are_only_counted),
         test(test_missing_callers_are_no_function),
         test(test_any_address_of_a_function),

@@ -1504,11 +1504,79 @@ static const struct rpc_type cfg_params = {
     .fields = cfg_params_fields,
 };
 
-FIELDS(cfg_fields) = {
-    ANSWER_FIELDS, TARGET_FIELDS, LISTING_FIELDS, CODE_NUMBERS, CHANGED, END,
+static const char *const block_ends[] = {
+    "goes_on",    "branches", "jumps",          "switches", "jumps_anywhere",
+    "tail_calls", "returns",  "calls_noreturn", "stops",    NULL,
 };
-static const struct rpc_type cfg = {"Cfg", "The basic blocks of a function, with their samples.",
-                                    .fields = cfg_fields};
+static const char *const edge_kinds[] = {"next", "taken", "jump", "switch", NULL};
+
+FIELDS(cfg_block_fields) = {
+    COUNT("id", "Its place in `blocks`, from 0 on."),
+    TEXT("address", "Of its first instruction, as 0x…."),
+    TEXT("end_address", "Behind its last one."),
+    COUNT("n_instructions", "And data."),
+    COUNT("first_line", "Where it begins in the lines of Profiler.annotated."),
+    FIELD("end", RPC_STRING, "What its last instruction does; see docs/cfg.md.",
+          .values = block_ends),
+    MAYBE("target_name", RPC_STRING, "Of a tail call: where it leads to, when that is known."),
+    CODE_NUMBERS,
+    MAYBE("source_header", RPC_OBJECT, "The line of the source that it begins with.",
+          .type = &source_header),
+    MAYBE("calls", RPC_ARRAY, "Names of what it calls, each once; absent when none is known.",
+          .element = RPC_STRING),
+    END,
+};
+static const struct rpc_type cfg_block = {
+    "CfgBlock",
+    "Instructions that are entered at the first one and left at the last one.",
+    .fields = cfg_block_fields,
+};
+
+FIELDS(cfg_edge_fields) = {
+    COUNT("from", "A block."),
+    COUNT("to", "A block."),
+    FIELD("kind", RPC_STRING, "How control gets from one to the other.", .values = edge_kinds),
+    END,
+};
+static const struct rpc_type cfg_edge = {"CfgEdge", "A way from one block to another.",
+                                         .fields = cfg_edge_fields};
+
+FIELDS(cfg_version_fields) = {
+    TEXT("address", "Where it begins, as 0x…."),
+    COUNT("first_block", "Of all blocks."),
+    COUNT("n_blocks", "Its own."),
+    END,
+};
+static const struct rpc_type cfg_version = {
+    "CfgVersion",
+    "Code that a JIT made of a function, one of several perhaps.",
+    .fields = cfg_version_fields,
+};
+
+FIELDS(cfg_fields) = {
+    ANSWER_FIELDS,
+    TARGET_FIELDS,
+    LISTING_FIELDS,
+    FUNCTION_NUMBERS,
+    OBJECTS("versions", cfg_version, "Only functions of JITs have any."),
+    COUNT("unplaced_samples", "Self samples at places that are in no block: no code is known."),
+    COUNT("unplaced_on_cpu_ns", "Likewise, their time."),
+    COUNT("n_blocks", "Of the whole function."),
+    COUNT("n_into_middle", "Jumps into the middle of an instruction: they have no edge."),
+    COUNT("n_unknown", "Jumps of which nobody knows where they lead to."),
+    MAYBE("blocks", RPC_ARRAY, "By version, then by address. Absent when there is `changed`.",
+          .element = RPC_OBJECT, .type = &cfg_block),
+    MAYBE("edges", RPC_ARRAY, "By `from`, then `to`. Absent when there is `changed`.",
+          .element = RPC_OBJECT, .type = &cfg_edge),
+    CHANGED,
+    END,
+};
+static const struct rpc_type cfg = {
+    "Cfg",
+    "The basic blocks of a function, with their samples: `self_samples` of the blocks and "
+    "`unplaced_samples` add up to those of the function.",
+    .fields = cfg_fields,
+};
 
 // ---- Profiler.neighbors ------------------------------------------------------------------------
 
@@ -1828,6 +1896,9 @@ const struct rpc_type *const rpc_types[] = {
     &annotated_params,
     &annotated,
     &annotated_line,
+    &cfg_block,
+    &cfg_edge,
+    &cfg_version,
     &inlined_at,
     &code_version,
     &cfg_params,

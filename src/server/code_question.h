@@ -65,11 +65,11 @@ struct listings {
 
 void listings_fini(struct listings *listings); // a zeroed one is empty, and ready
 
-// What lists, how many sources have arrived so far (image/debuginfod.h), and where they are.
+// What lists, and how many sources have arrived so far (image/debuginfod.h).
 struct listing_desk {
     struct lister *lister;
     _Atomic uint64_t *sources;
-    const char *source_cache;
+    const char *source_cache; // as in struct listing_run; these three too
     void (*fetch_source)(void *context, const struct build_id *build_id, const char *path);
     void *context;
 };

@@ -22,7 +22,7 @@ static void check_text(const struct text *text, bool is_data)
 {
     const char *at = text_get(text);
     ASSERT(text->n > 0 && text->n < 200 && at[text->n - 1] != ' ');
-    ASSERT((at[0] == '.') == is_data);
+    ASSERT((strncmp(at, ".byte", 5) == 0 || strncmp(at, ".word", 5) == 0) == is_data);
     for (size_t i = 0; i < text->n; i++) {
         ASSERT(at[i] >= ' ' && at[i] <= '~' && (at[i] < 'A' || at[i] > 'Z'));
     }

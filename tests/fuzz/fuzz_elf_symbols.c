@@ -26,6 +26,11 @@ static void use(struct symtab *symtab)
             ASSERT(symtab_addr_of_off(symtab, off, &addr));
         }
     }
+    const struct symtab_slot *slots;
+    size_t n_slots = symtab_slots(symtab, &slots);
+    for (size_t i = 0; i < n_slots; i++) {
+        ASSERT(slots[i].name[0] != 0 && symtab_find_slot(symtab, slots[i].addr) == &slots[i]);
+    }
     ASSERT(symtab_bytes(symtab) > 0);
     symtab_free(symtab);
 }
