@@ -65,7 +65,7 @@ struct listings {
 
 void listings_fini(struct listings *listings); // a zeroed one is empty, and ready
 
-// What lists, how many sources have arrived so far (image/debuginfod.h), and where they are.
+// What lists, and how many sources have arrived so far (image/debuginfod.h).
 struct listing_desk {
     struct lister *lister;
     _Atomic uint64_t *sources;

@@ -54,11 +54,6 @@ static void put_failures(struct json *j, const struct debuginfod_report *report)
     json_array_end(j);
 }
 
-void fetches_want_source(void *debuginfod, const struct build_id *build_id, const char *path)
-{
-    debuginfod_want_source(debuginfod, build_id, path);
-}
-
 void fetches_put(struct json *j, struct debuginfod *debuginfod)
 {
     struct debuginfod_report report;
