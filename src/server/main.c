@@ -85,22 +85,22 @@ static void start_replay(struct server *server, const struct options *options)
 }
 
 // On the thread of debuginfod.
-static void on_source(void *questions, const struct build_id *build_id, const char *path)
+static void on_source(void *context, const struct build_id *id, const char *source)
 {
-    (void)build_id;
-    (void)path;
-    questions_on_source(questions);
+    (void)id;
+    (void)source;
+    questions_on_source(&((struct server *)context)->questions);
 }
 
-// Debug files and sources from servers, if there are any in the environment.
+// Debug files from servers, if there are any in the environment.
 static void start_fetching(struct server *server)
 {
-    struct debuginfod_client client = debuginfod_client_of(&server->library);
-    client.source_found = on_source;
-    client.source_context = &server->questions;
     struct debuginfod_settings settings;
     debuginfod_settings_init(&settings);
     debuginfod_settings_read(&settings, "/etc/debuginfod");
+    struct debuginfod_client client = debuginfod_client_of(&server->library);
+    client.source_found = on_source;
+    client.source_context = server;
     debuginfod_init(&server->debuginfod, &settings, client);
     debuginfod_settings_fini(&settings);
 }

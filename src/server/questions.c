@@ -10,7 +10,6 @@
 #include "server/code_question.h"
 #include "server/comparison.h"
 #include "server/exporter.h"
-#include "server/fetches.h"
 #include "server/report.h"
 #include "server/server.h"
 
@@ -435,6 +434,11 @@ static bool compare(struct query_thread *t, struct question *question)
 
 // ---- Code --------------------------------------------------------------------------------------
 
+static void fetch_source(void *context, const struct build_id *build_id, const char *path)
+{
+    debuginfod_want_source(context, build_id, path);
+}
+
 // Finds the function, and its listing. True: the answer can be made; else it was refused, or waits
 // (then `question->waiting` is set).
 static bool find_code(struct query_thread *t, struct analysis *analysis, struct question *question,
@@ -445,7 +449,7 @@ static bool find_code(struct query_thread *t, struct analysis *analysis, struct 
         .lister = t->questions->lister,
         .sources = &t->questions->n_sources,
         .source_cache = debuginfod_cache_path(debuginfod),
-        .fetch_source = fetches_want_source,
+        .fetch_source = fetch_source,
         .context = debuginfod,
     };
     struct err error = {0};
