@@ -71,6 +71,12 @@ int names_file_read(struct run_file *file, struct store *store, struct library *
 // ---- One function, when somebody looks at it
 // -----------------------------------------------------
 
+// Opens the file of a run to look into it, with a handle of its own: for a thread that may wait.
+// 0, or a negative errno with a line for people, as run_file_open(); -ESTALE by now it is another
+// run's: what its ids mean is another matter.
+int names_file_open(const char *path, const struct store *store, struct run_file *ret,
+                    struct err *reterr);
+
 struct names_lines {
     struct line_rows rows;
     VEC(char *) paths; // that rows point to
