@@ -9,7 +9,7 @@ import os
 import pathlib
 import subprocess
 
-UNITS = 32
+UNITS = 32  # 69 MB
 
 UNIT = r"""
 #include <algorithm>
@@ -120,16 +120,16 @@ def compile_one(folder, name, text):
                     source.with_suffix(".o")], check=True)
 
 
-def make_large(folder):
+def make_large(folder, units=UNITS):
     """The program, built once in `folder`."""
     folder = pathlib.Path(folder)
     program = folder / "large"
     if program.exists():
         return program
     folder.mkdir(parents=True, exist_ok=True)
-    names = [f"unit_{i}" for i in range(UNITS)]
-    main = MAIN.replace("DECLARATIONS", "".join(f"long run_{i}(long);\n" for i in range(UNITS)))
-    main = main.replace("UNITS", ", ".join(f"run_{i}" for i in range(UNITS))).replace("COUNT", str(UNITS))
+    names = [f"unit_{i}" for i in range(units)]
+    main = MAIN.replace("DECLARATIONS", "".join(f"long run_{i}(long);\n" for i in range(units)))
+    main = main.replace("UNITS", ", ".join(f"run_{i}" for i in range(units))).replace("COUNT", str(units))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [pool.submit(compile_one, folder, name, UNIT.replace("NUMBER", str(i)))
                 for i, name in enumerate(names)]

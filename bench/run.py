@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""bench/run.py BUILD-FOLDER [--write] [--rounds N] [--part recording|files]
+"""bench/run.py BUILD-FOLDER [--write] [--rounds N] [--part recording|files|code]
 
 Measures what stax costs, beside perf in the same run where perf can do the same, and prints tables.
---write puts them into docs/benchmarks.md; --part measures one of the two only, and leaves the other
-table as it is. script/bench builds everything and calls this.
+--write puts them into docs/benchmarks.md; --part measures one of them only, and leaves the other
+tables as they are. script/bench builds everything and calls this.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 
+from annotating import measure_code
 from common import HZ, Server, call, children_cpu_s, median_ms, say
 from files import measure_files
 from unwinding import measure_unwinding
@@ -27,7 +28,7 @@ from waiting import measure_waiting
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs/benchmarks.md"
 # Parts of the document between <!-- NAME: begin --> and <!-- NAME: end -->.
-PARTS = {"recording": "measured", "files": "files"}
+PARTS = {"recording": "measured", "files": "files", "code": "code"}
 NOT_ALONE = ("bench_spin", "bench_pingpong", "bench_inlines", "bench_spool", "bench_export")
 BUSY_PYTHON = "x = 0\nwhile True: x = hash(str(x))"
 
@@ -238,6 +239,8 @@ def main():
     for part in options.part or PARTS:
         if part == "files":
             rows, verbatim = measure_files(build, max(3, options.rounds // 3)), ""
+        elif part == "code":
+            rows, verbatim = measure_code(build, options.rounds), ""
         else:
             rows, verbatim = measure_recording(build, options.rounds)
         text = f"{time.strftime('%Y-%m-%d')}, {machine()}.\n\n{table(rows)}"

@@ -8,11 +8,14 @@
 enum arch { ARCH_UNKNOWN, ARCH_X86_64, ARCH_AARCH64 };
 
 #if defined(__x86_64__)
-enum { ARCH_IS_X86_64 = 1, ARCH_IS_AARCH64 = 0, ARCH_HERE = ARCH_X86_64 };
+enum { ARCH_IS_X86_64 = 1, ARCH_IS_AARCH64 = 0 };
+#define ARCH_HERE ARCH_X86_64
 #elif defined(__aarch64__)
-enum { ARCH_IS_X86_64 = 0, ARCH_IS_AARCH64 = 1, ARCH_HERE = ARCH_AARCH64 };
+enum { ARCH_IS_X86_64 = 0, ARCH_IS_AARCH64 = 1 };
+#define ARCH_HERE ARCH_AARCH64
 #else
-enum { ARCH_IS_X86_64 = 0, ARCH_IS_AARCH64 = 0, ARCH_HERE = ARCH_UNKNOWN };
+enum { ARCH_IS_X86_64 = 0, ARCH_IS_AARCH64 = 0 };
+#define ARCH_HERE ARCH_UNKNOWN
 #endif
 
 // From what uname(2) calls it, which is also what perf.data and run files say.

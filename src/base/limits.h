@@ -114,7 +114,7 @@ enum {
     LIMIT_DEBUGINFOD_SERVERS = 16,
     LIMIT_DEBUGINFOD_URL_BYTES = 1024,
     LIMIT_DEBUGINFOD_URLS_BYTES = 64 << 10, // of a list of them
-    LIMIT_DEBUGINFOD_TRANSFERS = 2,         // at the same time
+    LIMIT_DEBUGINFOD_TRANSFERS = 3,         // at the same time; one of them for sources only
     LIMIT_DEBUGINFOD_REDIRECTS = 5,
     LIMIT_DEBUGINFOD_FILE_BYTES = 0x7fffffff, // as LIMIT_SYMBOL_FILE_BYTES
     LIMIT_DEBUGINFOD_CACHE_MIB = 5 << 10,     // on disk; the file used longest ago goes first
@@ -135,5 +135,7 @@ enum {
     LIMIT_SOURCE_LINE_BYTES = 400, // that are shown
     LIMIT_SOURCE_MAPS = 32,        // of one question
     LIMIT_SOURCE_FETCHES = 64,     // of one listing
+    LIMIT_SOURCES_WANTED = 256,    // from debuginfod servers, that have not come
+    LIMIT_RUST_TOOLCHAINS = 64,    // that are looked into for Rust's own sources
     LIMIT_ANNOTATED_LINES = 50000, // of one answer
 };

@@ -25,6 +25,14 @@ enum option_kind {
     OPTION_NUMBER,  // double, within min and max
     OPTION_TEXT,    // const char *
     OPTION_CHOICE,  // const char *, one of `choices`
+    OPTION_TEXTS,   // struct option_texts: may be given several times
+};
+
+enum { OPTION_TEXTS_MAX = 32 };
+
+struct option_texts {
+    const char *at[OPTION_TEXTS_MAX];
+    size_t n;
 };
 
 struct option {
@@ -89,6 +97,11 @@ struct cmd {
     {                                                                                              \
         .name = "no-inline", .doc = "count inlined functions as those that they are part of",      \
         .at = offsetof(type, no_inline)                                                            \
+    }
+#define OPTION_ADDRESSES(type)                                                                     \
+    {                                                                                              \
+        .name = "addresses", .doc = "with where each function begins: a TARGET of other commands", \
+        .at = offsetof(type, addresses)                                                            \
     }
 #define OPTION_TID(type)                                                                           \
     {                                                                                              \

@@ -1,14 +1,11 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "cli/cmd.h"
-#include "cli/flame_tree.h"
+#include "cli/flame_text.h"
 #include "cli/format.h"
 #include "cli/report.h"
 #include "cli/session.h"
 #include "cli/waits.h"
-
-#include <stdio.h>
-#include <unistd.h>
 
 struct flame_options {
     int64_t depth;
@@ -18,10 +15,9 @@ struct flame_options {
     const char *reason; // NULL: any
     bool off_cpu;
     bool no_inline;
+    bool addresses;
     bool json;
 };
-
-enum { KERNEL_FRAMES = 24 }; // between a system call and where it waits; more are rare
 
 static const struct flame_options defaults = {.depth = 12, .threshold_pct = 1.0};
 
@@ -44,113 +40,12 @@ static const struct option options[] = {
     OPTION_OFF_CPU(struct flame_options),
     OPTION_REASON(struct flame_options),
     OPTION_NO_INLINE(struct flame_options),
+    OPTION_ADDRESSES(struct flame_options),
     OPTION_TID(struct flame_options),
     OPTION_RUN(struct flame_options),
     OPTION_JSON(struct flame_options),
     {.name = NULL},
 };
-
-// How a node stands on the page.
-struct place {
-    uint32_t depth;  // of its line
-    uint32_t caller; // the node of the line that it stands under
-    bool hidden;     // its callees stand in its place
-};
-
-// Where a thread waits, the way through the kernel is noise: all but the function that waits.
-static bool is_noise(const struct flame_tree *tree, const struct flame_tree_node *node)
-{
-    return flame_tree_string(tree, node->binary)[0] == '[' && node->self_off_cpu_ns == 0 &&
-           node->cut_children == 0;
-}
-
-// By node; the caller frees it.
-static struct place *find_places(const struct flame_tree *tree, bool off_cpu)
-{
-    struct place *places = NEW_ARRAY(struct place, tree->nodes.n);
-    for (size_t i = 1; i < tree->nodes.n; i++) {
-        const struct flame_tree_node *node = &tree->nodes.at[i];
-        const struct place *above = &places[node->parent];
-        places[i].hidden = off_cpu && is_noise(tree, node);
-        places[i].caller = above->hidden ? above->caller : node->parent;
-        places[i].depth = above->depth + !places[i].hidden;
-    }
-    return places;
-}
-
-// The binary is said where it changes: calls within one need no repetition.
-static void put_name(const struct flame_tree *tree, const struct flame_tree_node *node,
-                     const struct place *place, struct text *to)
-{
-    const char *name = flame_tree_string(tree, node->function);
-    const char *binary = flame_tree_string(tree, node->binary);
-    if (node->depth == 0) {
-        text_add(to, "all");
-        return;
-    }
-    text_add_escaped(to, name, strlen(name));
-    text_add(to, node->inlined ? " (inlined)" : "");
-    if (node->binary != tree->nodes.at[place->caller].binary && binary[0] != 0 &&
-        strncmp(name, binary, strlen(binary)) != 0) {
-        text_add(to, "  (");
-        text_add_escaped(to, binary, strlen(binary));
-        text_add(to, ")");
-    }
-}
-
-// What the lines show: time on a CPU by samples, or time spent waiting.
-static uint64_t weight_of(const struct flame_tree_node *node, bool off_cpu)
-{
-    return off_cpu ? node->waits.total_ns : node->samples;
-}
-
-static void put_node(const struct flame_tree *tree, const struct flame_tree_node *node,
-                     const struct place *place, bool off_cpu, size_t width, struct text *to)
-{
-    double all = (double)weight_of(&tree->nodes.at[0], off_cpu);
-    CLEANUP(text_fini) struct text share = {0};
-    CLEANUP(text_fini) struct text ms = {0};
-    CLEANUP(text_fini) struct text line = {0};
-    format_percent(&share, (double)weight_of(node, off_cpu), all);
-    format_ms(&ms, off_cpu ? node->waits.total_ns : node->on_cpu_ns);
-    text_addf(&line, "%6s%% %12s  %*s", text_get(&share), text_get(&ms), (int)place->depth * 2, "");
-    put_name(tree, node, place, &line);
-    if (off_cpu && node->self_off_cpu_ns > 0 && node->depth > 0) {
-        text_add(&line, " [");
-        waits_put_reasons(&line, &node->waits);
-        text_add(&line, "] ");
-        format_things(&line, node->off_cpu_intervals, "wait", "waits");
-    }
-    if (node->cut_children > 0) {
-        text_add(&line, "  + ");
-        format_things(&line, node->cut_children, "callee", "callees");
-        text_add(&line, " of ");
-        format_percent(&line, (double)(off_cpu ? node->cut_off_cpu_ns : node->cut_samples), all);
-        text_add(&line, "%");
-    }
-    format_cut(&line, width);
-    text_addf(to, "%s\n", text_get(&line));
-}
-
-// Returns how many nodes are deeper than `max_depth`.
-static size_t put_tree(const struct flame_tree *tree, bool off_cpu, uint32_t max_depth,
-                       struct text *to)
-{
-    CLEANUP(freep) struct place *places = find_places(tree, off_cpu);
-    size_t n_deeper = 0;
-    size_t width = format_terminal_width(STDOUT_FILENO);
-    const char *bold = format_has_colour(STDOUT_FILENO) ? "\x1b[1m" : "";
-    text_addf(to, "%s  share    %s  function%s\n", bold, off_cpu ? "blocked ms" : " on-CPU ms",
-              bold[0] != 0 ? "\x1b[0m" : "");
-    for (uint32_t i = 0; i != FLAME_NODE_NONE; i = flame_tree_next(tree, i)) {
-        if (places[i].depth > max_depth) {
-            n_deeper++;
-        } else if (!places[i].hidden) {
-            put_node(tree, &tree->nodes.at[i], &places[i], off_cpu, width, to);
-        }
-    }
-    return n_deeper;
-}
 
 static void put_flame(const json_t *answer, const struct flame_tree *tree,
                       const struct flame_options *o, struct text *to)
@@ -162,12 +57,20 @@ static void put_flame(const json_t *answer, const struct flame_tree *tree,
     if (o->off_cpu && result_bool(health, "estimated")) {
         return; // has been said
     }
-    if (tree->nodes.n == 0 || weight_of(&tree->nodes.at[0], o->off_cpu) == 0) {
+    if (tree->nodes.n == 0 || flame_text_weight(&tree->nodes.at[0], o->off_cpu) == 0) {
         text_addf(to, "no %s%s\n", o->off_cpu ? "waits" : "samples",
                   result_bool(health, "recording") ? " yet" : "");
         return;
     }
-    uint64_t n_shown = tree->nodes.n - put_tree(tree, o->off_cpu, (uint32_t)o->depth, to);
+    struct flame_text how = {
+        .root = "all",
+        .below_one = "callee",
+        .below_many = "callees",
+        .off_cpu = o->off_cpu,
+        .addresses = o->addresses,
+        .max_depth = (uint32_t)o->depth,
+    };
+    uint64_t n_shown = tree->nodes.n - flame_text_put(&how, tree, to);
     uint64_t n_nodes = result_u64(answer, "n_nodes");
     if (n_nodes > n_shown) {
         text_add(to, "left out: ");
@@ -181,7 +84,7 @@ static void put_flame(const json_t *answer, const struct flame_tree *tree,
 static bool read_tree(struct flame_tree *tree, const json_t *answer)
 {
     struct err err = {0};
-    bool sound = flame_tree_read(tree, answer, &err) >= 0;
+    bool sound = flame_tree_read(tree, answer, json_object_get(answer, "strings"), &err) >= 0;
     if (!sound) {
         log_error("%s", err.text);
     }
@@ -209,7 +112,15 @@ static int print_nested(const json_t *answer, const void *unused)
     if (!read_tree(&tree, answer)) {
         return 1;
     }
-    flame_tree_put_json(&tree, answer, &text);
+    struct json j;
+    json_init(&j, &text);
+    json_object_begin(&j);
+    flame_tree_put_value(&j, answer, "total_on_cpu_ns");
+    flame_tree_put_value(&j, answer, "total_off_cpu");
+    flame_tree_put_value(&j, answer, "health");
+    flame_tree_put_value(&j, answer, "n_nodes");
+    flame_tree_put_nested(&j, &tree);
+    json_object_end(&j);
     text_add(&text, "\n");
     report_print(&text);
     return 0;
@@ -220,9 +131,7 @@ static int flame_run(const void *values, const struct operands *operands)
     (void)operands;
     struct flame_options o = *(const struct flame_options *)values;
     o.off_cpu = o.off_cpu || o.reason != NULL;
-    // Lines that are not shown do not count.
-    int64_t depth = o.off_cpu && !o.json ? MIN(o.depth + KERNEL_FRAMES, (int64_t)LIMIT_STACK_DEPTH)
-                                         : o.depth;
+    int64_t depth = flame_text_depth(o.depth, o.off_cpu && !o.json);
     return session_ask(&(struct view_question){
         .method = "Profiler.flamegraph",
         .run = o.run,
@@ -241,8 +150,8 @@ static int flame_run(const void *values, const struct operands *operands)
 const struct cmd cmd_flame = {
     .name = "flame",
     .synopsis =
-        "[-d DEPTH] [--threshold-pct P] [--off-cpu] [--reason R] [--no-inline] [--tid TID]\n"
-        "                  [--run ID|PATH] [--json]",
+        "[-d DEPTH] [--threshold-pct P] [--off-cpu] [--reason R] [--no-inline] [--addresses]\n"
+        "                  [--tid TID] [--run ID|PATH] [--json]",
     .summary = "the call tree, callers first, the heaviest on top",
     .details =
         "Each line: share of the whole, on-CPU time, function; callees stand below their\n"

@@ -16,7 +16,11 @@ struct top_options {
     bool off_cpu;
     bool no_inline;
     bool json;
+    bool addresses; // not an option: where there is room
 };
+
+// A narrower terminal has no room for addresses: names would be cut to nothing.
+enum { ADDRESSES_WIDTH = 100 };
 
 static const struct top_options defaults = {.limit = 20, .sort = "self"};
 
@@ -54,6 +58,7 @@ static const struct column columns[] = {
     {.title = "samples"},
     {.title = "function", .left = true, .flexible = true},
     {.title = "binary", .left = true},
+    {.title = "address", .left = true},
 };
 
 static const struct column off_cpu_columns[] = {
@@ -65,6 +70,7 @@ static const struct column off_cpu_columns[] = {
     {.title = "for", .left = true},
     {.title = "function", .left = true, .flexible = true},
     {.title = "binary", .left = true},
+    {.title = "address", .left = true},
 };
 
 static void add_function(struct table *table, const json_t *entry)
@@ -108,6 +114,13 @@ static void add_entry(struct table *table, const json_t *entry, uint64_t total_n
     table_add_name(table, result_text(entry, "binary"));
 }
 
+// A TARGET of other commands. An inlined function is everywhere: it is found by its name.
+static void add_address(struct table *table, const json_t *entry)
+{
+    const char *address = result_text(entry, "address");
+    table_add_name(table, strcmp(address, "0x0") == 0 ? "" : address);
+}
+
 static size_t add_entries(struct table *table, const json_t *top, const struct top_options *o)
 {
     bool by_self = strcmp(o->sort, "self") == 0;
@@ -121,6 +134,9 @@ static size_t add_entries(struct table *table, const json_t *top, const struct t
         } else {
             add_entry(table, entry, result_u64(top, "total_on_cpu_ns"),
                       by_self ? "self_samples" : "total_samples");
+        }
+        if (o->addresses) {
+            add_address(table, entry);
         }
     }
     return i;
@@ -141,10 +157,10 @@ static int print_top(const json_t *run, const json_t *top, const void *options_o
     const struct top_options *o = options_of_top;
     CLEANUP(text_fini) struct text text = {0};
     CLEANUP(table_fini) struct table table;
-    if (o->off_cpu) {
-        table_init(&table, off_cpu_columns, ARRAY_LEN(off_cpu_columns));
+    if (o->off_cpu) { // the last column are addresses
+        table_init(&table, off_cpu_columns, ARRAY_LEN(off_cpu_columns) - !o->addresses);
     } else {
-        table_init(&table, columns, ARRAY_LEN(columns));
+        table_init(&table, columns, ARRAY_LEN(columns) - !o->addresses);
     }
     size_t n_shown = add_entries(&table, top, o);
     report_put_head(&text, run, top);
@@ -170,6 +186,8 @@ static int top_run(const void *values, const struct operands *operands)
 {
     (void)operands;
     struct top_options o = *(const struct top_options *)values;
+    size_t width = format_terminal_width(STDOUT_FILENO);
+    o.addresses = width == 0 || width >= ADDRESSES_WIDTH;
     o.off_cpu = o.off_cpu || o.reason != NULL;
     return session_ask(&(struct view_question){
         .method = "Profiler.top",
@@ -194,8 +212,9 @@ const struct cmd cmd_top = {
         "self: the function is innermost. total: it is anywhere on the stack; recursion counts\n"
         "once. With --off-cpu the innermost function is the one that waits, most often one of\n"
         "the kernel; --sort total shows who called it. --reason implies --off-cpu. `(inlined)` is\n"
-        "what the compiler made a part of other functions; --no-inline counts it as these. Works\n"
-        "while the run is recording, and after.",
+        "what the compiler made a part of other functions; --no-inline counts it as these. The\n"
+        "address is a TARGET of other commands; a terminal of less than 100 columns has no room\n"
+        "for it. Works while the run is recording, and after.",
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,

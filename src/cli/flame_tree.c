@@ -1,7 +1,6 @@
 #include "cli/flame_tree.h"
 
 #include "cli/session.h"
-#include "rpc/json.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,8 +19,7 @@ static int check_columns(const json_t *columns, size_t *ret_n, struct err *reter
     for (size_t i = 0; i < ARRAY_LEN(column_names); i++) {
         const json_t *column = json_object_get(columns, column_names[i]);
         if (!json_is_array(column) || json_array_size(column) != *ret_n) {
-            return err_set(reterr, EPROTO,
-                           "bad flamegraph: nodes.%s has not as many rows as others",
+            return err_set(reterr, EPROTO, "bad tree: nodes.%s has not as many rows as others",
                            column_names[i]);
         }
     }
@@ -63,10 +61,10 @@ static int check_node(const struct flame_tree *tree, size_t row, const struct fl
 {
     size_t n_strings = json_array_size(tree->strings);
     if (row > 0 && node->parent >= row) {
-        return err_set(reterr, EPROTO, "bad flamegraph: node %zu comes before its parent", row);
+        return err_set(reterr, EPROTO, "bad tree: node %zu comes before its parent", row);
     }
     if (node->function >= n_strings || node->binary >= n_strings) {
-        return err_set(reterr, EPROTO, "bad flamegraph: node %zu has no name", row);
+        return err_set(reterr, EPROTO, "bad tree: node %zu has no name", row);
     }
     return 0;
 }
@@ -77,13 +75,13 @@ static int read_waits(struct flame_tree *tree, const json_t *table, struct err *
     size_t n = json_array_size(json_object_get(table, "node"));
     if (json_array_size(json_object_get(table, "reason")) != n ||
         json_array_size(json_object_get(table, "ns")) != n) {
-        return err_set(reterr, EPROTO, "bad flamegraph: waits has columns of unequal length");
+        return err_set(reterr, EPROTO, "bad tree: waits has columns of unequal length");
     }
     for (size_t i = 0; i < n; i++) {
         uint64_t index = cell(table, "node", i);
         uint64_t reason = cell(table, "reason", i);
         if (index >= tree->nodes.n || reason >= WAITS_REASONS) {
-            return err_set(reterr, EPROTO, "bad flamegraph: wait %zu is of no node", i);
+            return err_set(reterr, EPROTO, "bad tree: wait %zu is of no node", i);
         }
         struct waits *waits = &tree->nodes.at[index].waits;
         waits->ns[reason] = cell(table, "ns", i);
@@ -108,10 +106,11 @@ static void link_children(struct flame_tree *tree)
     }
 }
 
-int flame_tree_read(struct flame_tree *ret, const json_t *answer, struct err *reterr)
+int flame_tree_read(struct flame_tree *ret, const json_t *holder, const json_t *strings,
+                    struct err *reterr)
 {
-    const json_t *columns = json_object_get(answer, "nodes");
-    *ret = (struct flame_tree){.strings = json_object_get(answer, "strings")};
+    const json_t *columns = json_object_get(holder, "nodes");
+    *ret = (struct flame_tree){.strings = strings};
     size_t n;
     int r = check_columns(columns, &n, reterr);
     if (r < 0) {
@@ -127,7 +126,7 @@ int flame_tree_read(struct flame_tree *ret, const json_t *answer, struct err *re
         }
         vec_push(&ret->nodes, node);
     }
-    r = read_waits(ret, json_object_get(answer, "waits"), reterr);
+    r = read_waits(ret, json_object_get(holder, "waits"), reterr);
     if (r < 0) {
         flame_tree_fini(ret);
         return r;
@@ -162,7 +161,7 @@ uint32_t flame_tree_next(const struct flame_tree *tree, uint32_t node)
 
 // ---- JSON --------------------------------------------------------------------------------------
 
-static void put_value(struct json *j, const json_t *answer, const char *key)
+void flame_tree_put_value(struct json *j, const json_t *answer, const char *key)
 {
     const json_t *value = json_object_get(answer, key);
     char *bytes = value == NULL
@@ -202,34 +201,26 @@ static void put_node_fields(struct json *j, const struct flame_tree *tree,
     json_array_begin(j);
 }
 
-void flame_tree_put_json(const struct flame_tree *tree, const json_t *answer, struct text *to)
+void flame_tree_put_nested(struct json *j, const struct flame_tree *tree)
 {
-    struct json j;
-    json_init(&j, to);
     uint32_t depth = 0; // of the innermost open node
-    json_object_begin(&j);
-    put_value(&j, answer, "total_on_cpu_ns");
-    put_value(&j, answer, "total_off_cpu");
-    put_value(&j, answer, "health");
-    put_value(&j, answer, "n_nodes");
     for (uint32_t i = 0; i < tree->nodes.n && i != FLAME_NODE_NONE; i = flame_tree_next(tree, i)) {
         const struct flame_tree_node *node = &tree->nodes.at[i];
         for (; i != 0 && depth >= node->depth; depth--) {
-            json_array_end(&j);
-            json_object_end(&j);
+            json_array_end(j);
+            json_object_end(j);
         }
         if (i != 0) {
-            json_object_begin(&j);
+            json_object_begin(j);
         }
-        put_node_fields(&j, tree, node);
+        put_node_fields(j, tree, node);
         depth = node->depth;
     }
     for (uint32_t i = 0; tree->nodes.n > 0 && i < depth; i++) {
-        json_array_end(&j);
-        json_object_end(&j);
+        json_array_end(j);
+        json_object_end(j);
     }
     if (tree->nodes.n > 0) {
-        json_array_end(&j);
+        json_array_end(j);
     }
-    json_object_end(&j);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
-// The call tree of a Profiler.flamegraph answer: from columns to something that can be walked.
+// A tree of functions of an answer (FlameNodes and FlameWaits of the protocol): from columns to
+// something that can be walked.
 //
 // The server is trusted no further than its JSON: columns of unequal length, a parent that does not
 // come before its child, or a name beyond the strings are an error, never a crash or a loop.
@@ -10,6 +11,7 @@
 #include "base/vec.h"
 
 #include "cli/waits.h"
+#include "rpc/json.h"
 
 #include <jansson.h>
 
@@ -40,8 +42,10 @@ struct flame_tree {
     VEC(struct flame_tree_node) nodes;
 };
 
-// 0, or -EPROTO with a text. The answer has to outlive the tree.
-int flame_tree_read(struct flame_tree *ret, const json_t *answer, struct err *reterr);
+// `holder` has the fields `nodes` and `waits`. 0, or -EPROTO with a text. The answer has to outlive
+// the tree.
+int flame_tree_read(struct flame_tree *ret, const json_t *holder, const json_t *strings,
+                    struct err *reterr);
 void flame_tree_fini(struct flame_tree *tree);
 
 const char *flame_tree_string(const struct flame_tree *tree, uint32_t index);
@@ -49,6 +53,9 @@ const char *flame_tree_string(const struct flame_tree *tree, uint32_t index);
 // The node after `node` in reading order (callers before callees); FLAME_NODE_NONE at the end.
 uint32_t flame_tree_next(const struct flame_tree *tree, uint32_t node);
 
-// The answer as one nested object: the root's fields, and total_on_cpu_ns, total_off_cpu, health
-// and n_nodes.
-void flame_tree_put_json(const struct flame_tree *tree, const json_t *answer, struct text *to);
+// As one nested object: into the one that is open, the fields of the root, with its children. None
+// for a tree without nodes.
+void flame_tree_put_nested(struct json *j, const struct flame_tree *tree);
+
+// A field of an answer, as it is; nothing if it is not there.
+void flame_tree_put_value(struct json *j, const json_t *answer, const char *key);

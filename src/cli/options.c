@@ -56,6 +56,15 @@ static bool read_choice(const struct option *option, const char *value, const ch
     return false;
 }
 
+static bool add_text(const char *value, struct option_texts *to)
+{
+    if (value[0] == 0 || to->n == OPTION_TEXTS_MAX) {
+        return false;
+    }
+    to->at[to->n++] = value;
+    return true;
+}
+
 static bool set_value(const struct option *option, const char *value, void *options)
 {
     void *to = (char *)options + option->at;
@@ -72,6 +81,8 @@ static bool set_value(const struct option *option, const char *value, void *opti
         return value[0] != 0;
     case OPTION_CHOICE:
         return read_choice(option, value, to);
+    case OPTION_TEXTS:
+        return add_text(value, to);
     }
     return false;
 }
@@ -87,6 +98,8 @@ static void put_expectation(const struct option *option, struct text *to)
         for (const char *const *choice = option->choices; *choice != NULL; choice++) {
             text_addf(to, "%s'%s'", choice == option->choices ? "" : " or ", *choice);
         }
+    } else if (option->kind == OPTION_TEXTS) {
+        text_addf(to, "something, %d times at most", OPTION_TEXTS_MAX);
     } else {
         text_add(to, "something");
     }

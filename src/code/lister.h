@@ -19,7 +19,7 @@ struct lister_job {
     struct listing_run run;
     struct listing_wish wish; // owned
     void *owner;              // the asker's own business
-    struct listing *listing;  // the answer; owned until it is taken
+    struct listing *listing;  // the answer; owned until it is taken. NULL: it was stopped before
 };
 
 struct lister_job *lister_job_new(void);
@@ -30,15 +30,16 @@ struct lister;
 // `on_done` is called on the lister's thread when a job can be taken.
 struct lister *lister_new(void (*on_done)(void *context), void *context);
 
-// on_done() is not called any more. Waits for the thread for `patience_ns` at most, then leaves it
-// behind, with everything that it uses. Accepts NULL.
-void lister_free(struct lister *lister, uint64_t patience_ns);
+// Ends the thread: what it is at is broken off, and jobs that it has not begun can be taken without
+// a listing; on_done() is not called any more. False: it did not come back within `patience_ns`,
+// and is left behind; what its job looks at must stay, and so must the lister.
+bool lister_stop(struct lister *lister, uint64_t patience_ns);
+
+// After that, when all jobs have been taken. Accepts NULL.
+void lister_free(struct lister *lister);
 
 // Takes over the job.
 void lister_ask(struct lister *lister, struct lister_job *job);
 
 // A job that is done, or NULL.
 struct lister_job *lister_take(struct lister *lister);
-
-// Sources may have arrived (image/debuginfod): jobs asked from now on look again. Any thread.
-void lister_forget_sources(struct lister *lister);

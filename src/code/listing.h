@@ -56,7 +56,11 @@ struct listing_run {
     const char *names_path; // a run file with names and code (archive/names_file.h), for what is
                             // not to be had otherwise; NULL: none
 
-    // Called for a source file that a debuginfod server may have; may be NULL. Returns at once.
+    // Where sources are that debuginfod servers sent (debuginfod_cache_path()); NULL: nowhere.
+    const char *source_cache;
+
+    // Called for a source file that a debuginfod server may have, by its normalized path; may be
+    // NULL. Returns at once.
     void (*fetch_source)(void *context, const struct build_id *build_id, const char *path);
     void *context;
 };
@@ -142,10 +146,12 @@ uint32_t listing_line_at(const struct listing *listing, uint32_t code, uint64_t 
 
 // What a thread that makes listings keeps from one to the next: source texts, open files.
 struct listing_tools;
-struct listing_tools *listing_tools_new(void);
+// What it is at is broken off when `*stop` (NULL: never; borrowed) becomes true: then listings are
+// incomplete.
+struct listing_tools *listing_tools_new(const _Atomic bool *stop);
 void listing_tools_free(struct listing_tools *tools); // accepts NULL
 
 // Always makes one: what is missing is said in its notes. Takes as long as reading debug files
-// takes; when `*stop` becomes true it is incomplete. The caller unrefs it.
+// takes. The caller unrefs it.
 struct listing *listing_make(struct listing_tools *tools, const struct listing_run *run,
-                             const struct listing_wish *wish, const _Atomic bool *stop);
+                             const struct listing_wish *wish);

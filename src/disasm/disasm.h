@@ -9,8 +9,9 @@
 // takes the least that it can (one byte on x86-64, four on AArch64) before it tries again. So every
 // byte of a function lies in exactly one line.
 //
-// Zydis decodes x86-64, capstone AArch64; no other file of the program knows either of them. The
-// bytes come from anywhere: nothing in them can do harm. A handle belongs to one thread.
+// Zydis decodes x86-64 (decoder_x86.c), capstone AArch64 (decoder_aarch64.c): no other file of the
+// program knows them. The bytes come from anywhere: nothing in them can do harm. A handle belongs
+// to one thread, and is fastest when the text is asked for right after disasm_next().
 
 #include "base/arch.h"
 #include "base/bytes.h"
@@ -30,8 +31,9 @@ enum flow {
 struct instruction {
     uint64_t addr;
     uint64_t target;    // of a call, branch or jump, when the instruction itself says it; else 0
-    uint64_t reference; // address of memory that it names relative to itself (`[rip+8]`, `adr`);
-                        // for `call [rip+8]`, where the target is to be found; else 0
+    uint64_t reference; // address of memory that it names relative to itself (`[rip+8]`, `adr`;
+                        // `adrp`: of the page); for `call [rip+8]`, where the target is to be
+                        // found; else 0
     uint8_t n_bytes;
     uint8_t flow;     // enum flow
     bool is_data;     // it could not be decoded
@@ -55,9 +57,22 @@ void disasm_next(struct disasm *disasm, struct slice bytes, uint64_t addr, struc
 // Adds the name of an address behind it, " <name+0x10>", or nothing. `context` as given.
 typedef void disasm_name_fn(void *context, uint64_t addr, struct text *to);
 
-// Adds what an assembler would read, on one line without tabs, operands one blank behind the
-// mnemonic, separated by ", ". Addresses that it refers to are whole ("call 0x401136", not an
-// offset), each followed by what `name` (may be NULL) adds. `bytes` are those of the instruction.
-// Data: ".byte 0x06", ".word 0x00000001", or as many ".byte" values as it has.
+// Adds what an assembler would read, on one line without tabs and in lower case, operands one blank
+// behind the mnemonic, separated by ", ". `bytes` are those of the instruction.
+//
+// Addresses that it refers to are whole, never an offset, and each is followed by what `name` (may
+// be NULL) adds. An operand relative to the instruction is written as the address that it means:
+//
+//     Intel    call 0x401136 <parse>    lea rdi, [0x404018 <table>]    call qword ptr [0x403fe0]
+//     AT&T     call 0x401136 <parse>    lea 0x404018 <table>, %rdi     call *0x403fe0
+//     AArch64  bl 0x401136 <parse>      ldr x0, 0x404018 <table>       adrp x0, 0x404000
+//
+// A page (`adrp`) is followed by no name: what is meant lies somewhere in it. Absolute addresses of
+// x86
+// (`mov eax, dword ptr [0x404018 <table>]`) have one, those in a segment of a thread (`fs:[0x28]`)
+// none.
+//
+// Data: ".byte 0x06", ".word 0xffffffff", or as many ".byte" values as it has. AArch64 goes on to
+// be extended; what is known to be an instruction, but not by its name, is ".inst 0xe400e000".
 void disasm_put_text(struct disasm *disasm, const struct instruction *instruction,
                      struct slice bytes, disasm_name_fn *name, void *context, struct text *to);

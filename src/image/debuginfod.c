@@ -4,7 +4,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { NO_SERVER = UINT32_MAX, OURS_AGAIN_S = 600 };
+enum {
+    NO_SERVER = UINT32_MAX,
+    OURS_AGAIN_S = 600,
+    SOURCE_TOTAL_S = 120, // that a source may take
+};
 
 // A file on its way: from the cache to one server after the other.
 struct debuginfod_job {
@@ -75,6 +79,7 @@ void debuginfod_report(struct debuginfod *d, struct debuginfod_report *ret)
     uint64_t now_ns = clock_now_ns();
     pthread_mutex_lock(&d->lock);
     *ret = d->report;
+    ret->sources_wanted = (uint32_t)d->wants.n;
     ret->n_servers = d->servers.n;
     for (uint32_t i = 0; i < d->servers.n; i++) {
         const struct debuginfod_server *server = &d->servers.at[i];
@@ -103,6 +108,22 @@ static void defer(struct debuginfod *d, const struct debuginfod_need *need, uint
     tell_deferred(d);
 }
 
+// A source was had, or could not be: it may be wanted again. Moves its path out of `need`.
+static char *end_want(struct debuginfod *d, struct debuginfod_need *need)
+{
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < d->wants.n; i++) {
+        struct debuginfod_want *want = &d->wants.at[i];
+        if (build_id_equal(&want->id, &need->id) && strcmp(want->source, need->source) == 0) {
+            free(want->source);
+            vec_remove_at(&d->wants, i);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&d->lock);
+    return TAKE(need->source);
+}
+
 static void free_job(struct debuginfod *d, struct debuginfod_job *job)
 {
     http_free_get(&d->http, job->get);
@@ -112,12 +133,17 @@ static void free_job(struct debuginfod *d, struct debuginfod_job *job)
             d->jobs[i] = NULL;
         }
     }
+    if (job->need.source != NULL) {
+        free(end_want(d, &job->need));
+    }
     free(job);
 }
 
 static void defer_job(struct debuginfod *d, struct debuginfod_job *job, uint64_t due_ns)
 {
-    defer(d, &job->need, due_ns);
+    if (job->need.source == NULL) {
+        defer(d, &job->need, due_ns);
+    }
     free_job(d, job);
 }
 
@@ -126,7 +152,7 @@ static void give_up(struct debuginfod *d, struct debuginfod_job *job)
 {
     bool is_absent = job->missing == job->answered;
     if (is_absent) {
-        count(d, &d->report.missing);
+        count(d, job->need.source == NULL ? &d->report.missing : &d->report.sources_missing);
     }
     uint64_t seconds = is_absent ? DEBUGINFOD_ABSENT_S : DEBUGINFOD_DOWN_S;
     defer_job(d, job, clock_now_ns() + seconds * NS_PER_S);
@@ -139,21 +165,63 @@ static void fail_on_disk(struct debuginfod *d, struct debuginfod_job *job, const
     defer_job(d, job, clock_now_ns() + (uint64_t)OURS_AGAIN_S * NS_PER_S);
 }
 
+static void hand_over(struct debuginfod *d, struct debuginfod_need *need, const char *path)
+{
+    if (need->source == NULL) {
+        d->client.found(d->client.context, need->image, path);
+        return;
+    }
+    CLEANUP(freep) char *source = end_want(d, need);
+    if (d->client.source_found != NULL) {
+        d->client.source_found(d->client.source_context, &need->id, source);
+    }
+}
+
 static void deliver(struct debuginfod *d, struct debuginfod_job *job)
 {
     struct err err = {0};
+    struct debuginfod_need *need = &job->need;
     CLEANUP(freep)
-    char *path = debuginfod_cache_finish(&d->cache, &job->need.id, &job->part, &err);
+    char *path = debuginfod_cache_finish(&d->cache, &need->id, need->source, &job->part, &err);
     if (path == NULL) {
         fail_on_disk(d, job, &err);
         return;
     }
-    count(d, &d->report.fetched);
-    d->client.found(d->client.context, job->need.image, path);
+    count(d, need->source == NULL ? &d->report.fetched : &d->report.sources);
+    hand_over(d, need, path);
     free_job(d, job);
 }
 
 // ---- Asking a server ---------------------------------------------------------------------------
+
+// What a server calls a file. Of a path, all is encoded that means something in a URL.
+static void add_url(struct text *to, const char *server, const struct debuginfod_need *need)
+{
+    char hex[DEBUGINFOD_HEX_BYTES];
+    debuginfod_hex(&need->id, hex);
+    text_addf(to, "%s/buildid/%s/%s", server, hex, need->source == NULL ? "debuginfo" : "source");
+    for (const char *at = need->source; at != NULL && *at != 0; at++) {
+        bool is_plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+                        (*at >= '0' && *at <= '9') || strchr("/-._~", *at) != NULL;
+        text_addf(to, is_plain ? "%c" : "%%%02X", (uint8_t)*at);
+    }
+}
+
+static struct http_limits limits_of(const struct debuginfod *d, const struct debuginfod_need *need)
+{
+    struct http_limits limits = {
+        .silence_ns = d->settings.silence_ns,
+        .total_ns = (uint64_t)HTTP_TOTAL_S * NS_PER_S,
+        .bytes = d->settings.file_bytes,
+        .spare_disk_bytes = d->settings.spare_disk_bytes,
+        .elf_only = need->source == NULL,
+    };
+    if (need->source != NULL) {
+        limits.total_ns = (uint64_t)SOURCE_TOTAL_S * NS_PER_S;
+        limits.bytes = MIN(limits.bytes, (uint64_t)LIMIT_SOURCE_FILE_BYTES);
+    }
+    return limits;
+}
 
 static void ask(struct debuginfod *d, struct debuginfod_job *job, uint32_t server)
 {
@@ -162,16 +230,9 @@ static void ask(struct debuginfod *d, struct debuginfod_job *job, uint32_t serve
         fail_on_disk(d, job, &err);
         return;
     }
-    char hex[DEBUGINFOD_HEX_BYTES];
-    debuginfod_hex(&job->need.id, hex);
     CLEANUP(text_fini) struct text url = {0};
-    text_addf(&url, "%s/buildid/%s/debuginfo", d->settings.urls.at[server].url, hex);
-    struct http_limits limits = {
-        .silence_ns = d->settings.silence_ns,
-        .total_ns = (uint64_t)HTTP_TOTAL_S * NS_PER_S,
-        .bytes = d->settings.file_bytes,
-        .spare_disk_bytes = d->settings.spare_disk_bytes,
-    };
+    add_url(&url, d->settings.urls.at[server].url, &job->need);
+    struct http_limits limits = limits_of(d, &job->need);
     pthread_mutex_lock(&d->lock);
     debuginfod_servers_begin(&d->servers, server);
     pthread_mutex_unlock(&d->lock);
@@ -207,7 +268,9 @@ static enum http_end judge(const struct debuginfod_job *job, struct err *reterr)
         return job->get->end;
     }
     struct err err = {0};
-    if (debuginfod_check(job->part.fd, &job->need.id, &err) < 0) {
+    int r = job->need.source == NULL ? debuginfod_check(job->part.fd, &job->need.id, &err)
+                                     : debuginfod_check_source(job->part.fd, &err);
+    if (r < 0) {
         err_set(reterr, 0, "answered with a file that %s", err.text);
         return HTTP_USELESS;
     }
@@ -236,7 +299,8 @@ static void on_answer(struct debuginfod *d, struct debuginfod_job *job)
         return;
     }
     if (end == HTTP_MISSING) {
-        debuginfod_cache_set_absent(&d->cache, &job->need.id, d->settings.urls.at[job->server].url);
+        debuginfod_cache_set_absent(&d->cache, &job->need.id, job->need.source,
+                                    d->settings.urls.at[job->server].url);
         job->missing |= 1u << job->server;
     }
     if (end != HTTP_SILENT) {
@@ -261,7 +325,23 @@ static bool take_due(struct debuginfod *d, struct debuginfod_need *ret)
     return false;
 }
 
-static bool take_need(struct debuginfod *d, struct debuginfod_need *ret)
+static bool take_source(struct debuginfod *d, struct debuginfod_need *ret)
+{
+    bool any = false;
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < d->wants.n && !any; i++) {
+        struct debuginfod_want *want = &d->wants.at[i];
+        if (!want->is_taken) {
+            want->is_taken = any = true;
+            *ret = (struct debuginfod_need){
+                .id = want->id, .source = alloc_text(want->source, strlen(want->source))};
+        }
+    }
+    pthread_mutex_unlock(&d->lock);
+    return any;
+}
+
+static bool take_debug_file(struct debuginfod *d, struct debuginfod_need *ret)
 {
     *ret = (struct debuginfod_need){0};
     while (d->client.next(d->client.context, &ret->image, &ret->id)) {
@@ -277,7 +357,8 @@ static struct debuginfod_job *job_new(struct debuginfod *d, const struct debugin
     struct debuginfod_job *job = NEW(struct debuginfod_job);
     *job = (struct debuginfod_job){.need = *need, .server = NO_SERVER, .part = {.fd = -1}};
     for (uint32_t i = 0; i < d->servers.n; i++) {
-        if (debuginfod_cache_is_absent(&d->cache, &need->id, d->settings.urls.at[i].url)) {
+        if (debuginfod_cache_is_absent(&d->cache, &need->id, need->source,
+                                       d->settings.urls.at[i].url)) {
             job->answered |= 1u << i;
             job->missing |= 1u << i;
         }
@@ -285,21 +366,32 @@ static struct debuginfod_job *job_new(struct debuginfod *d, const struct debugin
     return job;
 }
 
+// The last place is for sources only.
+static bool is_for_debug_files(size_t place)
+{
+    return place < LIMIT_DEBUGINFOD_TRANSFERS - 1;
+}
+
 // Fills a free place. False: there is nothing to do for it.
-static bool begin(struct debuginfod *d, struct debuginfod_job **place)
+static bool begin(struct debuginfod *d, size_t place)
 {
     struct debuginfod_need need;
-    if (!take_need(d, &need)) {
+    if (!take_source(d, &need) && !(is_for_debug_files(place) && take_debug_file(d, &need))) {
         return false;
     }
-    CLEANUP(freep) char *path = debuginfod_cache_find(&d->cache, &need.id);
-    if (path != NULL) {
-        count(d, &d->report.cached);
-        d->client.found(d->client.context, need.image, path);
+    CLEANUP(freep)
+    char *path = need.source == NULL
+                     ? debuginfod_cache_find(&d->cache, &need.id)
+                     : debuginfod_cache_find_source(d->cache.path, &need.id, need.source);
+    if (path == NULL) {
+        d->jobs[place] = job_new(d, &need);
+        ask_next(d, d->jobs[place]);
         return true;
     }
-    *place = job_new(d, &need);
-    ask_next(d, *place);
+    if (need.source == NULL) {
+        count(d, &d->report.cached);
+    }
+    hand_over(d, &need, path);
     return true;
 }
 
@@ -313,7 +405,7 @@ static bool is_stopping(const struct debuginfod *d)
 static void begin_all(struct debuginfod *d)
 {
     for (size_t i = 0; i < LIMIT_DEBUGINFOD_TRANSFERS; i++) {
-        while (d->jobs[i] == NULL && !is_stopping(d) && begin(d, &d->jobs[i])) {
+        while (d->jobs[i] == NULL && !is_stopping(d) && begin(d, i)) {
         }
     }
 }
@@ -340,7 +432,7 @@ static uint64_t next_due_ns(const struct debuginfod *d)
 static bool has_free_place(const struct debuginfod *d)
 {
     for (size_t i = 0; i < LIMIT_DEBUGINFOD_TRANSFERS; i++) {
-        if (d->jobs[i] == NULL) {
+        if (d->jobs[i] == NULL && is_for_debug_files(i)) {
             return true;
         }
     }
@@ -415,6 +507,36 @@ void debuginfod_wake(struct debuginfod *d)
     }
 }
 
+void debuginfod_want_source(struct debuginfod *d, const struct build_id *id, const char *source)
+{
+    if (!d->on || id->n < DEBUGINFOD_ID_MIN || id->n > BUILD_ID_MAX || source[0] != '/' ||
+        strlen(source) >= LIMIT_NAME_BYTES) {
+        return;
+    }
+    pthread_mutex_lock(&d->lock);
+    bool is_new = d->wants.n < LIMIT_SOURCES_WANTED;
+    for (size_t i = 0; i < d->wants.n && is_new; i++) {
+        const struct debuginfod_want *want = &d->wants.at[i];
+        is_new = !build_id_equal(&want->id, id) || strcmp(want->source, source) != 0;
+    }
+    if (is_new) {
+        vec_push(&d->wants,
+                 (struct debuginfod_want){.id = *id, .source = alloc_text(source, strlen(source))});
+    }
+    pthread_mutex_unlock(&d->lock);
+    if (is_new) {
+        http_wake(&d->http);
+    }
+}
+
+const char *debuginfod_cache_path(struct debuginfod *d)
+{
+    pthread_mutex_lock(&d->lock);
+    const char *path = d->report.cache_path;
+    pthread_mutex_unlock(&d->lock);
+    return path;
+}
+
 void debuginfod_stop(struct debuginfod *d)
 {
     if (d->on) {
@@ -430,6 +552,10 @@ void debuginfod_fini(struct debuginfod *d)
         http_fini(&d->http);
         debuginfod_cache_close(&d->cache);
     }
+    for (size_t i = 0; i < d->wants.n; i++) {
+        free(d->wants.at[i].source);
+    }
+    vec_fini(&d->wants);
     vec_fini(&d->later);
     debuginfod_settings_fini(&d->settings);
     pthread_mutex_destroy(&d->lock);

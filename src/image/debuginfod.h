@@ -1,10 +1,15 @@
 #pragma once
 
-// Debug files from debuginfod servers, in the background.
+// Debug files and sources from debuginfod servers, in the background.
 //
 //     client ──next()──► cache ──► server, server, … ──► check ──► cache ──found()──► client
 //                          │             │
 //                          └─ at once    └─ LIMIT_DEBUGINFOD_TRANSFERS at a time
+//
+// A source goes the same way, from debuginfod_want_source() to source_found(). Somebody is looking
+// at code just now, so sources go first, and have a place that no debug file takes. One that could
+// not be had is forgotten: whoever looks again asks again, and the cache and the servers' rests
+// see to it that nobody is bothered.
 //
 // One thread of its own does all of it: nobody waits for a server, a name, or the disk, and at the
 // end what is under way is dropped. A file that could not be had is tried again later: when the
@@ -30,6 +35,10 @@ struct debuginfod_client {
     bool (*next)(void *context, uint32_t *ret_image, struct build_id *ret_id);
     void (*found)(void *context, uint32_t image, const char *path);
     void *context;
+
+    // A source has come, and debuginfod_cache_find_source() finds it. NULL: nobody cares.
+    void (*source_found)(void *source_context, const struct build_id *id, const char *source);
+    void *source_context;
 };
 
 struct debuginfod_client debuginfod_client_of(struct library *library);
@@ -65,12 +74,15 @@ struct debuginfod_failure {
 
 struct debuginfod_report {
     bool on;
-    struct err note;   // servers that were left out, no cache; "" for none
-    char *cache_path;  // NULL: not yet. Lives as long as the debuginfod
-    uint64_t fetched;  // files from servers
-    uint64_t cached;   // files that were there already
-    uint64_t missing;  // files that no server has
-    uint64_t deferred; // files that will be tried again, those among them
+    struct err note;  // servers that were left out, no cache; "" for none
+    char *cache_path; // NULL: not yet. Lives as long as the debuginfod
+    uint64_t fetched; // files from servers
+    uint64_t cached;  // files that were there already
+    uint64_t missing; // files that no server has
+    uint64_t sources; // from servers
+    uint64_t sources_missing;
+    uint32_t sources_wanted; // and under way
+    uint64_t deferred;       // files that will be tried again, those among them
     uint32_t n_servers;
     uint32_t n_transfers;
     uint32_t n_failures;
@@ -88,6 +100,14 @@ struct debuginfod_need {
     uint32_t image;
     struct build_id id;
     uint64_t due_ns; // not before; 0: at once
+    char *source;    // owned; NULL: it is a debug file, for that image
+};
+
+// A source that somebody wants.
+struct debuginfod_want {
+    struct build_id id;
+    char *source;
+    bool is_taken; // there is a job for it
 };
 
 struct debuginfod {
@@ -101,10 +121,11 @@ struct debuginfod {
     // Of the thread.
     struct debuginfod_cache cache;
     struct debuginfod_job *jobs[LIMIT_DEBUGINFOD_TRANSFERS]; // NULL: free
-    VEC(struct debuginfod_need) later;
+    VEC(struct debuginfod_need) later;                       // debug files only
 
-    // What the thread tells, under the lock.
+    // What the thread tells, and what it is told, under the lock.
     pthread_mutex_t lock;
+    VEC(struct debuginfod_want) wants; // at most LIMIT_SOURCES_WANTED, none twice
     struct debuginfod_servers servers; // changed by the thread only, which reads it without
     struct debuginfod_report report;
 };
@@ -115,6 +136,16 @@ void debuginfod_init(struct debuginfod *debuginfod, struct debuginfod_settings *
 
 // Something may be needed. Any thread, between init and fini.
 void debuginfod_wake(struct debuginfod *debuginfod);
+
+// A source of that build is wanted: its absolute, normalized path as the debug information has it.
+// Any thread, between init and fini; returns at once. What is wanted already, or too much, is left
+// out.
+void debuginfod_want_source(struct debuginfod *debuginfod, const struct build_id *id,
+                            const char *source);
+
+// Where the cache is, for debuginfod_cache_find_source(). NULL: not yet, or it is off. Any thread,
+// between init and fini; lives as long as the debuginfod.
+const char *debuginfod_cache_path(struct debuginfod *debuginfod);
 
 // Ends the thread and what it was fetching, at once; the client is not called any more.
 void debuginfod_stop(struct debuginfod *debuginfod);

@@ -11,10 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_ROOM = 120 };
-
 static const char part_prefix[] = ".part-";
 static const char absent_prefix[] = "absent-";
+static const char source_prefix[] = "source-";
 
 // ---- Build-ids ---------------------------------------------------------------------------------
 
@@ -52,6 +51,47 @@ int debuginfod_check(int fd, const struct build_id *id, struct err *reterr)
     return 0;
 }
 
+static bool looks_like_a_page(const char *text, size_t n)
+{
+    static const char *const starts[] = {"<!doctype html", "<html"};
+    while (n > 0 && strchr(" \t\r\n", *text) != NULL) {
+        text++;
+        n--;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+        size_t length = strlen(starts[i]);
+        if (n >= length && strncasecmp(text, starts[i], length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int debuginfod_check_source(int fd, struct err *reterr)
+{
+    char bytes[16384];
+    for (off_t at = 0;;) {
+        ssize_t n = pread(fd, bytes, sizeof bytes, at);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            int number = errno;
+            return err_set(reterr, number, "cannot be read: %s", strerror(number));
+        }
+        if (n == 0) {
+            return at > 0 ? 0 : err_set(reterr, ENODATA, "is empty");
+        }
+        if (memchr(bytes, 0, (size_t)n) != NULL) {
+            return err_set(reterr, EILSEQ, "is not a text");
+        }
+        if (at == 0 && looks_like_a_page(bytes, (size_t)n)) {
+            return err_set(reterr, EILSEQ, "is a web page");
+        }
+        at += n;
+    }
+}
+
 // ---- Which files go ----------------------------------------------------------------------------
 
 static int compare_used(const void *a, const void *b)
@@ -61,7 +101,7 @@ static int compare_used(const void *a, const void *b)
     if (x->used_unix_ns != y->used_unix_ns) {
         return x->used_unix_ns < y->used_unix_ns ? -1 : 1;
     }
-    return strcmp(x->hex, y->hex);
+    return strcmp(x->name, y->name);
 }
 
 uint64_t debuginfod_cache_choose(struct debuginfod_cached *files, size_t n, uint64_t limit_bytes,
@@ -77,7 +117,7 @@ uint64_t debuginfod_cache_choose(struct debuginfod_cached *files, size_t n, uint
     }
     size_t left = n;
     for (size_t i = 0; i < n && (bytes > limit_bytes || left > limit_files); i++) {
-        if (kept != NULL && strcmp(files[i].hex, kept) == 0) {
+        if (kept != NULL && strcmp(files[i].name, kept) == 0) {
             continue;
         }
         files[i].goes = true;
@@ -210,10 +250,14 @@ static void tidy_file(struct tidy *tidy, int dir, const char *hex, const char *n
     }
     if (tidy->all || has_expired(tidy, name, &st)) {
         unlinkat(dir, name, 0);
-    } else if (strcmp(name, "debuginfo") == 0) {
+    } else if (strcmp(name, "debuginfo") == 0 ||
+               strncmp(name, source_prefix, sizeof source_prefix - 1) == 0) {
         struct debuginfod_cached file = {.bytes = (uint64_t)st.st_blocks * 512,
                                          .used_unix_ns = ns_of(st.st_mtim)};
-        snprintf(file.hex, sizeof file.hex, "%s", hex);
+        size_t n = (size_t)snprintf(file.name, sizeof file.name, "%s/%s", hex, name);
+        if (n >= sizeof file.name) {
+            return; // none of ours
+        }
         vec_push(&tidy->files, file);
     }
 }
@@ -231,10 +275,11 @@ static void tidy_directory(struct tidy *tidy, int dir, const char *hex)
     unlinkat(dir, hex, AT_REMOVEDIR); // when it is empty
 }
 
-static void remove_file(int dir, const char *hex)
+// Removes a file, and the directory of that build-id when it is empty then.
+static void remove_file(int dir, const char *name)
 {
-    char name[PATH_ROOM];
-    snprintf(name, sizeof name, "%s/debuginfo", hex);
+    char hex[DEBUGINFOD_HEX_BYTES];
+    snprintf(hex, sizeof hex, "%.*s", (int)strcspn(name, "/"), name);
     unlinkat(dir, name, 0);
     unlinkat(dir, hex, AT_REMOVEDIR);
 }
@@ -257,7 +302,7 @@ static void tidy_up(struct debuginfod_cache *cache, bool all, const char *kept)
                             LIMIT_DEBUGINFOD_CACHE_FILES, kept);
     for (size_t i = 0; i < tidy.files.n; i++) {
         if (tidy.files.at[i].goes) {
-            remove_file(cache->dir, tidy.files.at[i].hex);
+            remove_file(cache->dir, tidy.files.at[i].name);
         }
     }
     vec_fini(&tidy.files);
@@ -298,11 +343,24 @@ void debuginfod_cache_close(struct debuginfod_cache *cache)
 
 // ---- Finding -----------------------------------------------------------------------------------
 
-static void name_in(char to[static PATH_ROOM], const struct build_id *id, const char *rest)
+static void name_in(char to[static DEBUGINFOD_NAME_BYTES], const struct build_id *id,
+                    const char *rest)
 {
     char hex[DEBUGINFOD_HEX_BYTES];
     debuginfod_hex(id, hex);
-    snprintf(to, PATH_ROOM, "%s/%s", hex, rest);
+    snprintf(to, DEBUGINFOD_NAME_BYTES, "%s/%s", hex, rest);
+}
+
+// Sources may have any path, so a hash stands for it.
+static void file_name(char to[static DEBUGINFOD_NAME_BYTES], const struct build_id *id,
+                      const char *source)
+{
+    char rest[40] = "debuginfo";
+    if (source != NULL) {
+        snprintf(rest, sizeof rest, "%s%016llx", source_prefix,
+                 (unsigned long long)hash_bytes(source, strlen(source)));
+    }
+    name_in(to, id, rest);
 }
 
 static char *path_in(const char *directory, const char *name)
@@ -322,8 +380,8 @@ static bool is_right(int dir, const char *name, const struct build_id *id, int f
 
 char *debuginfod_cache_find(struct debuginfod_cache *cache, const struct build_id *id)
 {
-    char name[PATH_ROOM];
-    name_in(name, id, "debuginfo");
+    char name[DEBUGINFOD_NAME_BYTES];
+    file_name(name, id, NULL);
     if (faccessat(cache->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
         if (is_right(cache->dir, name, id, O_NOFOLLOW)) {
             utimensat(cache->dir, name, NULL, AT_SYMLINK_NOFOLLOW); // used now
@@ -340,20 +398,46 @@ char *debuginfod_cache_find(struct debuginfod_cache *cache, const struct build_i
     return is_file && is_right(AT_FDCWD, path, id, 0) ? TAKE(path) : NULL;
 }
 
-static void absent_name(char to[static PATH_ROOM], const struct build_id *id, const char *url)
+// Says when it was used, so that it stays; not at each use, since files that change are read anew.
+static void mark_used(int dir, const char *name, const struct stat *st)
+{
+    if (!debuginfod_is_fresh(ns_of(st->st_mtim), clock_unix_ns(), DEBUGINFOD_USED_S)) {
+        utimensat(dir, name, NULL, AT_SYMLINK_NOFOLLOW);
+    }
+}
+
+char *debuginfod_cache_find_source(const char *cache_path, const struct build_id *id,
+                                   const char *source)
+{
+    char name[DEBUGINFOD_NAME_BYTES];
+    file_name(name, id, source);
+    CLEANUP(freep) char *path = path_in(cache_path, name);
+    struct stat st;
+    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
+        return NULL;
+    }
+    mark_used(AT_FDCWD, path, &st);
+    return TAKE(path);
+}
+
+static void absent_name(char to[static DEBUGINFOD_NAME_BYTES], const struct build_id *id,
+                        const char *source, const char *url)
 {
     char rest[40];
-    snprintf(rest, sizeof rest, "%s%016llx", absent_prefix,
-             (unsigned long long)hash_bytes(url, strlen(url)));
+    uint64_t hash = hash_bytes(url, strlen(url));
+    if (source != NULL) {
+        hash = hash_pair(hash, hash_bytes(source, strlen(source)));
+    }
+    snprintf(rest, sizeof rest, "%s%016llx", absent_prefix, (unsigned long long)hash);
     name_in(to, id, rest);
 }
 
 bool debuginfod_cache_is_absent(const struct debuginfod_cache *cache, const struct build_id *id,
-                                const char *url)
+                                const char *source, const char *url)
 {
-    char name[PATH_ROOM];
+    char name[DEBUGINFOD_NAME_BYTES];
     struct stat st;
-    absent_name(name, id, url);
+    absent_name(name, id, source, url);
     return fstatat(cache->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
            debuginfod_is_fresh(ns_of(st.st_mtim), clock_unix_ns(), DEBUGINFOD_ABSENT_S);
 }
@@ -376,10 +460,10 @@ static int create(struct debuginfod_cache *cache, const struct build_id *id, con
 }
 
 void debuginfod_cache_set_absent(struct debuginfod_cache *cache, const struct build_id *id,
-                                 const char *url)
+                                 const char *source, const char *url)
 {
-    char name[PATH_ROOM];
-    absent_name(name, id, url);
+    char name[DEBUGINFOD_NAME_BYTES];
+    absent_name(name, id, source, url);
     CLEANUP(closep) int fd = create(cache, id, name, 0);
     if (fd >= 0) {
         futimens(fd, NULL);
@@ -387,8 +471,6 @@ void debuginfod_cache_set_absent(struct debuginfod_cache *cache, const struct bu
 }
 
 // ---- Storing -----------------------------------------------------------------------------------
-
-_Static_assert(sizeof((struct debuginfod_part *)NULL)->name == PATH_ROOM, "the same names");
 
 int debuginfod_cache_begin(struct debuginfod_cache *cache, const struct build_id *id,
                            struct debuginfod_part *ret, struct err *reterr)
@@ -408,10 +490,10 @@ int debuginfod_cache_begin(struct debuginfod_cache *cache, const struct build_id
 }
 
 char *debuginfod_cache_finish(struct debuginfod_cache *cache, const struct build_id *id,
-                              struct debuginfod_part *part, struct err *reterr)
+                              const char *source, struct debuginfod_part *part, struct err *reterr)
 {
-    char name[PATH_ROOM];
-    name_in(name, id, "debuginfo");
+    char name[DEBUGINFOD_NAME_BYTES];
+    file_name(name, id, source);
     if (renameat(cache->dir, part->name, cache->dir, name) != 0) {
         int number = errno;
         err_set(reterr, number, "cannot write to %s: %s", cache->path, strerror(number));
@@ -419,9 +501,7 @@ char *debuginfod_cache_finish(struct debuginfod_cache *cache, const struct build
         return NULL;
     }
     closep(&part->fd);
-    char hex[DEBUGINFOD_HEX_BYTES];
-    debuginfod_hex(id, hex);
-    tidy_up(cache, false, hex);
+    tidy_up(cache, false, name);
     return path_in(cache->path, name);
 }
 
@@ -430,9 +510,6 @@ void debuginfod_cache_drop(struct debuginfod_cache *cache, struct debuginfod_par
     if (part->fd < 0) {
         return;
     }
-    char hex[DEBUGINFOD_HEX_BYTES];
-    snprintf(hex, sizeof hex, "%.*s", (int)strcspn(part->name, "/"), part->name);
-    unlinkat(cache->dir, part->name, 0);
-    unlinkat(cache->dir, hex, AT_REMOVEDIR); // when it is empty
+    remove_file(cache->dir, part->name);
     closep(&part->fd);
 }

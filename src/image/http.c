@@ -65,7 +65,7 @@ static uint64_t announced_bytes(const struct http_get *get)
 static bool check_start(struct http_get *get, const char *bytes, size_t n)
 {
     get->total = announced_bytes(get);
-    if (memcmp(bytes, ELFMAG, MIN(n, (size_t)SELFMAG)) != 0) {
+    if (get->limits.elf_only && memcmp(bytes, ELFMAG, MIN(n, (size_t)SELFMAG)) != 0) {
         return refuse(get, HTTP_USELESS, ENOEXEC, "answered with something else than an ELF file");
     }
     if (!has_room(get, get->total)) {

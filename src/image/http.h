@@ -34,6 +34,7 @@ struct http_limits {
     uint64_t total_ns;
     uint64_t bytes;            // of the file
     uint64_t spare_disk_bytes; // that stay free where it is written
+    bool elf_only;             // something else is useless, and refused at once
 };
 
 struct http_get {

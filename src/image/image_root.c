@@ -5,14 +5,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
-enum { RACE_RETRIES = 16 };
+enum {
+    RACE_RETRIES = 16,
+    CONFIGFS_MAGIC_ = 0x62656570, // the only one that linux/magic.h lacks
+};
 
 struct image_root {
     int fd; // -1: not even "/" could be opened, paths are taken as they are
@@ -146,6 +151,37 @@ static int open_inside(const struct image_root *root, const char *path, int flag
     return fd < 0 ? -errno : (int)fd;
 }
 
+// File systems whose files are no files, but something that the kernel does when they are opened or
+// read, whatever kind and size they say they have.
+static bool is_made_up(int fd)
+{
+    struct statfs fs;
+    if (fstatfs(fd, &fs) < 0) {
+        return true;
+    }
+    switch ((unsigned long)fs.f_type) {
+    case AAFS_MAGIC:
+    case BINFMTFS_MAGIC:
+    case BPF_FS_MAGIC:
+    case CGROUP2_SUPER_MAGIC:
+    case CGROUP_SUPER_MAGIC:
+    case CONFIGFS_MAGIC_:
+    case DEBUGFS_MAGIC:
+    case EFIVARFS_MAGIC:
+    case NSFS_MAGIC:
+    case PROC_SUPER_MAGIC:
+    case PSTOREFS_MAGIC:
+    case SECURITYFS_MAGIC:
+    case SELINUX_MAGIC:
+    case SMACK_MAGIC:
+    case SYSFS_MAGIC:
+    case TRACEFS_MAGIC:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static int refuse_unless_regular(int fd, const char *path, struct err *reterr)
 {
     struct stat st;
@@ -153,7 +189,7 @@ static int refuse_unless_regular(int fd, const char *path, struct err *reterr)
         int number = errno;
         return err_set(reterr, number, "cannot look at %s: %s", path, strerror(number));
     }
-    if (!S_ISREG(st.st_mode)) {
+    if (!S_ISREG(st.st_mode) || is_made_up(fd)) {
         return err_set(reterr, ENOEXEC, "%s is not a regular file", path);
     }
     return 0;

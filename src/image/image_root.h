@@ -32,7 +32,8 @@ struct image_root_key image_root_key(const struct image_root *root);
 
 // Opens a regular file for reading, as a process with this root would find it: absolute symlinks
 // and `..` stay inside. Anything else is never opened, not even for a moment: opening a device can
-// have effects. A descriptor, or a negative errno.
+// have effects, and so can what the kernel shows as files under /proc and /sys. A descriptor, or a
+// negative errno.
 int image_root_open_file(const struct image_root *root, const char *path, struct err *reterr);
 
 // Looks at a file without opening it. 0 or a negative errno.

@@ -70,6 +70,11 @@ struct image_stamp {
     uint64_t changed_unix_ns; // ctime, which, unlike mtime, nobody can set back
 };
 
+static inline bool image_stamp_equal(const struct image_stamp *a, const struct image_stamp *b)
+{
+    return a->inode == b->inode && a->size == b->size && a->changed_unix_ns == b->changed_unix_ns;
+}
+
 // What separate debug information an image has. Immutable; replaced as a whole.
 struct image_debug {
     char *path;               // NULL: there was one, but it was refused (`note`)

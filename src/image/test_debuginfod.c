@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -36,6 +37,8 @@ struct fetching {
     uint32_t n_dropped; // of those, how many will not be fetched
     uint32_t n_found;
     char *found[FILES_MAX]; // by image
+    uint32_t n_sources;     // that came, the last one of which is
+    char source[64];
 };
 
 static void notify(struct fetching *f)
@@ -64,6 +67,16 @@ static void found(void *context, uint32_t image, const char *path)
     assert_null(f->found[image]);
     f->found[image] = alloc_text(path, strlen(path));
     f->n_found++;
+    notify(f);
+}
+
+static void source_found(void *context, const struct build_id *id, const char *source)
+{
+    struct fetching *f = context;
+    pthread_mutex_lock(&f->lock);
+    assert_true(build_id_equal(id, &f->id));
+    f->n_sources++;
+    snprintf(f->source, sizeof f->source, "%s", source);
     notify(f);
 }
 
@@ -108,7 +121,11 @@ static void fetching_start(struct fetching *f, const char *urls)
     settings.file_bytes = FILE_BYTES_MAX;
     settings.spare_disk_bytes = 0;
     debuginfod_init(&f->debuginfod, &settings,
-                    (struct debuginfod_client){.next = next, .found = found, .context = f});
+                    (struct debuginfod_client){.next = next,
+                                               .found = found,
+                                               .context = f,
+                                               .source_found = source_found,
+                                               .source_context = f});
     debuginfod_settings_fini(&settings);
 }
 
@@ -120,7 +137,7 @@ static void fetching_stop(struct fetching *f)
     for (size_t i = 0; i < FILES_MAX; i++) {
         free(TAKE(f->found[i]));
     }
-    f->n_wanted = f->n_asked = f->n_dropped = f->n_found = 0;
+    f->n_wanted = f->n_asked = f->n_dropped = f->n_found = f->n_sources = 0;
 }
 
 static void fetching_fini(struct fetching *f)
@@ -166,6 +183,28 @@ static struct debuginfod_report await_settled(struct fetching *f)
         if (pthread_cond_timedwait(&f->moved, &f->lock, &until) != 0) {
             fail_msg("%u wanted, %u asked, %u found, %u put off", f->n_wanted, f->n_asked,
                      f->n_found, (unsigned)report.deferred);
+        }
+    }
+    pthread_mutex_unlock(&f->lock);
+    return report;
+}
+
+// The same of sources: once none is wanted any more, and that many have come.
+static struct debuginfod_report await_sources(struct fetching *f, uint32_t n_sources)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += PATIENCE_S;
+    struct debuginfod_report report;
+    pthread_mutex_lock(&f->lock);
+    for (;;) {
+        debuginfod_report(&f->debuginfod, &report);
+        if (report.sources_wanted == 0 && f->n_sources == n_sources) {
+            break;
+        }
+        if (pthread_cond_timedwait(&f->moved, &f->lock, &until) != 0) {
+            fail_msg("%u sources are still wanted, %u came: %s", report.sources_wanted,
+                     f->n_sources, report.failures[0].err.text);
         }
     }
     pthread_mutex_unlock(&f->lock);
@@ -466,6 +505,186 @@ static void test_short_build_ids_are_not_asked_for(void **state)
     assert_int_equal(strlen(server.first_path), strlen("/buildid//debuginfo") + 40);
 }
 
+// ---- Sources -----------------------------------------------------------------------------------
+
+static const char source_text[] = "int x;\n";
+
+static char *source_in_cache(struct fetching *f, const char *source)
+{
+    CLEANUP(freep) char *cache = path_join(f->home, "cache");
+    return debuginfod_cache_find_source(cache, &f->id, source);
+}
+
+static void test_a_source_comes_and_stays(void **state)
+{
+    (void)state;
+    struct fetching f;
+    struct test_http_server server;
+    static const char source[] = "/src/a b/%2e/\xc3\xbc?#+.c";
+    fetching_init(&f);
+    test_http_server_start(&server, SERVE_FILE, slice_of_text(source_text));
+    fetching_start(&f, server.url);
+    debuginfod_want_source(&f.debuginfod, &f.id, source);
+    debuginfod_want_source(&f.debuginfod, &f.id, source);
+    struct debuginfod_report report = await_sources(&f, 1);
+    assert_int_equal(report.sources, 1);
+    assert_int_equal(report.fetched, 0);
+    assert_string_equal(f.source, source);
+    assert_string_equal(debuginfod_cache_path(&f.debuginfod), report.cache_path);
+    CLEANUP(freep) char *path = source_in_cache(&f, source);
+    assert_non_null(path);
+    CLEANUP(text_fini) struct text bytes = {0};
+    assert_int_equal(file_read(path, FILE_BYTES_MAX, &bytes), 0);
+    assert_string_equal(text_get(&bytes), source_text);
+    assert_null(source_in_cache(&f, "/src"));
+    // The next one asks nobody, but says that it is there.
+    fetching_stop(&f);
+    fetching_start(&f, server.url);
+    debuginfod_want_source(&f.debuginfod, &f.id, source);
+    report = await_sources(&f, 1);
+    assert_int_equal(report.sources, 0);
+    test_http_server_stop(&server);
+    fetching_fini(&f);
+    assert_int_equal(server.n_asked, 1);
+    const char *rest = strstr(server.first_path, "/source/");
+    assert_non_null(rest);
+    assert_string_equal(rest, "/source/src/a%20b/%252e/%C3%BC%3F%23%2B.c");
+    assert_int_equal(rest - server.first_path, strlen("/buildid/") + 40);
+}
+
+static void test_a_source_that_nobody_has_is_remembered(void **state)
+{
+    (void)state;
+    struct fetching f;
+    struct test_http_server server;
+    fetching_init(&f);
+    test_http_server_start(&server, SERVE_FILE, slice_of_text(source_text));
+    snprintf(server.only, sizeof server.only, "/there.c");
+    fetching_start(&f, server.url);
+    for (int round = 0; round < 3; round++) {
+        debuginfod_want_source(&f.debuginfod, &f.id, "/not.c");
+        struct debuginfod_report report = await_sources(&f, 0);
+        assert_int_equal(report.sources_missing, round + 1);
+        assert_int_equal(report.servers[0].asked, 1);
+        assert_int_equal(report.deferred, 0); // it is forgotten
+    }
+    // Another source of the same build is another thing.
+    debuginfod_want_source(&f.debuginfod, &f.id, "/there.c");
+    struct debuginfod_report report = await_sources(&f, 1);
+    assert_int_equal(report.sources, 1);
+    assert_string_equal(f.source, "/there.c");
+    test_http_server_stop(&server);
+    fetching_fini(&f);
+    assert_int_equal(server.n_asked, 2);
+}
+
+// A server that does not give a source, and how often it is asked when somebody looks twice.
+static void check_source_refused(enum test_http_way way, struct slice bytes, const char *why,
+                                 uint64_t asked)
+{
+    struct fetching f;
+    struct test_http_server server;
+    fetching_init(&f);
+    test_http_server_start(&server, way, bytes);
+    fetching_start(&f, server.url);
+    struct debuginfod_report report;
+    for (int round = 0; round < 2; round++) {
+        debuginfod_want_source(&f.debuginfod, &f.id, "/a.c");
+        report = await_sources(&f, 0);
+    }
+    assert_int_equal(report.servers[0].asked, asked);
+    assert_int_equal(report.sources_missing, 0);
+    if (strstr(report.failures[0].err.text, why) == NULL) {
+        fail_msg("\"%s\" is not about \"%s\"", report.failures[0].err.text, why);
+    }
+    assert_null(source_in_cache(&f, "/a.c"));
+    test_http_server_stop(&server);
+    fetching_fini(&f);
+}
+
+static void test_servers_that_give_no_sources(void **state)
+{
+    (void)state;
+    struct slice text = slice_of_text(source_text);
+    struct slice binary = {.data = (const uint8_t *)"a\0b", .n = 3};
+    check_source_refused(SERVE_NOTHING, text, "did not answer within 0.4 s", 1);
+    check_source_refused(SERVE_DRIP, text, "sent less than 16 KiB in 0.4 s", 1);
+    check_source_refused(SERVE_BUSY, text, "HTTP status 503", 1);
+    check_source_refused(SERVE_FILE, binary, "answered with a file that is not a text", 2);
+    check_source_refused(SERVE_PAGE, text, "answered with a file that is a web page", 2);
+    check_source_refused(SERVE_FILE, slice_of_text(" \n<!DOCTYPE HTML>"), "is a web page", 2);
+    check_source_refused(SERVE_CLOSED, (struct slice){.data = text.data}, "answered with an empty file", 2);
+    check_source_refused(SERVE_TRUNCATED, text, "", 2);
+    check_source_refused(SERVE_ENDLESS, text, "too large", 2);
+    check_source_refused(SERVE_LOOP, text, "redirect", 2);
+    check_source_refused(SERVE_AWAY, text, "Protocol", 2);
+    check_source_refused(SERVE_BROKEN, text, "HTTP status 500", 2);
+}
+
+static void test_sources_do_not_wait_for_debug_files(void **state)
+{
+    (void)state;
+    struct fetching f;
+    struct test_http_server slow;
+    fetching_init(&f);
+    test_http_server_start(&slow, SERVE_FILE, slice_of_text(source_text));
+    fetching_start(&f, slow.url);
+    // Proven, so that it is asked for several things at a time; then all places for debug files are
+    // taken by transfers that do not end.
+    debuginfod_want_source(&f.debuginfod, &f.id, "/a.c");
+    await_sources(&f, 1);
+    atomic_store(&slow.way, SERVE_DRIP);
+    for (uint8_t i = 0; i < LIMIT_DEBUGINFOD_TRANSFERS; i++) {
+        struct build_id id = other_id(&f, i);
+        want(&f, &id);
+    }
+    struct debuginfod_report report;
+    do { // there is always one more moment of the thread until both are under way
+        debuginfod_report(&f.debuginfod, &report);
+    } while (report.n_transfers < LIMIT_DEBUGINFOD_TRANSFERS - 1 && report.servers[0].failed == 0);
+    assert_int_equal(report.n_transfers, LIMIT_DEBUGINFOD_TRANSFERS - 1);
+    atomic_store(&slow.way, SERVE_FILE);
+    debuginfod_want_source(&f.debuginfod, &f.id, "/b.c");
+    report = await_sources(&f, 2);
+    assert_int_equal(report.sources, 2);
+    test_http_server_stop(&slow);
+    fetching_fini(&f);
+}
+
+static void test_what_is_no_source_is_not_asked_for(void **state)
+{
+    (void)state;
+    struct fetching f;
+    struct test_http_server server;
+    fetching_init(&f);
+    test_http_server_start(&server, SERVE_NOTHING, slice_of_text(source_text));
+    fetching_start(&f, server.url);
+    char path[5001] = "/";
+    memset(path + 1, 'x', sizeof path - 2);
+    struct build_id none = {.n = DEBUGINFOD_ID_MIN - 1};
+    debuginfod_want_source(&f.debuginfod, &f.id, path);
+    debuginfod_want_source(&f.debuginfod, &f.id, "a.c");
+    debuginfod_want_source(&f.debuginfod, &f.id, "");
+    debuginfod_want_source(&f.debuginfod, &none, "/a.c");
+    struct debuginfod_report report;
+    debuginfod_report(&f.debuginfod, &report);
+    assert_int_equal(report.sources_wanted, 0);
+    for (int i = 0; i < 2 * LIMIT_SOURCES_WANTED; i++) { // more than anybody looks at
+        char source[32];
+        snprintf(source, sizeof source, "/%d.c", i);
+        debuginfod_want_source(&f.debuginfod, &f.id, source);
+    }
+    debuginfod_report(&f.debuginfod, &report);
+    assert_true(report.sources_wanted <= LIMIT_SOURCES_WANTED);
+    fetching_fini(&f); // whatever is under way
+    test_http_server_stop(&server);
+    fetching_init(&f);
+    fetching_start(&f, "");
+    debuginfod_want_source(&f.debuginfod, &f.id, "/a.c");
+    assert_null(debuginfod_cache_path(&f.debuginfod));
+    fetching_fini(&f);
+}
+
 // ---- Our own -----------------------------------------------------------------------------------
 
 static void test_a_full_disk_is_not_the_servers_fault(void **state)
@@ -519,6 +738,11 @@ int main(void)
         cmocka_unit_test(test_a_server_that_gives_wrong_files_is_left_alone),
         cmocka_unit_test(test_a_file_without_symbols_is_refused),
         cmocka_unit_test(test_short_build_ids_are_not_asked_for),
+        cmocka_unit_test(test_a_source_comes_and_stays),
+        cmocka_unit_test(test_a_source_that_nobody_has_is_remembered),
+        cmocka_unit_test(test_servers_that_give_no_sources),
+        cmocka_unit_test(test_sources_do_not_wait_for_debug_files),
+        cmocka_unit_test(test_what_is_no_source_is_not_asked_for),
         cmocka_unit_test(test_a_full_disk_is_not_the_servers_fault),
         cmocka_unit_test(test_without_servers_it_is_off),
     };

@@ -327,16 +327,16 @@ static void test_what_was_used_longest_ago_goes_first(void **state)
 {
     (void)state;
     struct debuginfod_cached files[] = {
-        {.hex = "cc", .bytes = 30, .used_unix_ns = 300},
-        {.hex = "aa", .bytes = 10, .used_unix_ns = 100},
-        {.hex = "dd", .bytes = 40, .used_unix_ns = 400},
-        {.hex = "bb", .bytes = 20, .used_unix_ns = 200},
+        {.name = "cc", .bytes = 30, .used_unix_ns = 300},
+        {.name = "aa", .bytes = 10, .used_unix_ns = 100},
+        {.name = "dd", .bytes = 40, .used_unix_ns = 400},
+        {.name = "bb", .bytes = 20, .used_unix_ns = 200},
     };
     size_t n = ARRAY_LEN(files);
     assert_int_equal(debuginfod_cache_choose(files, n, 100, n, NULL), 100);
     assert_false(files[0].goes);
     assert_int_equal(debuginfod_cache_choose(files, n, 99, n, NULL), 90);
-    assert_string_equal(files[0].hex, "aa");
+    assert_string_equal(files[0].name, "aa");
     assert_true(files[0].goes);
     assert_false(files[1].goes);
     assert_int_equal(debuginfod_cache_choose(files, n, 70, n, NULL), 70);
@@ -436,7 +436,7 @@ static char *store(struct caching *c)
     CLEANUP(text_fini) struct text bytes = {0};
     assert_int_equal(file_read(c->file, 64 << 20, &bytes), 0);
     assert_int_equal(fd_write_all(part.fd, bytes.at, bytes.n), 0);
-    char *path = debuginfod_cache_finish(&c->cache, &c->id, &part, &err);
+    char *path = debuginfod_cache_finish(&c->cache, &c->id, NULL, &part, &err);
     assert_int_equal(part.fd, -1);
     return path;
 }
@@ -517,20 +517,20 @@ static void test_absent_is_remembered_for_a_day_and_by_server(void **state)
     struct caching c;
     caching_init(&c);
     caching_open(&c);
-    assert_false(debuginfod_cache_is_absent(&c.cache, &c.id, "http://a"));
-    debuginfod_cache_set_absent(&c.cache, &c.id, "http://a");
-    assert_true(debuginfod_cache_is_absent(&c.cache, &c.id, "http://a"));
-    assert_false(debuginfod_cache_is_absent(&c.cache, &c.id, "http://b"));
+    assert_false(debuginfod_cache_is_absent(&c.cache, &c.id, NULL, "http://a"));
+    debuginfod_cache_set_absent(&c.cache, &c.id, NULL, "http://a");
+    assert_true(debuginfod_cache_is_absent(&c.cache, &c.id, NULL, "http://a"));
+    assert_false(debuginfod_cache_is_absent(&c.cache, &c.id, NULL, "http://b"));
     CLEANUP(text_fini) struct text name = {0};
     text_addf(&name, "absent-%016llx", (unsigned long long)hash_bytes("http://a", 8));
     CLEANUP(freep) char *path = path_of(&c, c.settings.cache_path, text_get(&name));
     set_age(path, DEBUGINFOD_ABSENT_S + 10);
-    assert_false(debuginfod_cache_is_absent(&c.cache, &c.id, "http://a"));
+    assert_false(debuginfod_cache_is_absent(&c.cache, &c.id, NULL, "http://a"));
     set_age(path, -1000);
-    assert_false(debuginfod_cache_is_absent(&c.cache, &c.id, "http://a"));
+    assert_false(debuginfod_cache_is_absent(&c.cache, &c.id, NULL, "http://a"));
     // Once more, and it is as new.
-    debuginfod_cache_set_absent(&c.cache, &c.id, "http://a");
-    assert_true(debuginfod_cache_is_absent(&c.cache, &c.id, "http://a"));
+    debuginfod_cache_set_absent(&c.cache, &c.id, NULL, "http://a");
+    assert_true(debuginfod_cache_is_absent(&c.cache, &c.id, NULL, "http://a"));
     // The next server removes what has expired, and the directory with it.
     set_age(path, DEBUGINFOD_ABSENT_S + 10);
     debuginfod_cache_close(&c.cache);

@@ -3,12 +3,14 @@
 // Which function somebody means: by an address, or by a part of its name.
 //
 //     0x55d0c3e01139    the function that has this address, in the process or in the kernel; also
-//     one
-//                       that no sample was ever in
+//                       one that no sample was ever in
 //     parse             every function whose name has this in it, whatever the case
 //
-// Of several that fit, one whose whole name it is goes before the others, and then the hottest one
-// goes: by the samples of the view.
+// Of several that fit, one whose whole name it is goes before the others (and of these, one with
+// the same case), and one that starts at the address before one that only has it; then the hottest
+// one goes, by the samples of the view.
+//
+// A function of a JIT has the addresses of all of its versions, those that are gone, too.
 //
 // Functions are those that samples (or waits) fell into; see names.h. Belongs to the query thread.
 
@@ -21,6 +23,8 @@ struct function_target {
 
 void function_target_fini(struct function_target *target);
 
+// What decides between several. Of one that is alone, and has code of its own, nothing is counted:
+// most questions are about such a one, again and again.
 struct found_function {
     function_id id;         // FUNCTION_NONE: no sample was ever in it
     uint64_t self_samples;  // in the view
@@ -46,15 +50,14 @@ struct found_functions {
 };
 
 // `tree` has been refreshed and the fold has settled. Kernel functions that are known by name alone
-// have no address.
+// have no address. Samples and waits are those that `top` counts.
 void find_functions(struct found_functions *ret, const struct calltree *tree,
-                    const struct fold *fold, const struct store *store,
+                    const struct fold *fold, const struct store *store, struct reasons *reasons,
                     const struct function_target *target, enum find_order order);
 void found_functions_fini(struct found_functions *found);
 
 // An inlined function has no code of its own. The function in whose code most of its samples are,
-// by self, then total; FUNCTION_NONE when it has none in the view. *ret_samples: how many of its
-// self samples those are.
+// by self, then total; FUNCTION_NONE when it has none in the view, and when the tree is a physical
+// one. *ret_samples: how many of its self samples those are.
 function_id find_host_of_inlined(const struct calltree *tree, const struct fold *fold,
-                                 const struct store *store, function_id inlined,
-                                 uint64_t *ret_samples);
+                                 function_id inlined, uint64_t *ret_samples);

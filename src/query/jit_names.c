@@ -181,3 +181,19 @@ uint32_t jit_names_find(const struct jit_names *names, const struct store *store
     }
     return longest(&candidates, since_ns, until_ns);
 }
+
+uint32_t jit_names_next_at(const struct jit_names *names, process_id process, uint64_t addr,
+                           size_t *cursor)
+{
+    size_t end = end_of_starts(names->entries.at, names->entries.n, process, addr);
+    for (int step = 0; *cursor < end && step < JIT_NAMES_STEPS; step++) {
+        const struct jit_names_entry *entry = &names->entries.at[end - ++*cursor];
+        if (entry->process != process || entry->reach <= addr) {
+            break;
+        }
+        if (entry->end > addr) {
+            return entry->code;
+        }
+    }
+    return CODE_NONE;
+}

@@ -54,3 +54,8 @@ bool jit_names_is_touched(const struct jit_names *names, process_id process, uin
 // A row of the store's codes, or CODE_NONE.
 uint32_t jit_names_find(const struct jit_names *names, const struct store *store,
                         process_id process, uint64_t addr, uint64_t since_ns, uint64_t until_ns);
+
+// All rows that were at that address of a process at any time: start with `*cursor` = 0 and call
+// until CODE_NONE. After JIT_NAMES_STEPS that are not it gives up.
+uint32_t jit_names_next_at(const struct jit_names *names, process_id process, uint64_t addr,
+                           size_t *cursor);

@@ -63,6 +63,12 @@ static const struct symtab *current_table(const struct names *names, image_id im
     return known == NULL ? NULL : image_symtab(known);
 }
 
+const struct symtab *names_symtab(const struct names *names, image_id image)
+{
+    bool met = image < names->images.n && names->images.at[image].met;
+    return met ? names->images.at[image].symtab : current_table(names, image);
+}
+
 static struct names_image *meet_image(struct names *names, image_id image)
 {
     vec_grow_zeroed(&names->images, (size_t)image + 1);
@@ -204,6 +210,24 @@ static function_id make_function(struct names *names, image_id image, const stru
     }
     vec_push(&names->functions, function);
     return (function_id)(names->functions.n - 1);
+}
+
+struct function names_describe(struct names *names, image_id image, const struct symbol *symbol,
+                               uint64_t bias)
+{
+    const struct image_row *row = store_image(names->store, image);
+    struct function function = {
+        .binary = binary_of(names, image, symbol),
+        .addr = symbol->addr + bias,
+        .key = symbol->addr,
+        .resolved = true,
+        .is_main = image < names->images.n && names->images.at[image].is_main,
+        .is_kernel = row->kind == IMAGE_ROW_KERNEL,
+        .image = image,
+    };
+    function.binary_path = row->kind == IMAGE_ROW_FILE ? path_of(names, row) : function.binary;
+    function.name = demangle(symbol->name, &function.lang);
+    return function;
 }
 
 static bool is_named(const struct names *names, image_id image)
@@ -373,15 +397,24 @@ static function_id make_jit_function(struct names *names, image_id image, string
     return (function_id)(names->functions.n - 1);
 }
 
+static uint64_t jit_key(const struct code_row *row)
+{
+    return (uint64_t)row->process << 32 | row->name;
+}
+
+function_id names_of_code(const struct names *names, uint32_t code)
+{
+    return map_find(&names->jit_by_name, jit_key(store_code(names->store, code)));
+}
+
 // The function of that name in that process. Its address is that of its newest version.
 static function_id jit_function(struct names *names, image_id home, uint32_t code)
 {
     const struct code_row *row = store_code(names->store, code);
-    uint64_t key = (uint64_t)row->process << 32 | row->name;
-    function_id id = map_find(&names->jit_by_name, key);
+    function_id id = names_of_code(names, code);
     if (id == MAP_NONE) {
         id = make_jit_function(names, home, row->name);
-        map_set(&names->jit_by_name, key, id);
+        map_set(&names->jit_by_name, jit_key(row), id);
     }
     struct function *function = &names->functions.at[id];
     if (row->loaded_ns >= function->loaded_ns) {

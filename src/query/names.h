@@ -92,6 +92,18 @@ function_id names_innermost(const struct names *names, frame_id frame);
 
 const struct function *names_function(const struct names *names, function_id function);
 
+// The function of a symbol that no frame lies in, of that image. Its name is the caller's to free.
+struct function names_describe(struct names *names, image_id image, const struct symbol *symbol,
+                               uint64_t bias);
+
+// The table that frames of this image are resolved with; of an image that no frame lies in, the one
+// that the library has. NULL: none.
+const struct symtab *names_symtab(const struct names *names, image_id image);
+
+// The function that this row of the store's codes is a version of. UINT32_MAX: no frame was ever
+// in any.
+function_id names_of_code(const struct names *names, uint32_t code);
+
 // For inlined.c: the function of that name in the image, new or known; and a note about the image.
 function_id names_inlined_function(struct names *names, image_id image,
                                    const struct inline_function *inlined);

@@ -796,8 +796,11 @@ static const struct rpc_type flamegraph_params = {
 };
 
 FIELDS(flame_nodes_fields) = {
-    COUNTS("parent", "Index of the caller's node, smaller than the node's own; of the root: 0."),
-    COUNTS("function", "Index into strings: the function's name; \"\" for the root."),
+    COUNTS("parent",
+           "Index of the caller's node (of a tree of callers: of the callee's), smaller than the "
+           "node's own; of the root: 0."),
+    COUNTS("function",
+           "Index into strings: the function's name; \"\" for the root of a flamegraph."),
     COUNTS("binary", "Index into strings."),
     FLAGS("inlined", "The compiler has inlined it into its caller."),
     TEXTS("address", "Where the function begins, as 0x…; 0x0 of an inlined one."),
@@ -807,7 +810,7 @@ FIELDS(flame_nodes_fields) = {
     COUNTS("off_cpu_ns", "Waits of the node and everything below it."),
     COUNTS("self_off_cpu_ns", "Waits of the node itself: it is the function that waits."),
     COUNTS("off_cpu_intervals", "How many waits of the node and everything below it."),
-    COUNTS("cut_children", "Direct callees that were left out."),
+    COUNTS("cut_children", "Nodes right below it that were left out."),
     COUNTS("cut_samples", "Their samples."),
     COUNTS("cut_off_cpu_ns", "Their waits."),
     END,
@@ -1270,11 +1273,399 @@ FIELDS(comparison_fields) = {
 static const struct rpc_type comparison = {"Comparison", "What differs between runs.",
                                            .fields = comparison_fields};
 
+// ---- Questions about one function --------------------------------------------------------------
+
+// Which one: exactly one of the two.
+#define TARGET                                                                                     \
+    PARAM("address", RPC_STRING,                                                                   \
+          "0x…, as answers say it: the function that has this address. Or `name`.", .max = 18),    \
+        PARAM("name", RPC_STRING,                                                                  \
+              "Part of its name, whatever the case; of several the hottest. Or `address`.",        \
+              .max = LIMIT_NAME_BYTES - 1)
+
+FIELDS(source_map_fields) = {
+    PARAM("from", RPC_STRING, "A leading part of a path, whole folders.", REQUIRED,
+          .max = LIMIT_NAME_BYTES - 1),
+    PARAM("to", RPC_STRING, "What stands there instead; a path of the server's machine.", REQUIRED,
+          .max = LIMIT_NAME_BYTES - 1),
+    END,
+};
+static const struct rpc_type source_map = {
+    "SourceMap",
+    "Where sources are now, as gdb's `set substitute-path`.",
+    .fields = source_map_fields,
+};
+
+static const char *const syntaxes[] = {"intel", "att", NULL};
+
+// How code is shown.
+#define CODE_PARAMS                                                                                \
+    PARAM("syntax", RPC_STRING, "Of x86 instructions; \"intel\" when absent.",                     \
+          .values = syntaxes),                                                                     \
+        PARAM("source", RPC_BOOL, "Lines of the source as well; true when absent."),               \
+        PARAM("source_paths", RPC_ARRAY, "Where sources are now.", .element = RPC_OBJECT,          \
+              .type = &source_map, .max = LIMIT_SOURCE_MAPS)
+
+FIELDS(function_match_fields) = {
+    FUNCTION_FIELDS,
+    TEXT("address", "Where it begins, as 0x…. 0x0 of an inlined one."),
+    COUNT("self_samples", "Samples with it innermost."),
+    COUNT("total_samples", "Samples with it anywhere on the stack."),
+    END,
+};
+static const struct rpc_type function_match = {
+    "FunctionMatch",
+    "A function that fits what was asked for.",
+    .fields = function_match_fields,
+};
+
+FIELDS(inlined_host_fields) = {
+    TEXT("function_name", "The inlined function that was asked for."),
+    COUNT("samples", "Its self samples in all."),
+    COUNT("samples_here", "Those of them in the function that is shown."),
+    END,
+};
+static const struct rpc_type inlined_host = {
+    "InlinedHost",
+    "An inlined function has no code of its own: the one that has most of it is shown.",
+    .fields = inlined_host_fields,
+};
+
+// Which function the answer is about.
+#define TARGET_FIELDS                                                                              \
+    FUNCTION_FIELDS, TEXT("language", "\"c\", \"c++\", \"rust\", …; empty when not known."),       \
+        FLAG("is_main", "In the program itself, not in a library or the kernel."),                 \
+        TEXT("base_address", "Where it begins, as 0x…; 0x0 when nobody knows."),                   \
+        TEXT("queried_address", "What was asked for; where it begins when that was a name."),      \
+        COUNT("n_matches", "Functions that fit, this one among them."),                            \
+        OBJECTS("matches", function_match, "The others, the hottest first; not all if many fit.")
+
+FIELDS(code_note_fields) = {
+    TEXT("about", "\"code\", \"lines\", \"sources\", \"inlined\"."),
+    TEXT("text", "What is missing, and why."),
+    END,
+};
+static const struct rpc_type code_note = {"CodeNote", "What there is to be said about some code.",
+                                          .fields = code_note_fields};
+
+static const char *const code_origins[] = {
+    "missing", "file", "vdso", "jit", "kernel", "run_file", NULL,
+};
+
+// Where the code that is shown comes from.
+#define LISTING_FIELDS                                                                             \
+    MAYBE("inlined_host", RPC_OBJECT, "When an inlined function was asked for.",                   \
+          .type = &inlined_host),                                                                  \
+        COUNT("listing", "Names what is shown of the code; another one when that changes."),       \
+        FIELD("origin", RPC_STRING, "Where the instructions are from.", .values = code_origins),   \
+        TEXT("path", "Of the file that they are from; empty when of none."),                       \
+        OBJECTS("notes", code_note, "What is missing.")
+
+FIELDS(source_header_fields) = {
+    TEXT("file", "As the debug information has it."),
+    COUNT("line", "From 1 on."),
+    MAYBE("text", RPC_STRING, "The line itself; absent when the file is not to be had."),
+    END,
+};
+static const struct rpc_type source_header = {"SourceHeader", "A line of a source file.",
+                                              .fields = source_header_fields};
+
+#define CODE_NUMBERS                                                                               \
+    COUNT("self_samples", "Samples right there."), COUNT("self_on_cpu_ns", "Time right there."),   \
+        COUNT("total_samples", "Samples there and in what is called from there."),                 \
+        COUNT("total_on_cpu_ns", "Time there and in what is called from there."),                  \
+        COUNT("total_off_cpu_ns", "Waits in what is called from there.")
+
+FIELDS(code_changes_fields) = {
+    COUNTS("row", "Which line (of a cfg: block); the other columns belong to it."),
+    COUNTS("self_samples", "As in the row itself."),
+    COUNTS("self_on_cpu_ns", "Likewise."),
+    COUNTS("total_samples", "Likewise."),
+    COUNTS("total_on_cpu_ns", "Likewise."),
+    COUNTS("total_off_cpu_ns", "Likewise."),
+    END,
+};
+static const struct rpc_type code_changes = {
+    "CodeChanges",
+    "Numbers that are others than in the message before, as a table by columns.",
+    .fields = code_changes_fields,
+};
+
+#define CHANGED                                                                                    \
+    MAYBE("changed", RPC_OBJECT,                                                                   \
+          "Only to subscribers: instead of the rows, once they have them. Numbers of other rows "  \
+          "are as they were.",                                                                     \
+          .type = &code_changes)
+
+// ---- Profiler.annotated ------------------------------------------------------------------------
+
+FIELDS(annotated_params_fields) = {
+    VIEW,
+    TARGET,
+    CODE_PARAMS,
+    PARAM("first_line", RPC_INTEGER, "Leaves out so many lines; 0 when absent.",
+          RANGE(0, UINT32_MAX)),
+    PARAM("limit", RPC_INTEGER, "How many lines; 20000 when absent.",
+          RANGE(1, LIMIT_ANNOTATED_LINES)),
+    END,
+};
+static const struct rpc_type annotated_params = {
+    "AnnotatedParams",
+    "Which function, and how to show it.",
+    .fields = annotated_params_fields,
+};
+
+// The numbers of a function as a whole. `total_on_cpu_ns` of an answer is that of the view.
+#define FUNCTION_NUMBERS                                                                           \
+    COUNT("self_samples", "Samples with it innermost: the sum over its code."),                    \
+        COUNT("self_on_cpu_ns", "On-CPU time with it innermost: likewise."),                       \
+        COUNT("function_samples", "Samples with it anywhere on the stack: its total."),            \
+        COUNT("function_on_cpu_ns", "On-CPU time with it anywhere on the stack."),                 \
+        COUNT("function_off_cpu_ns", "Waits with it anywhere on the stack.")
+
+FIELDS(inlined_at_fields) = {
+    TEXT("function_name", "What was inlined, into the one before it."),
+    MAYBE("call_file", RPC_STRING, "Where that calls it; absent when not known."),
+    MAYBE("call_line", RPC_INTEGER, "Likewise."),
+    END,
+};
+static const struct rpc_type inlined_at = {
+    "InlinedAt",
+    "A function that the compiler has inlined at some instructions.",
+    .fields = inlined_at_fields,
+};
+
+FIELDS(annotated_line_fields) = {
+    TEXT("address", "Of the process, as 0x…; 0x0 when nobody knows."),
+    TEXT("bytes", "In hexadecimal; empty when they are not to be had."),
+    TEXT("text", "As people read it; empty when its bytes are not to be had."),
+    FLAG("is_data", "It is no instruction."),
+    CODE_NUMBERS,
+    MAYBE(
+        "source_header", RPC_OBJECT,
+        "Only where it changes: the line of the source that this and the next ones are of. With an "
+        "empty file and line 0: of none that is known.",
+        .type = &source_header),
+    MAYBE("inlined", RPC_ARRAY,
+          "Only where it changes: the functions that this and the next ones are inlined from, the "
+          "outermost first; empty: of none, from here on.",
+          .element = RPC_OBJECT, .type = &inlined_at),
+    MAYBE("target_name", RPC_STRING, "Of what it calls or jumps to, when that is known."),
+    MAYBE("target_address", RPC_STRING, "Likewise; absent when the instruction does not say it."),
+    END,
+};
+static const struct rpc_type annotated_line = {
+    "AnnotatedLine",
+    "An instruction; or a place with samples whose code is not to be had.",
+    .fields = annotated_line_fields,
+};
+
+FIELDS(code_version_fields) = {
+    TEXT("address", "Where it begins, as 0x…."),
+    COUNT("first_line", "Of all lines."),
+    COUNT("n_lines", "Its own."),
+    COUNT("loaded_ns", "When the JIT made it."),
+    COUNT("self_samples", "Samples right in it."),
+    END,
+};
+static const struct rpc_type code_version = {
+    "CodeVersion",
+    "Code that a JIT made of a function, one of several perhaps.",
+    .fields = code_version_fields,
+};
+
+FIELDS(annotated_fields) = {
+    ANSWER_FIELDS,
+    TARGET_FIELDS,
+    LISTING_FIELDS,
+    FUNCTION_NUMBERS,
+    OBJECTS("versions", code_version, "Only functions of JITs have any."),
+    COUNT("n_lines", "Of the whole function."),
+    COUNT("first_line", "How many of them come before those that are here."),
+    COUNT("cut_self_samples", "Self samples at lines that are not here."),
+    MAYBE("lines", RPC_ARRAY, "By version, then by address. Absent when there is `changed`.",
+          .element = RPC_OBJECT, .type = &annotated_line),
+    CHANGED,
+    END,
+};
+static const struct rpc_type annotated = {
+    "Annotated",
+    "The instructions of a function, with their samples: `self_samples` of the lines and "
+    "`cut_self_samples` add up to those of the function.",
+    .fields = annotated_fields,
+};
+
+// ---- Profiler.cfg ------------------------------------------------------------------------------
+
+FIELDS(cfg_params_fields) = {VIEW, TARGET, CODE_PARAMS, END};
+static const struct rpc_type cfg_params = {
+    "CfgParams",
+    "Which function, and how to show it.",
+    .fields = cfg_params_fields,
+};
+
+static const char *const block_ends[] = {
+    "goes_on",    "branches", "jumps",          "switches", "jumps_anywhere",
+    "tail_calls", "returns",  "calls_noreturn", "stops",    NULL,
+};
+static const char *const edge_kinds[] = {"next", "taken", "jump", "switch", NULL};
+
+FIELDS(cfg_block_fields) = {
+    COUNT("id", "Its place in `blocks`, from 0 on."),
+    TEXT("address", "Of its first instruction, as 0x…."),
+    TEXT("end_address", "Behind its last one."),
+    COUNT("n_instructions", "And data."),
+    COUNT("first_line", "Where it begins in the lines of Profiler.annotated."),
+    FIELD("end", RPC_STRING, "What its last instruction does; see docs/cfg.md.",
+          .values = block_ends),
+    MAYBE("target_name", RPC_STRING, "Of a tail call: where it leads to, when that is known."),
+    CODE_NUMBERS,
+    MAYBE("source_header", RPC_OBJECT, "The line of the source that it begins with.",
+          .type = &source_header),
+    MAYBE("calls", RPC_ARRAY, "Names of what it calls, each once; absent when none is known.",
+          .element = RPC_STRING),
+    END,
+};
+static const struct rpc_type cfg_block = {
+    "CfgBlock",
+    "Instructions that are entered at the first one and left at the last one.",
+    .fields = cfg_block_fields,
+};
+
+FIELDS(cfg_edge_fields) = {
+    COUNT("from", "A block."),
+    COUNT("to", "A block."),
+    FIELD("kind", RPC_STRING, "How control gets from one to the other.", .values = edge_kinds),
+    END,
+};
+static const struct rpc_type cfg_edge = {"CfgEdge", "A way from one block to another.",
+                                         .fields = cfg_edge_fields};
+
+FIELDS(cfg_version_fields) = {
+    TEXT("address", "Where it begins, as 0x…."),
+    COUNT("first_block", "Of all blocks."),
+    COUNT("n_blocks", "Its own."),
+    END,
+};
+static const struct rpc_type cfg_version = {
+    "CfgVersion",
+    "Code that a JIT made of a function, one of several perhaps.",
+    .fields = cfg_version_fields,
+};
+
+FIELDS(cfg_fields) = {
+    ANSWER_FIELDS,
+    TARGET_FIELDS,
+    LISTING_FIELDS,
+    FUNCTION_NUMBERS,
+    OBJECTS("versions", cfg_version, "Only functions of JITs have any."),
+    COUNT("unplaced_samples", "Self samples at places that are in no block: no code is known."),
+    COUNT("unplaced_on_cpu_ns", "Likewise, their time."),
+    COUNT("n_blocks", "Of the whole function."),
+    COUNT("n_into_middle", "Jumps into the middle of an instruction: they have no edge."),
+    COUNT("n_unknown", "Jumps of which nobody knows where they lead to."),
+    MAYBE("blocks", RPC_ARRAY, "By version, then by address. Absent when there is `changed`.",
+          .element = RPC_OBJECT, .type = &cfg_block),
+    MAYBE("edges", RPC_ARRAY, "By `from`, then `to`. Absent when there is `changed`.",
+          .element = RPC_OBJECT, .type = &cfg_edge),
+    CHANGED,
+    END,
+};
+static const struct rpc_type cfg = {
+    "Cfg",
+    "The basic blocks of a function, with their samples: `self_samples` of the blocks and "
+    "`unplaced_samples` add up to those of the function.",
+    .fields = cfg_fields,
+};
+
+// ---- Profiler.neighbors ------------------------------------------------------------------------
+
+FIELDS(neighbors_params_fields) = {
+    VIEW,
+    TARGET,
+    PARAM("max_depth", RPC_INTEGER, "Levels below the root of each tree; any when absent.",
+          RANGE(1, LIMIT_STACK_DEPTH)),
+    PARAM("min_share", RPC_NUMBER,
+          "Cuts nodes with a smaller share of the function's total; 0 when absent.", RANGE(0, 1)),
+    PARAM("max_nodes", RPC_INTEGER, "Of each tree; keeps the heaviest so many; 50000 when absent.",
+          RANGE(1, LIMIT_FLAME_NODES)),
+    MODE,
+    END,
+};
+static const struct rpc_type neighbors_params = {
+    "NeighborsParams",
+    "Which function, and how much of its callers and callees.",
+    .fields = neighbors_params_fields,
+};
+
+FIELDS(neighbors_tree_fields) = {
+    OBJECT("nodes", flame_nodes, "Node 0 is the function."),
+    OBJECT("waits", flame_waits, "Why its nodes wait."),
+    END,
+};
+static const struct rpc_type neighbors_tree = {
+    "NeighborsTree",
+    "What leads to a function or what it leads to, merged over all places where it is called; of a "
+    "stack that has it more than once, what is outside of its outermost, or inside of its innermost "
+    "occurrence. Nodes of depth 1 and the root's self add up to the root: the function's total.",
+    .fields = neighbors_tree_fields,
+};
+
+FIELDS(recursion_fields) = {
+    FUNCTION_FIELDS,
+    TEXT("address", "Where it begins, as 0x…. 0x0 of an inlined one."),
+    COUNT("on_cpu_ns", "On-CPU time that came by way of it."),
+    COUNT("samples", "Samples likewise."),
+    COUNT("off_cpu_ns", "Waits likewise."),
+    END,
+};
+static const struct rpc_type recursion = {
+    "Recursion",
+    "What a function called when it came back to itself: on the way to its innermost occurrence.",
+    .fields = recursion_fields,
+};
+
+FIELDS(neighbors_fields) = {
+    ANSWER_FIELDS,
+    OBJECT("total_off_cpu", off_cpu, "Waits of the whole view."),
+    TARGET_FIELDS,
+    COUNT("own_on_cpu_ns", "On-CPU time with it as the innermost function."),
+    COUNT("own_samples", "Samples with it innermost."),
+    OBJECT("own_off_cpu", off_cpu, "Waits with it as the innermost function."),
+    COUNT("own_off_cpu_intervals", "How many."),
+    COUNT("function_on_cpu_ns", "On-CPU time with it anywhere on the stack: its total."),
+    COUNT("function_samples", "Samples with it anywhere on the stack."),
+    OBJECT("function_off_cpu", off_cpu, "Waits with it anywhere on the stack."),
+    COUNT("function_off_cpu_intervals", "How many."),
+    COUNT("recursive_on_cpu_ns", "Of its total: with it more than once on the stack."),
+    COUNT("recursive_samples", "Likewise."),
+    COUNT("recursive_off_cpu_ns", "Likewise."),
+    OBJECTS("recursion", recursion,
+            "By way of what, most first, a hundred at most. They add up to the three above."),
+    OBJECT(
+        "callers_tree", neighbors_tree,
+        "Who calls it: a node's parent is what it calls, and self are stacks that begin with it."),
+    OBJECT("callees_tree", neighbors_tree, "What it calls."),
+    TEXTS("strings", "Names of both trees, each once."),
+    END,
+};
+static const struct rpc_type neighbors = {"Neighbors", "Who calls a function, and what it calls.",
+                                          .fields = neighbors_fields};
+
 // ---- Profiler.subscribe ------------------------------------------------------------------------
 
 static const char *const subscribable_methods[] = {
-    "Profiler.top",    "Profiler.flamegraph", "Profiler.threads",         "Profiler.intervals",
-    "Profiler.wakers", "Profiler.timeline",   "Profiler.total_on_cpu_ns", NULL,
+    "Profiler.top",
+    "Profiler.flamegraph",
+    "Profiler.threads",
+    "Profiler.intervals",
+    "Profiler.wakers",
+    "Profiler.timeline",
+    "Profiler.total_on_cpu_ns",
+    "Profiler.annotated",
+    "Profiler.cfg",
+    "Profiler.neighbors",
+    NULL,
 };
 
 FIELDS(subscribe_params_fields) = {
@@ -1413,6 +1804,12 @@ const struct rpc_method rpc_methods[] = {
     {"Profiler.now", "The waits that are not over yet, and who stands in whose way.", &now_params,
      &now, false},
     {"Profiler.total_on_cpu_ns", "On-CPU time of a view.", &view_params, &total, true},
+    {"Profiler.annotated", "The instructions of a function, with their samples and source lines.",
+     &annotated_params, &annotated, true},
+    {"Profiler.cfg", "The basic blocks of a function, with their samples.", &cfg_params, &cfg,
+     true},
+    {"Profiler.neighbors", "Who calls a function, and what it calls.", &neighbors_params,
+     &neighbors, true},
     {"Profiler.compare", "What has become slower or faster from some runs to others.",
      &compare_params, &comparison, false},
     {"Profiler.subscribe",
@@ -1496,6 +1893,26 @@ const struct rpc_type *const rpc_types[] = {
     &now_owner,
     &now_deadlock,
     &compare_params,
+    &annotated_params,
+    &annotated,
+    &annotated_line,
+    &cfg_block,
+    &cfg_edge,
+    &cfg_version,
+    &inlined_at,
+    &code_version,
+    &cfg_params,
+    &cfg,
+    &neighbors_params,
+    &neighbors,
+    &neighbors_tree,
+    &recursion,
+    &source_map,
+    &function_match,
+    &inlined_host,
+    &code_note,
+    &source_header,
+    &code_changes,
     &comparison,
     &compare_side,
     &compared_run,

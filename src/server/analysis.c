@@ -1,5 +1,7 @@
 #include "server/analysis.h"
 
+#include "server/code_question.h"
+
 #include <stdlib.h>
 
 static void kept_fini(struct kept_view *kept)
@@ -24,6 +26,7 @@ struct analysis *analysis_new(struct run *run, void (*on_inlined)(void *context)
     analysis->tree = &analysis->trees[0];
     reasons_init(&analysis->reasons, &analysis->names);
     fold_init(&analysis->everything.fold, &all);
+    analysis->listings = NEW(struct listings);
     return analysis;
 }
 
@@ -38,6 +41,8 @@ void analysis_free(struct analysis *analysis)
             free(analysis->kept[i]);
         }
     }
+    listings_fini(analysis->listings);
+    free(analysis->listings);
     kept_fini(&analysis->everything);
     reasons_fini(&analysis->reasons);
     calltree_fini(&analysis->trees[0]);
@@ -157,6 +162,7 @@ static bool grows_by_itself(const struct question *question)
     case QUESTION_TOP:
         return question->params.top.mode == MODE_OFF_CPU;
     case QUESTION_FLAME:
+    case QUESTION_NEIGHBORS:
         return question->params.flame.mode == MODE_OFF_CPU;
     case QUESTION_THREADS:
     case QUESTION_INTERVALS:
@@ -165,6 +171,8 @@ static bool grows_by_itself(const struct question *question)
         return true;
     case QUESTION_TOTAL:
     case QUESTION_WAKERS:
+    case QUESTION_ANNOTATED: // but for waits below its calls, which come along with samples
+    case QUESTION_CFG:
     case QUESTION_COMPARE:
     case QUESTION_REPORT:
     case QUESTION_SYMBOL:
@@ -193,6 +201,9 @@ uint64_t analysis_revision(const struct analysis *analysis, const struct questio
     if (grows_by_itself(question)) {
         struct view_window window = view_window(&fold->view, store);
         revision = hash_pair(revision, MIN(fold->horizon_ns, window.end_ns));
+    }
+    if (question->code != NULL) {
+        revision = hash_pair(revision, code_work_revision(question->code));
     }
     return hash_pair(revision, run_is_active(analysis->run));
 }

@@ -6,6 +6,7 @@
 //     names ─► trees, reasons         they do not depend on the view
 //     view  ─► fold                   always
 //           ─► wakers, timeline       from the first question for them on
+//     function ─► listing             likewise; the view has no part in it
 //
 // All of these keep cursors: what was asked before costs only what is new.
 
@@ -15,6 +16,8 @@
 #include "query/wakers.h"
 #include "run/run.h"
 #include "server/questions.h"
+
+struct listings;
 
 enum { ANALYSIS_VIEWS = 8 }; // other than the whole run
 
@@ -34,6 +37,7 @@ struct analysis {
     struct reasons reasons;
     struct kept_view everything;
     struct kept_view *kept[ANALYSIS_VIEWS];
+    struct listings *listings; // of functions that somebody looked at (server/code_question.h)
     uint64_t uses;
 };
 

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "rpc/document.h"
 #include "rpc/json.h"
+#include "server/code_question.h"
 #include "server/exporter.h"
 #include "server/fetches.h"
 #include "server/run_facts.h"
@@ -431,6 +432,9 @@ static const struct {
     {"Profiler.wakers", QUESTION_WAKERS, RPC_DEFAULT_WAKERS_LIMIT},
     {"Profiler.timeline", QUESTION_TIMELINE, 0},
     {"Profiler.now", QUESTION_NOW, RPC_DEFAULT_NOW_LIMIT},
+    {"Profiler.annotated", QUESTION_ANNOTATED, RPC_DEFAULT_ANNOTATED_LIMIT},
+    {"Profiler.cfg", QUESTION_CFG, 0},
+    {"Profiler.neighbors", QUESTION_NEIGHBORS, 0},
     {"Profiler.total_on_cpu_ns", QUESTION_TOTAL, 0},
 };
 
@@ -460,6 +464,77 @@ static void handle_question(const struct call *call)
     struct run *run = call_find_run(call, json_object_get(call->params, "view"));
     if (run != NULL) {
         call_ask(call, read_question(run, call->method, call->params));
+    }
+}
+
+// ---- Questions about a function ----------------------------------------------------------------
+
+static bool is_about_function(const char *method)
+{
+    return strcmp(method, "Profiler.annotated") == 0 || strcmp(method, "Profiler.cfg") == 0 ||
+           strcmp(method, "Profiler.neighbors") == 0;
+}
+
+// "0x…", as answers say it.
+static bool parse_address(const char *text, uint64_t *ret)
+{
+    char *end;
+    errno = 0;
+    *ret = strtoull(text, &end, 16);
+    return strncmp(text, "0x", 2) == 0 && text[2] != 0 && text[2] != '+' && text[2] != '-' &&
+           *end == 0 && errno == 0;
+}
+
+static void read_source_maps(const json_t *params, struct source_maps *ret)
+{
+    size_t i;
+    const json_t *map;
+    json_array_foreach(json_object_get(params, "source_paths"), i, map)
+    {
+        source_maps_add(ret, json_string_value(json_object_get(map, "from")),
+                        json_string_value(json_object_get(map, "to")));
+    }
+}
+
+// The parameters that these methods share. False: refused.
+static bool read_code(const struct call *call, const json_t *params, struct question *question)
+{
+    static const char *const syntaxes[] = {"intel", "att", NULL};
+    const json_t *address = json_object_get(params, "address");
+    const json_t *name = json_object_get(params, "name");
+    const char *error = NULL;
+    struct code_work *code = code_work_new();
+    question->code = code;
+    if ((address == NULL) == (name == NULL)) {
+        error = "exactly one of `address` and `name` says which function";
+    } else if (address != NULL &&
+               !parse_address(json_string_value(address), &code->params.target.address)) {
+        error = "`address` is a text like \"0x55d0c3e01139\"";
+    } else if (name != NULL) {
+        code->params.target.name = copy_text(name);
+    }
+    code->params.syntax = param_word(params, "syntax", syntaxes) == 1 ? DISASM_ATT : DISASM_INTEL;
+    code->params.source = !json_is_false(json_object_get(params, "source"));
+    code->params.first_line = (uint32_t)param_u64(params, "first_line", 0);
+    code->params.limit = (uint32_t)param_u64(params, "limit", RPC_DEFAULT_ANNOTATED_LIMIT);
+    read_source_maps(params, &code->params.maps);
+    if (error != NULL) {
+        call_refuse(call, RPC_ERROR_INVALID_PARAMS, error);
+    }
+    return error == NULL;
+}
+
+static void handle_function_question(const struct call *call)
+{
+    struct run *run = call_find_run(call, json_object_get(call->params, "view"));
+    if (run == NULL) {
+        return;
+    }
+    struct question *question = read_question(run, call->method, call->params);
+    if (read_code(call, call->params, question)) {
+        call_ask(call, question);
+    } else {
+        question_free(question);
     }
 }
 
@@ -556,6 +631,10 @@ static void handle_subscribe(const struct call *call)
         return;
     }
     struct question *model = read_question(run, method, params);
+    if (is_about_function(method) && !read_code(call, params, model)) {
+        question_free(model);
+        return;
+    }
     uint64_t interval_ms = param_u64(call->params, "interval_ms", RPC_DEFAULT_INTERVAL_MS);
     uint32_t id = subscriptions_add(subscriptions, call->connection, model,
                                     interval_ms * NS_PER_MS);
@@ -609,6 +688,9 @@ void handle_call(const struct call *call)
         {"Profiler.wakers", handle_question},
         {"Profiler.timeline", handle_question},
         {"Profiler.now", handle_now},
+        {"Profiler.annotated", handle_function_question},
+        {"Profiler.cfg", handle_function_question},
+        {"Profiler.neighbors", handle_function_question},
         {"Profiler.total_on_cpu_ns", handle_question},
         {"Profiler.compare", handle_compare},
         {"Profiler.subscribe", handle_subscribe},

@@ -84,13 +84,24 @@ static void start_replay(struct server *server, const struct options *options)
     ASSERT(registry_start(&server->registry, start, &error) == 0); // it is into the history
 }
 
+// On the thread of debuginfod.
+static void on_source(void *context, const struct build_id *id, const char *source)
+{
+    (void)id;
+    (void)source;
+    questions_on_source(&((struct server *)context)->questions);
+}
+
 // Debug files from servers, if there are any in the environment.
 static void start_fetching(struct server *server)
 {
     struct debuginfod_settings settings;
     debuginfod_settings_init(&settings);
     debuginfod_settings_read(&settings, "/etc/debuginfod");
-    debuginfod_init(&server->debuginfod, &settings, debuginfod_client_of(&server->library));
+    struct debuginfod_client client = debuginfod_client_of(&server->library);
+    client.source_found = on_source;
+    client.source_context = server;
+    debuginfod_init(&server->debuginfod, &settings, client);
     debuginfod_settings_fini(&settings);
 }
 
@@ -176,7 +187,9 @@ static int serve(const struct options *options, const char *socket_path)
     }
     listener_close(&s->listener);
     inspector_fini(&s->inspector);
-    questions_fini(&s->questions);
+    if (!questions_fini(&s->questions)) {
+        _exit(r == 0 ? 0 : 1); // a thread hangs in a file system, and looks at what would be freed
+    }
     filer_fini(&s->saver);
     filer_fini(&s->loader);
     registry_fini(&s->registry);

@@ -7,6 +7,7 @@
 #include "query/now.h"
 #include "server/analysis.h"
 #include "server/answers.h"
+#include "server/code_question.h"
 #include "server/comparison.h"
 #include "server/exporter.h"
 #include "server/report.h"
@@ -21,6 +22,9 @@ enum { SLICE_ROWS = 256 << 10 };
 
 // How long an answer may wait for inlined functions. While a run goes on, the next answer is near.
 enum { INLINED_MS = 100, INLINED_OF_STOPPED_MS = 1000 };
+
+// How long an answer may wait for the listing of a function, and for the lister at the very end.
+enum { LISTING_MS = 20000, LISTER_PATIENCE_MS = 1000 };
 
 // When an export looks again whether symbols have been read, of which nobody tells.
 enum { EXPORT_WAIT_MS = 20 };
@@ -56,6 +60,7 @@ void question_free(struct question *question)
     vec_fini(&question->looks.since_ns);
     free(question->symbol);
     exporter_free(question->exporter);
+    code_work_free(question->code);
     text_fini(&question->result);
     free(question);
 }
@@ -65,6 +70,9 @@ struct question *question_copy(const struct question *model)
     struct question *copy = question_new(model->kind, model->run);
     view_copy(&copy->view, &model->view);
     copy->params = model->params;
+    if (model->code != NULL) {
+        copy->code = code_work_copy(model->code);
+    }
     return copy;
 }
 
@@ -74,11 +82,12 @@ struct query_thread {
     struct questions *questions;
     VEC(struct analysis *) analyses;
     VEC(struct question *) open; // in turn
+    VEC(struct run *) leaving;   // to be freed, once no listing is made of them any more
     bool closing;                // nobody waits for anything any more
 };
 
-// On the thread of the worker that has looked up inlined functions.
-static void on_inlined(void *context)
+// On a thread of another one: of the worker that has looked up inlined functions, of the lister.
+static void wake_asked(void *context)
 {
     struct questions *questions = context;
     queue_push(&questions->asked, question_new(QUESTION_WAKE, NULL));
@@ -91,7 +100,7 @@ static struct analysis *analysis_of(struct query_thread *t, struct run *run)
             return t->analyses.at[i];
         }
     }
-    struct analysis *analysis = analysis_new(run, on_inlined, t->questions);
+    struct analysis *analysis = analysis_new(run, wake_asked, t->questions);
     vec_push(&t->analyses, analysis);
     return analysis;
 }
@@ -257,6 +266,15 @@ static void put_answer(struct analysis *analysis, struct question *question)
     case QUESTION_NOW:
         answer_now(&question->result, analysis, question);
         break;
+    case QUESTION_ANNOTATED:
+        answer_annotated(&question->result, analysis, question);
+        break;
+    case QUESTION_CFG:
+        answer_cfg(&question->result, analysis, question);
+        break;
+    case QUESTION_NEIGHBORS:
+        answer_neighbors(&question->result, analysis, question);
+        break;
     case QUESTION_REPORT:
         report_put(&question->result, analysis);
         break;
@@ -298,6 +316,9 @@ static bool shows_functions(enum question_kind kind)
     case QUESTION_INTERVALS:
     case QUESTION_WAKERS:
     case QUESTION_NOW:
+    case QUESTION_ANNOTATED: // one may be asked for
+    case QUESTION_CFG:
+    case QUESTION_NEIGHBORS:
     case QUESTION_COMPARE:
     case QUESTION_SYMBOL:
         return true;
@@ -324,10 +345,11 @@ static bool waits_for_inlined(const struct query_thread *t, const struct analysi
         return false;
     }
     uint64_t now_ns = clock_now_ns();
-    if (question->waits_until_ns == 0) {
+    if (question->inlined_until_ns == 0) {
         uint64_t ms = run_is_active(question->run) ? INLINED_MS : INLINED_OF_STOPPED_MS;
-        question->waits_until_ns = now_ns + ms * NS_PER_MS;
+        question->inlined_until_ns = now_ns + ms * NS_PER_MS;
     }
+    question->waits_until_ns = question->inlined_until_ns;
     question->waiting = now_ns < question->waits_until_ns;
     return question->waiting;
 }
@@ -374,7 +396,7 @@ static bool work_on_export(struct query_thread *t, struct question *question)
             wait_a_little(question);
             return false;
         }
-        exporter_begin(exporter, analysis_new(question->run, on_inlined, t->questions),
+        exporter_begin(exporter, analysis_new(question->run, wake_asked, t->questions),
                        &question->view);
     }
     int r = exporter_advance(exporter, &question->error);
@@ -410,6 +432,61 @@ static bool compare(struct query_thread *t, struct question *question)
     return step == COMPARISON_READY || step == COMPARISON_TOO_LARGE;
 }
 
+// ---- Code --------------------------------------------------------------------------------------
+
+static void fetch_source(void *context, const struct build_id *build_id, const char *path)
+{
+    debuginfod_want_source(context, build_id, path);
+}
+
+// Finds the function, and its listing. True: the answer can be made; else it was refused, or waits
+// (then `question->waiting` is set).
+static bool find_code(struct query_thread *t, struct analysis *analysis, struct question *question,
+                      bool *ret_refused)
+{
+    struct debuginfod *debuginfod = &t->questions->server->debuginfod;
+    struct listing_desk desk = {
+        .lister = t->questions->lister,
+        .sources = &t->questions->n_sources,
+        .source_cache = debuginfod_cache_path(debuginfod),
+        .fetch_source = fetch_source,
+        .context = debuginfod,
+    };
+    struct err error = {0};
+    enum code_step step = code_work_advance(question->code, analysis, question, &desk,
+                                            question->kind != QUESTION_NEIGHBORS, &error);
+    uint64_t now_ns = clock_now_ns();
+    *ret_refused = true;
+    if (step == CODE_NOT_FOUND) {
+        refuse(t, question, RPC_ERROR_NOT_FOUND, error.text);
+        return false;
+    }
+    if (step == CODE_READY) {
+        return true;
+    }
+    if (question->listing_until_ns == 0) {
+        question->listing_until_ns = now_ns + (uint64_t)LISTING_MS * NS_PER_MS;
+    }
+    if (now_ns >= question->listing_until_ns || t->closing) {
+        refuse(t, question, RPC_ERROR_TIMED_OUT,
+               "the code is still being read from disk; ask again in a while");
+        return false;
+    }
+    question->waiting = true;
+    question->waits_until_ns = question->listing_until_ns;
+    *ret_refused = false;
+    return false;
+}
+
+// Jobs of the lister that are done.
+static void take_listings(struct query_thread *t)
+{
+    for (struct lister_job *job; (job = lister_take(t->questions->lister)) != NULL;) {
+        struct analysis *analysis = job->owner;
+        listings_take(analysis->listings, job);
+    }
+}
+
 // ---- One slice --------------------------------------------------------------------------------
 
 // Works on a question for a slice. True: it is answered.
@@ -439,6 +516,10 @@ static bool work_on(struct query_thread *t, struct question *question)
         waits_for_inlined(t, analysis, question)) {
         return false;
     }
+    bool refused;
+    if (question->code != NULL && !find_code(t, analysis, question, &refused)) {
+        return refused;
+    }
     question->ended = ended && (question->physical || analysis_inlined_are_settled(analysis));
     question->revision = analysis_revision(analysis, question);
     question->unchanged = question->revision == question->seen_revision && !question->ended;
@@ -459,6 +540,36 @@ static bool is_about(const struct question *question, const struct run *run)
     return question->run == run;
 }
 
+// True: its analysis is gone, too.
+static bool drop_analysis(struct query_thread *t, const struct run *run)
+{
+    for (size_t i = 0; i < t->analyses.n; i++) {
+        struct analysis *analysis = t->analyses.at[i];
+        if (analysis->run == run) {
+            if (analysis->listings->n_under_way > 0) {
+                return false;
+            }
+            analysis_free(analysis);
+            vec_remove_at(&t->analyses, i);
+            return true;
+        }
+    }
+    return true;
+}
+
+static void free_leaving(struct query_thread *t)
+{
+    for (size_t i = 0; i < t->leaving.n;) {
+        struct run *run = t->leaving.at[i];
+        if (drop_analysis(t, run)) {
+            vec_remove_at(&t->leaving, i);
+            run_free(run);
+        } else {
+            i++;
+        }
+    }
+}
+
 static void forget_run(struct query_thread *t, struct run *run)
 {
     for (size_t i = 0; i < t->open.n;) {
@@ -470,14 +581,8 @@ static void forget_run(struct query_thread *t, struct run *run)
             i++;
         }
     }
-    for (size_t i = 0; i < t->analyses.n; i++) {
-        if (t->analyses.at[i]->run == run) {
-            analysis_free(t->analyses.at[i]);
-            vec_remove_at(&t->analyses, i);
-            break;
-        }
-    }
-    run_free(run);
+    vec_push(&t->leaving, run);
+    free_leaving(t);
 }
 
 static void wake_all(struct query_thread *t)
@@ -493,6 +598,8 @@ static void take_in(struct query_thread *t, struct question *question)
         forget_run(t, question->run);
         question_free(question);
     } else if (question->kind == QUESTION_WAKE) {
+        take_listings(t);
+        free_leaving(t);
         wake_all(t);
         question_free(question);
     } else {
@@ -547,11 +654,21 @@ static void *query_thread(void *context)
             vec_push(&t.open, next);
         }
     }
+    vec_fini(&t.open);
+    if (!lister_stop(t.questions->lister, (uint64_t)LISTER_PATIENCE_MS * NS_PER_MS)) {
+        t.questions->lister_is_lost = true;
+        vec_fini(&t.leaving);
+        vec_fini(&t.analyses);
+        return NULL;
+    }
+    take_listings(&t);
+    free_leaving(&t);
+    ASSERT(t.leaving.n == 0);
     while (t.analyses.n > 0) {
         analysis_free(vec_pop(&t.analyses));
     }
+    vec_fini(&t.leaving);
     vec_fini(&t.analyses);
-    vec_fini(&t.open);
     return NULL;
 }
 
@@ -562,10 +679,11 @@ void questions_init(struct questions *questions, struct server *server)
     questions->server = server;
     queue_init(&questions->asked);
     queue_init(&questions->answered);
+    questions->lister = lister_new(wake_asked, questions);
     ASSERT(thread_start(&questions->thread, query_thread, questions) == 0);
 }
 
-void questions_fini(struct questions *questions)
+bool questions_fini(struct questions *questions)
 {
     queue_close(&questions->asked);
     pthread_join(questions->thread, NULL);
@@ -575,9 +693,13 @@ void questions_fini(struct questions *questions)
     for (struct question *q; (q = queue_try_pop(&questions->asked)) != NULL;) {
         question_free(q); // woke nobody any more
     }
+    if (!questions->lister_is_lost) {
+        lister_free(questions->lister);
+    }
     queue_fini(&questions->asked);
     queue_fini(&questions->answered);
     vec_fini(&questions->open);
+    return !questions->lister_is_lost;
 }
 
 static void note_runs(struct question *question)
@@ -615,6 +737,11 @@ static size_t index_of_open(const struct questions *questions, uint32_t run_id)
 bool questions_are_about(const struct questions *questions, uint32_t run_id)
 {
     return index_of_open(questions, run_id) < questions->open.n;
+}
+
+void questions_on_source(struct questions *questions)
+{
+    atomic_fetch_add(&questions->n_sources, 1);
 }
 
 void questions_forget(struct questions *questions, struct run *run)

@@ -20,6 +20,10 @@
 // An export (exporter.h) has names and counts of its own: in the middle of it, nobody else may
 // refresh them.
 //
+// A question about code needs a listing of it, which the lister makes (code/lister.h); meanwhile
+// the question waits, and others go on. A run that a listing is being made of is not forgotten
+// before that is over.
+//
 // A comparison looks at several runs, each with an analysis of its own; when one of them is
 // forgotten, it is refused.
 //
@@ -38,6 +42,8 @@ struct server;
 struct kept_view;
 struct exporter;
 struct comparison;
+struct code_work;
+struct lister;
 
 enum question_kind {
     QUESTION_TOP,
@@ -48,6 +54,9 @@ enum question_kind {
     QUESTION_WAKERS,
     QUESTION_TIMELINE,
     QUESTION_NOW,
+    QUESTION_ANNOTATED, // these three: about one function, see struct code_work
+    QUESTION_CFG,
+    QUESTION_NEIGHBORS,
     QUESTION_COMPARE, // about several runs: see struct question_runs
     QUESTION_REPORT,  // diagnostics; `prefix` is what the loop thread has to say
     QUESTION_SYMBOL,
@@ -100,6 +109,7 @@ struct question {
     VEC(uint32_t) about;       // ids of all these runs, once it was asked
     char *symbol;              // owned
     struct exporter *exporter; // owned
+    struct code_work *code;    // owned
 
     // Who asked: a ticket of a connection, or one of its subscriptions.
     uint64_t connection;
@@ -119,9 +129,11 @@ struct question {
     enum symbol_look look;
 
     // Work in progress: belongs to the query thread.
-    bool physical;           // of its view
-    bool waiting;            // for inlined functions that are being looked up
-    uint64_t waits_until_ns; // no longer than that; 0: has not begun to
+    bool physical;             // of its view
+    bool waiting;              // for inlined functions that are being looked up
+    uint64_t waits_until_ns;   // no longer than that
+    uint64_t inlined_until_ns; // it waits for these two until then; 0: has not begun to
+    uint64_t listing_until_ns;
     struct kept_view *kept;
     struct interval_search *search; // intervals
     struct comparison *comparison;
@@ -138,14 +150,18 @@ struct questions {
     struct queue asked;
     struct queue answered;
     pthread_t thread;
-    _Atomic uint32_t n_open; // asked and not answered
-    VEC(uint32_t) open;      // of these, the runs they are about: of the asking thread
+    struct lister *lister;
+    bool lister_is_lost;
+    _Atomic uint64_t n_sources; // fetched so far: see questions_on_source()
+    _Atomic uint32_t n_open;    // asked and not answered
+    VEC(uint32_t) open;         // of these, the runs they are about: of the asking thread
 };
 
 void questions_init(struct questions *questions, struct server *server);
 
-// Open questions are dropped.
-void questions_fini(struct questions *questions);
+// Open questions are dropped. False: the lister hangs, and was left behind with all that it looks
+// at: runs and library must not be freed.
+bool questions_fini(struct questions *questions);
 
 // Takes over the question.
 void questions_ask(struct questions *questions, struct question *question);
@@ -155,6 +171,9 @@ bool questions_are_about(const struct questions *questions, uint32_t run_id);
 
 // Frees the run when nobody looks at it any more. Open questions about it are refused.
 void questions_forget(struct questions *questions, struct run *run);
+
+// A source file has arrived from a server: listings may show more. Any thread.
+void questions_on_source(struct questions *questions);
 
 // The next answered question, or NULL. The caller frees it; one that `wants_looks` is not answered
 // yet: it goes to the inspector, and is then asked again.

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "rpc/json.h"
+#include "server/code_question.h"
 #include "server/server.h"
 
 static void ask_those_due(struct subscriptions *subscriptions);
@@ -56,6 +57,21 @@ static void send_message(struct subscriptions *subscriptions, struct subscriptio
     connection_send(connection, &line);
 }
 
+// What its client has been told of some code goes along with each question, and comes back.
+static void lend_sent(const struct subscription *subscription, struct question *question)
+{
+    if (question->code != NULL) {
+        question->code->sent = TAKE(subscription->model->code->sent);
+    }
+}
+
+static void take_back_sent(const struct subscription *subscription, struct question *question)
+{
+    if (question->code != NULL) {
+        subscription->model->code->sent = TAKE(question->code->sent);
+    }
+}
+
 // Asks what is due, and sets the timer for what is next.
 static void ask_those_due(struct subscriptions *subscriptions)
 {
@@ -89,6 +105,7 @@ static void ask_those_due(struct subscriptions *subscriptions)
         question->connection = subscription->connection;
         question->subscription = subscription->id;
         question->seen_revision = subscription->revision;
+        lend_sent(subscription, question);
         subscription->asked = true;
         questions_ask(&subscriptions->server->questions, question);
     }
@@ -102,6 +119,9 @@ uint32_t subscriptions_add(struct subscriptions *subscriptions, uint64_t connect
                            struct question *model, uint64_t interval_ns)
 {
     subscriptions->next_id = subscriptions->next_id % INT32_MAX + 1;
+    if (model->code != NULL) {
+        model->code->sent = code_sent_new();
+    }
     struct subscription subscription = {.connection = connection,
                                         .id = subscriptions->next_id,
                                         .run = model->run->id,
@@ -143,7 +163,7 @@ size_t subscriptions_of(const struct subscriptions *subscriptions, uint64_t conn
     return n;
 }
 
-void subscriptions_on_answer(struct subscriptions *subscriptions, const struct question *question)
+void subscriptions_on_answer(struct subscriptions *subscriptions, struct question *question)
 {
     size_t index = index_of(subscriptions, question->connection, question->subscription);
     if (index == SIZE_MAX) {
@@ -151,6 +171,7 @@ void subscriptions_on_answer(struct subscriptions *subscriptions, const struct q
     }
     struct subscription *subscription = &subscriptions->all.at[index];
     subscription->asked = false;
+    take_back_sent(subscription, question);
     subscription->due_ns = clock_now_ns() + subscription->interval_ns;
     if (question->failed || !question->unchanged) {
         subscription->revision = question->revision;

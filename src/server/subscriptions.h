@@ -48,7 +48,7 @@ bool subscriptions_remove(struct subscriptions *subscriptions, uint64_t connecti
 size_t subscriptions_of(const struct subscriptions *subscriptions, uint64_t connection);
 
 // An answer to one of its questions; borrowed.
-void subscriptions_on_answer(struct subscriptions *subscriptions, const struct question *question);
+void subscriptions_on_answer(struct subscriptions *subscriptions, struct question *question);
 
 // The client has gone.
 void subscriptions_drop(struct subscriptions *subscriptions, uint64_t connection);

@@ -274,7 +274,7 @@ static int tear_down(void **state)
     loop_wake(&server->loop);
     pthread_join(server_thread, NULL);
     inspector_fini(&server->inspector);
-    questions_fini(&server->questions);
+    assert_true(questions_fini(&server->questions));
     filer_fini(&server->saver);
     filer_fini(&server->loader);
     registry_fini(&server->registry);
@@ -302,6 +302,9 @@ static json_t *try_call(const char *method, const char *params, enum rpc_error_k
     assert_non_null(json);
     int r = client_call(&client, method, json, &result, &error);
     json_decref(json);
+    if (r < 0) {
+        fail_msg("%s %s: %d", method, params, r);
+    }
     if (r != CLIENT_OK) {
         assert_int_equal(r, CLIENT_E_REFUSED);
         *ret_kind = error.kind;
@@ -401,6 +404,14 @@ static const struct {
     {"Profiler.now", "{}"},
     {"Profiler.now", "{\"tid\":8,\"limit\":1,\"max_frames\":1}"},
     {"Profiler.total_on_cpu_ns", "{}"},
+    {"Profiler.annotated", "{\"name\":\"+0x\"}"},
+    {"Profiler.annotated", "{\"name\":\"+0X\",\"syntax\":\"att\",\"source\":false,"
+                           "\"source_paths\":[{\"from\":\"/a\",\"to\":\"/b\"}],"
+                           "\"first_line\":1,\"limit\":1}"},
+    {"Profiler.cfg", "{\"name\":\"+0x\",\"view\":{\"tid\":7}}"},
+    {"Profiler.neighbors", "{\"name\":\"+0x\"}"},
+    {"Profiler.neighbors", "{\"name\":\"+0x\",\"mode\":\"off_cpu\",\"max_depth\":1,"
+                           "\"min_share\":0.5,\"max_nodes\":3}"},
     {"Profiler.compare", "{\"a\":[1],\"b\":[1]}"},
     {"Profiler.compare", "{\"a\":[1],\"b\":[1],\"by\":\"stack\",\"limit\":1}"},
     {"Profiler.compare", "{\"a\":[1],\"b\":[1],\"by\":\"thread\",\"mode\":\"off_cpu\","

@@ -102,7 +102,7 @@ static int tear_down(void **state)
     struct server *s = f.server;
     stop_server();
     inspector_fini(&s->inspector);
-    questions_fini(&s->questions);
+    assert_true(questions_fini(&s->questions));
     filer_fini(&s->saver);
     filer_fini(&s->loader);
     registry_fini(&s->registry);

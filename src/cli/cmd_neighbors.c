@@ -1,0 +1,340 @@
+#include "base/limits.h"
+#include "base/log.h"
+#include "cli/cmd.h"
+#include "cli/flame_text.h"
+#include "cli/format.h"
+#include "cli/report.h"
+#include "cli/session.h"
+#include "cli/target.h"
+#include "cli/waits.h"
+
+struct neighbors_options {
+    int64_t depth;
+    int64_t tid;
+    const char *run;
+    double threshold_pct;
+    const char *reason; // NULL: any
+    bool callers;
+    bool callees;
+    bool off_cpu;
+    bool no_inline;
+    bool addresses;
+    bool json;
+    const char *target; // the operand
+};
+
+static const struct neighbors_options defaults = {.depth = 6, .threshold_pct = 1.0};
+
+static const struct option options[] = {
+    {.name = "callers",
+     .doc = "only who calls it",
+     .at = offsetof(struct neighbors_options, callers)},
+    {.name = "callees",
+     .doc = "only what it calls",
+     .at = offsetof(struct neighbors_options, callees)},
+    {.letter = 'd',
+     .name = "depth",
+     .value = "N",
+     .doc = "levels of calls, each way; default 6",
+     .kind = OPTION_INTEGER,
+     .at = offsetof(struct neighbors_options, depth),
+     .min = 1,
+     .max = LIMIT_STACK_DEPTH},
+    {.name = "threshold-pct",
+     .value = "P",
+     .doc = "leave out smaller shares of the function; default 1.0",
+     .kind = OPTION_NUMBER,
+     .at = offsetof(struct neighbors_options, threshold_pct),
+     .min = 0,
+     .max = 100},
+    OPTION_OFF_CPU(struct neighbors_options),
+    OPTION_REASON(struct neighbors_options),
+    OPTION_NO_INLINE(struct neighbors_options),
+    OPTION_ADDRESSES(struct neighbors_options),
+    OPTION_TID(struct neighbors_options),
+    OPTION_RUN(struct neighbors_options),
+    OPTION_JSON(struct neighbors_options),
+    {.name = NULL},
+};
+
+// One of the two trees.
+struct side {
+    const char *key;   // of the answer
+    const char *title; // what stands below a node, too
+    const char *one;
+    bool asked;
+};
+
+enum { SIDES = 2 };
+
+struct sides {
+    struct side at[SIDES];
+};
+
+static struct sides sides_of(const struct neighbors_options *o)
+{
+    bool both = o->callers == o->callees;
+    return (struct sides){{
+        {"callers_tree", "callers", "caller", both || o->callers},
+        {"callees_tree", "callees", "callee", both || o->callees},
+    }};
+}
+
+// False: it makes no sense, and an error was printed.
+static bool read_side(struct flame_tree *tree, const json_t *answer, const struct side *side)
+{
+    struct err err = {0};
+    const json_t *strings = json_object_get(answer, "strings");
+    int r = flame_tree_read(tree, json_object_get(answer, side->key), strings, &err);
+    if (r < 0) {
+        log_error("%s: %s", side->key, err.text);
+    }
+    return r >= 0;
+}
+
+// ---- For people --------------------------------------------------------------------------------
+
+enum { SHOWN_WAYS = 5 }; // of recursion
+
+struct shown {
+    const json_t *answer;
+    const struct neighbors_options *o;
+    uint64_t total; // of the function: samples, or nanoseconds of waiting
+    uint64_t n_left_out;
+};
+
+static void put_amount(const struct shown *shown, struct text *to, const char *what, uint64_t ns,
+                       uint64_t n)
+{
+    CLEANUP(text_fini) struct text ms = {0};
+    CLEANUP(text_fini) struct text share = {0};
+    bool off_cpu = shown->o->off_cpu;
+    uint64_t whole_ns = off_cpu
+                            ? waits_read(json_object_get(shown->answer, "total_off_cpu")).total_ns
+                            : result_u64(shown->answer, "total_on_cpu_ns");
+    format_ms(&ms, ns);
+    format_percent(&share, (double)ns, (double)whole_ns);
+    text_addf(to, "  %-9s %12s ms  %5s%% of everything, ", what, text_get(&ms), text_get(&share));
+    format_things(to, n, off_cpu ? "wait" : "sample", off_cpu ? "waits" : "samples");
+    text_add(to, "\n");
+}
+
+// "recursion: 89.9% of it, by way of pong 80.1%, ping 9.8%": what the callees do not show.
+static void put_recursion(const struct shown *shown, struct text *to)
+{
+    bool off_cpu = shown->o->off_cpu;
+    const char *key = off_cpu ? "off_cpu_ns" : "samples";
+    const json_t *ways = json_object_get(shown->answer, "recursion");
+    size_t n_shown = MIN(json_array_size(ways), (size_t)SHOWN_WAYS);
+    if (n_shown == 0) {
+        return;
+    }
+    text_add(to, "  recursion: ");
+    format_percent(
+        to,
+        (double)result_u64(shown->answer, off_cpu ? "recursive_off_cpu_ns" : "recursive_samples"),
+        (double)shown->total);
+    text_add(to, "% of it, by way of ");
+    for (size_t i = 0; i < n_shown; i++) {
+        const json_t *way = json_array_get(ways, i);
+        const char *name = result_text(way, "function_name");
+        text_add(to, i > 0 ? ", " : "");
+        text_add_escaped(to, name, strlen(name));
+        text_add_char(to, ' ');
+        format_percent(to, (double)result_u64(way, key), (double)shown->total);
+        text_add_char(to, '%');
+    }
+    text_add(to, json_array_size(ways) > n_shown ? ", …\n" : "\n");
+}
+
+static void put_function(const struct shown *shown, struct text *to)
+{
+    const json_t *answer = shown->answer;
+    const char *address = result_text(answer, "base_address");
+    target_put_function(to, answer);
+    text_addf(to, "  %s\n", result_bool(answer, "inlined") ? "" : address);
+    if (shown->o->off_cpu) {
+        struct waits all = waits_read(json_object_get(answer, "function_off_cpu"));
+        struct waits own = waits_read(json_object_get(answer, "own_off_cpu"));
+        put_amount(shown, to, "total", all.total_ns,
+                   result_u64(answer, "function_off_cpu_intervals"));
+        put_amount(shown, to, "self", own.total_ns, result_u64(answer, "own_off_cpu_intervals"));
+    } else {
+        put_amount(shown, to, "total", result_u64(answer, "function_on_cpu_ns"),
+                   result_u64(answer, "function_samples"));
+        put_amount(shown, to, "self", result_u64(answer, "own_on_cpu_ns"),
+                   result_u64(answer, "own_samples"));
+    }
+    put_recursion(shown, to);
+}
+
+static void put_side(struct shown *shown, const struct side *side, const struct flame_tree *tree,
+                     struct text *to)
+{
+    struct flame_text how = {
+        .below_one = side->one,
+        .below_many = side->title,
+        .off_cpu = shown->o->off_cpu,
+        .addresses = shown->o->addresses,
+        .max_depth = (uint32_t)shown->o->depth,
+    };
+    text_addf(to, "\n%s\n", side->title);
+    shown->n_left_out += flame_text_put(&how, tree, to);
+    for (size_t i = 0; i < tree->nodes.n; i++) {
+        shown->n_left_out += tree->nodes.at[i].cut_children;
+    }
+}
+
+static void put_nothing(const struct shown *shown, struct text *to)
+{
+    const json_t *health = json_object_get(shown->answer, "health");
+    if (shown->o->off_cpu && result_bool(health, "estimated")) {
+        return; // has been said
+    }
+    text_addf(to, "no %s in it%s\n", shown->o->off_cpu ? "waits" : "samples",
+              result_bool(health, "recording") ? " yet" : "");
+}
+
+static void put_left_out(const struct shown *shown, struct text *to)
+{
+    if (shown->n_left_out > 0) {
+        text_add(to, "\nleft out: ");
+        format_things(to, shown->n_left_out, "node", "nodes");
+        text_addf(to, ", and what is beyond, below %.15g%% or deeper than %lld", // both may be cut
+                  shown->o->threshold_pct, (long long)shown->o->depth);
+        text_add(to, " (--threshold-pct, -d)\n");
+    }
+}
+
+static uint64_t total_of(const json_t *answer, bool off_cpu)
+{
+    return off_cpu ? waits_read(json_object_get(answer, "function_off_cpu")).total_ns
+                   : result_u64(answer, "function_samples");
+}
+
+static void print_choice(const json_t *answer, const struct neighbors_options *o)
+{
+    target_print_choice(answer, o->target, "neighbours of",
+                        o->off_cpu ? "the most waiting" : "the most samples");
+}
+
+static int print_neighbors(const json_t *run, const json_t *answer, const void *values)
+{
+    const struct neighbors_options *o = values;
+    CLEANUP(text_fini) struct text text = {0};
+    struct sides sides = sides_of(o);
+    struct shown shown = {.answer = answer, .o = o, .total = total_of(answer, o->off_cpu)};
+    report_put_head(&text, run, answer);
+    if (o->off_cpu) {
+        report_put_waits(&text, answer);
+    }
+    put_function(&shown, &text);
+    for (size_t i = 0; i < SIDES && shown.total > 0; i++) {
+        CLEANUP(flame_tree_fini) struct flame_tree tree = {0};
+        if (!sides.at[i].asked) {
+            continue;
+        }
+        if (!read_side(&tree, answer, &sides.at[i])) {
+            return 1;
+        }
+        put_side(&shown, &sides.at[i], &tree, &text);
+    }
+    if (shown.total == 0) {
+        put_nothing(&shown, &text);
+    }
+    put_left_out(&shown, &text);
+    print_choice(answer, o);
+    report_print(&text);
+    return 0;
+}
+
+// ---- JSON --------------------------------------------------------------------------------------
+
+// The answer, with nested trees in the place of columns.
+static int print_nested(const json_t *answer, const void *values)
+{
+    const struct neighbors_options *o = values;
+    CLEANUP(text_fini) struct text text = {0};
+    struct sides sides = sides_of(o);
+    struct json j;
+    json_init(&j, &text);
+    json_object_begin(&j);
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)answer, key, value)
+    {
+        bool columns = strcmp(key, "strings") == 0;
+        for (size_t i = 0; i < SIDES; i++) {
+            columns = columns || strcmp(key, sides.at[i].key) == 0;
+        }
+        if (!columns) {
+            flame_tree_put_value(&j, answer, key);
+        }
+    }
+    for (size_t i = 0; i < SIDES; i++) {
+        CLEANUP(flame_tree_fini) struct flame_tree tree = {0};
+        if (!sides.at[i].asked) {
+            continue;
+        }
+        if (!read_side(&tree, answer, &sides.at[i])) {
+            return 1;
+        }
+        json_key(&j, sides.at[i].key);
+        json_object_begin(&j);
+        flame_tree_put_nested(&j, &tree);
+        json_object_end(&j);
+    }
+    json_object_end(&j);
+    text_add(&text, "\n");
+    print_choice(answer, o);
+    report_print(&text);
+    return 0;
+}
+
+// ---- The command -------------------------------------------------------------------------------
+
+static int neighbors_run(const void *values, const struct operands *operands)
+{
+    struct neighbors_options o = *(const struct neighbors_options *)values;
+    o.off_cpu = o.off_cpu || o.reason != NULL;
+    o.target = operands->at[0];
+    int64_t depth = flame_text_depth(o.depth, o.off_cpu && !o.json);
+    json_t *params = json_pack("{s:I s:f s:s s:s*}", "max_depth", (json_int_t)depth, "min_share",
+                               o.threshold_pct / 100, "mode", o.off_cpu ? "off_cpu" : "on_cpu",
+                               "reason", waits_reason_of_word(o.reason));
+    if (!target_put_params(params, o.target)) {
+        json_decref(params);
+        return 1;
+    }
+    return session_ask(&(struct view_question){
+        .method = "Profiler.neighbors",
+        .run = o.run,
+        .tid = o.tid,
+        .no_inline = o.no_inline,
+        .params = params,
+        .json = o.json,
+        .options = &o,
+        .print = print_neighbors,
+        .print_json = print_nested,
+    });
+}
+
+const struct cmd cmd_neighbors = {
+    .name = "neighbors",
+    .synopsis = "TARGET [--callers|--callees] [-d N] [--threshold-pct P] [--off-cpu]\n"
+                "                      [--reason R] [--no-inline] [--addresses] [--tid TID]\n"
+                "                      [--run ID|PATH] [--json]",
+    .operand = "function: its address (0x…), or part of its name",
+    .summary = "who calls a function, and what it calls",
+    .details =
+        "Two trees with the function on top: its callers, the nearest first, and its callees, each\n"
+        "with its share of the function's total. Of recursion, callers are those of the outermost\n"
+        "call, callees those of the innermost: the rest is the function itself. `stax top` shows\n"
+        "addresses; of several functions that fit a name the hottest is taken. With --off-cpu:\n"
+        "time spent waiting, so callers of a function that waits are those who lead there.\n"
+        "--reason implies --off-cpu.",
+    .options = options,
+    .defaults = &defaults,
+    .options_bytes = sizeof defaults,
+    .run = neighbors_run,
+};

@@ -1,0 +1,199 @@
+#include "query/cut.h"
+
+#include "query/select.h"
+
+struct showing {
+    const struct cut_tree *tree;
+    enum answer_mode mode;
+    const struct cut_choice *choice;
+    uint32_t *first_kept; // by node_id: where those below it begin in the choice, sorted; plus one
+    uint32_t *place;      // by node_id: where it stands in the answer, plus one; 0: cut
+};
+
+void cut_tree_fini(struct cut_tree *tree)
+{
+    vec_fini(&tree->nodes);
+    weights_fini(&tree->weights);
+}
+
+// ---- Choosing ----------------------------------------------------------------------------------
+
+int cut_compare_weight(const struct cut_kept *a, const struct cut_kept *b)
+{
+    if (a->total_ns != b->total_ns) {
+        return a->total_ns > b->total_ns ? -1 : 1;
+    }
+    return a->node < b->node ? -1 : 1;
+}
+
+static int compare_weight(const void *a, const void *b, void *context)
+{
+    (void)context;
+    return cut_compare_weight(a, b);
+}
+
+bool cut_weigh(const struct weight *weight, enum answer_mode mode, uint64_t *ret_ns)
+{
+    bool off_cpu = mode == MODE_OFF_CPU;
+    *ret_ns = off_cpu ? weight->off_ns : weights_round(weight->on_cpu_ns);
+    return (off_cpu ? weight->waits : weight->samples) > 0;
+}
+
+uint64_t cut_choose(struct cut_choice *ret, const struct cut_tree *tree,
+                    const struct flame_params *params, uint64_t whole_ns)
+{
+    uint64_t n_nodes = 1;
+    double least_ns = params->min_share * (double)whole_ns;
+    for (node_id id = 1; id < tree->nodes.n; id++) {
+        const struct cut_node *node = &tree->nodes.at[id];
+        struct cut_kept kept = {.above = node->above, .node = id};
+        if (!cut_weigh(&tree->weights.of_node[id].total, params->mode, &kept.total_ns)) {
+            continue;
+        }
+        n_nodes++;
+        bool too_deep = params->max_depth != 0 && node->depth > params->max_depth;
+        if (!too_deep && (double)kept.total_ns >= least_ns) {
+            vec_push(&ret->kept, kept);
+        }
+    }
+    size_t room = params->max_nodes == 0 ? SIZE_MAX : params->max_nodes - 1;
+    if (ret->kept.n > room) {
+        select_first(ret->kept.at, ret->kept.n, sizeof(struct cut_kept), room, compare_weight,
+                     NULL);
+        ret->kept.n = room;
+    }
+    return n_nodes;
+}
+
+// ---- Putting in order --------------------------------------------------------------------------
+
+static const struct function *function_of(const struct cut_tree *tree, node_id id)
+{
+    return id == 0 ? tree->root : names_function(tree->names, tree->nodes.at[id].function);
+}
+
+// Those below one node lie together, heaviest first.
+static int compare_siblings(const void *a, const void *b, void *context)
+{
+    const struct cut_tree *tree = context;
+    const struct cut_kept *x = a;
+    const struct cut_kept *y = b;
+    if (x->above != y->above) {
+        return x->above < y->above ? -1 : 1;
+    }
+    if (x->total_ns != y->total_ns) {
+        return x->total_ns > y->total_ns ? -1 : 1;
+    }
+    return function_compare(function_of(tree, x->node), function_of(tree, y->node));
+}
+
+static void sort_siblings(struct showing *showing, struct cut_choice *choice)
+{
+    size_t n = choice->kept.n;
+    select_first(choice->kept.at, n, sizeof(struct cut_kept), n, compare_siblings,
+                 (void *)(uintptr_t)showing->tree);
+    showing->first_kept = NEW_ARRAY(uint32_t, showing->tree->nodes.n);
+    for (size_t i = n; i-- > 0;) {
+        showing->first_kept[choice->kept.at[i].above] = (uint32_t)i + 1;
+    }
+}
+
+static void emit(struct flame *flame, struct showing *showing, node_id id)
+{
+    const struct node_weight *weight = &showing->tree->weights.of_node[id];
+    struct flame_node node = {
+        .parent = id == 0 ? 0 : showing->place[showing->tree->nodes.at[id].above] - 1,
+        .function = function_of(showing->tree, id),
+        .on_cpu_ns = weights_round(weight->total.on_cpu_ns),
+        .self_samples = weight->self.samples,
+        .total_samples = weight->total.samples,
+        .self_off_ns = weight->self.off_ns,
+        .off_ns = weight->total.off_ns,
+        .waits = weight->total.waits,
+    };
+    vec_push(&flame->nodes, node);
+    showing->place[id] = (uint32_t)flame->nodes.n;
+}
+
+// Depth first: each node, then those below it from the heaviest on.
+static void emit_all(struct flame *flame, struct showing *showing)
+{
+    const struct cut_choice *choice = showing->choice;
+    VEC(node_id) waiting = {0};
+    vec_reserve(&flame->nodes, choice->kept.n + 1);
+    vec_push(&waiting, 0);
+    while (waiting.n > 0) {
+        node_id id = vec_pop(&waiting);
+        emit(flame, showing, id);
+        size_t first = showing->first_kept[id];
+        if (first == 0) {
+            continue;
+        }
+        size_t end = first;
+        while (end < choice->kept.n && choice->kept.at[end].above == id) {
+            end++;
+        }
+        for (size_t i = end; i >= first; i--) { // the last one in is the first one out
+            vec_push(&waiting, choice->kept.at[i - 1].node);
+        }
+    }
+    vec_fini(&waiting);
+}
+
+static void count_what_was_cut(struct flame *flame, const struct showing *showing)
+{
+    const struct cut_tree *tree = showing->tree;
+    for (node_id id = 1; id < tree->nodes.n; id++) {
+        uint32_t above = showing->place[tree->nodes.at[id].above];
+        if (showing->place[id] != 0 || above == 0) {
+            continue;
+        }
+        const struct weight *total = &tree->weights.of_node[id].total;
+        struct flame_node *shown = &flame->nodes.at[above - 1];
+        uint64_t ns;
+        shown->cut_children += cut_weigh(total, showing->mode, &ns);
+        shown->cut_samples += total->samples;
+        shown->cut_off_ns += total->off_ns;
+    }
+}
+
+// Each wait for the nearest node on its way to the root that is shown; then, from the leaves to the
+// root, for those above it.
+static void add_reasons(struct flame *flame, struct showing *showing)
+{
+    const struct weights *weights = &showing->tree->weights;
+    for (node_id id = 1; id < showing->tree->nodes.n; id++) {
+        if (showing->place[id] == 0) {
+            showing->place[id] = showing->place[showing->tree->nodes.at[id].above];
+        }
+    }
+    for (size_t i = 0; i < weights->waits.n; i++) {
+        const struct node_wait *wait = &weights->waits.at[i];
+        struct flame_node *shown = &flame->nodes.at[showing->place[wait->node] - 1];
+        shown->off_cpu.ns[wait->reason] += wait->ns;
+    }
+    for (size_t i = flame->nodes.n; i-- > 1;) {
+        const struct flame_node *node = &flame->nodes.at[i];
+        struct flame_node *parent = &flame->nodes.at[node->parent];
+        for (size_t reason = 0; node->off_ns > 0 && reason < EVENT_REASON_COUNT; reason++) {
+            parent->off_cpu.ns[reason] += node->off_cpu.ns[reason];
+        }
+    }
+}
+
+void cut_show(struct flame *ret, const struct cut_tree *tree, enum answer_mode mode,
+              struct cut_choice *choice)
+{
+    struct showing showing = {
+        .tree = tree,
+        .mode = mode,
+        .choice = choice,
+        .place = NEW_ARRAY(uint32_t, tree->nodes.n),
+    };
+    sort_siblings(&showing, choice);
+    emit_all(ret, &showing);
+    count_what_was_cut(ret, &showing);
+    add_reasons(ret, &showing);
+    free(showing.place);
+    free(showing.first_kept);
+}

@@ -1,0 +1,479 @@
+#include "query/neighbors.h"
+
+#include "query/cut.h"
+#include "query/select.h"
+
+// By node of the calltree: where its samples go in the new tree, or NOWHERE: the function is not on
+// the way to it.
+enum { NOWHERE = UINT32_MAX };
+
+struct side {
+    struct cut_tree tree;
+    struct cut_choice choice;
+    uint32_t *place;
+};
+
+struct asked {
+    const struct calltree *tree;
+    const struct weights *weights;
+    function_id function;
+    const struct flame_params *cut;
+};
+
+static void side_init(struct side *side, const struct asked *asked)
+{
+    const struct names *names = asked->tree->names;
+    *side = (struct side){
+        .tree = {.names = names, .root = names_function(names, asked->function)},
+        .place = NEW_ARRAY(uint32_t, asked->tree->nodes.n),
+    };
+    vec_push(&side->tree.nodes, (struct cut_node){.function = asked->function});
+    side->place[0] = NOWHERE;
+}
+
+static void side_fini(struct side *side)
+{
+    free(side->place);
+    vec_fini(&side->choice.kept);
+    cut_tree_fini(&side->tree);
+}
+
+static uint32_t add_node(struct cut_tree *tree, uint32_t above, function_id function)
+{
+    uint32_t depth = tree->nodes.at[above].depth + 1;
+    vec_push(&tree->nodes, (struct cut_node){above, function, depth});
+    return (uint32_t)tree->nodes.n - 1;
+}
+
+static void move_waits(struct side *side, const struct weights *from)
+{
+    for (size_t i = 0; i < from->waits.n; i++) {
+        struct node_wait wait = from->waits.at[i];
+        wait.node = side->place[wait.node];
+        if (wait.node != NOWHERE) {
+            vec_push(&side->tree.weights.waits, wait);
+        }
+    }
+}
+
+static uint64_t whole_of(const struct side *side, enum answer_mode mode)
+{
+    uint64_t ns;
+    (void)cut_weigh(&side->tree.weights.of_node[0].total, mode, &ns);
+    return ns;
+}
+
+// ---- Callees -----------------------------------------------------------------------------------
+
+static void grow_callees(struct side *side, const struct asked *asked)
+{
+    struct map by_edge = {0}; // (above, function) -> node
+    for (node_id id = 1; id < asked->tree->nodes.n; id++) {
+        const struct calltree_node *node = &asked->tree->nodes.at[id];
+        uint32_t above = side->place[node->caller];
+        if (node->function == asked->function) {
+            side->place[id] = 0;
+            continue;
+        }
+        if (above == NOWHERE) {
+            side->place[id] = NOWHERE;
+            continue;
+        }
+        uint64_t edge = (uint64_t)above << 32 | node->function;
+        side->place[id] = map_find(&by_edge, edge);
+        if (side->place[id] == MAP_NONE) {
+            side->place[id] = add_node(&side->tree, above, node->function);
+            map_add(&by_edge, edge, side->place[id]);
+        }
+    }
+    map_fini(&by_edge);
+}
+
+static void weigh_callees(struct side *side, const struct asked *asked)
+{
+    struct node_weight *to = NEW_ARRAY(struct node_weight, side->tree.nodes.n);
+    for (node_id id = 1; id < asked->tree->nodes.n; id++) {
+        if (side->place[id] != NOWHERE) {
+            weight_add(&to[side->place[id]].self, &asked->weights->of_node[id].self);
+        }
+    }
+    for (size_t id = side->tree.nodes.n; id-- > 1;) { // those below have added to it already
+        weight_add(&to[id].total, &to[id].self);
+        weight_add(&to[side->tree.nodes.at[id].above].total, &to[id].total);
+    }
+    weight_add(&to[0].total, &to[0].self);
+    side->tree.weights.of_node = to;
+}
+
+static void make_callees(struct flame *ret, const struct asked *asked)
+{
+    struct side side;
+    side_init(&side, asked);
+    grow_callees(&side, asked);
+    weigh_callees(&side, asked);
+    move_waits(&side, asked->weights);
+    cut_choose(&side.choice, &side.tree, asked->cut, whole_of(&side, asked->cut->mode));
+    cut_show(ret, &side.tree, asked->cut->mode, &side.choice);
+    side_fini(&side);
+}
+
+// ---- Callers -----------------------------------------------------------------------------------
+
+// An outermost stay of the function, on its way outwards: it carries what the stay weighs.
+struct climber {
+    node_id from; // of the calltree: the stay
+    node_id at;   // where it has come to
+};
+
+// Of a node of the callers' tree: those that have come as far as it. Each climber is at one node.
+struct crowd {
+    uint32_t first;
+    uint32_t n;
+};
+
+struct climb {
+    struct side *side;
+    const struct asked *asked;
+    VEC(struct node_weight) of_node;
+    VEC(struct crowd) crowds;
+    VEC(struct climber) climbers;
+    struct climber *sorted;    // scratch, as long
+    uint32_t *group;           // scratch, by function: its node among those being made; 0: none yet
+    VEC(struct cut_kept) open; // a heap: nodes that may be shown, the first of the order on top
+};
+
+// -- The heap
+
+static void open_push(struct climb *climb, const struct cut_kept *kept)
+{
+    vec_push(&climb->open, *kept);
+    struct cut_kept *at = climb->open.at;
+    for (size_t i = climb->open.n - 1; i > 0;) {
+        size_t above = (i - 1) / 2;
+        if (cut_compare_weight(&at[above], kept) < 0) {
+            break;
+        }
+        at[i] = at[above];
+        at[above] = *kept;
+        i = above;
+    }
+}
+
+static struct cut_kept open_pop(struct climb *climb)
+{
+    struct cut_kept *at = climb->open.at;
+    struct cut_kept top = at[0];
+    struct cut_kept sinking = vec_pop(&climb->open);
+    size_t n = climb->open.n;
+    for (size_t i = 0; n > 0;) {
+        size_t below = 2 * i + 1;
+        at[i] = sinking;
+        if (below + 1 < n && cut_compare_weight(&at[below + 1], &at[below]) < 0) {
+            below++;
+        }
+        if (below >= n || cut_compare_weight(&sinking, &at[below]) < 0) {
+            break;
+        }
+        at[i] = at[below];
+        i = below;
+    }
+    return top;
+}
+
+// -- One step outwards
+
+static const struct weight *weight_of(const struct climb *climb, const struct climber *climber)
+{
+    return &climb->asked->weights->of_node[climber->from].total;
+}
+
+// The node for `function` above (in the drawing: outside of) `node`; made at its first climber.
+static uint32_t group_of(struct climb *climb, uint32_t node, function_id function)
+{
+    uint32_t *group = &climb->group[function];
+    if (*group == 0) {
+        *group = add_node(&climb->side->tree, node, function);
+        vec_push(&climb->of_node, (struct node_weight){.self = {.samples = 0}});
+        vec_push(&climb->crowds, (struct crowd){.first = 0});
+    }
+    return *group;
+}
+
+// All climbers at `node` go to the callers of where they are, or end.
+static void step(struct climb *climb, uint32_t node)
+{
+    const struct calltree *tree = climb->asked->tree;
+    struct crowd crowd = climb->crowds.at[node];
+    for (uint32_t i = crowd.first; i < crowd.first + crowd.n; i++) {
+        struct climber *climber = &climb->climbers.at[i];
+        climber->at = tree->nodes.at[climber->at].caller;
+        if (climber->at == 0) {
+            weight_add(&climb->of_node.at[node].self, weight_of(climb, climber));
+            continue;
+        }
+        uint32_t to = group_of(climb, node, tree->nodes.at[climber->at].function);
+        weight_add(&climb->of_node.at[to].total, weight_of(climb, climber));
+        climb->crowds.at[to].n++;
+        climb->side->place[climber->from] = to;
+    }
+}
+
+// Those that went to the same node stand together afterwards.
+static void gather(struct climb *climb, struct crowd crowd, uint32_t first_new)
+{
+    uint32_t first = crowd.first;
+    for (uint32_t id = first_new; id < climb->crowds.n; id++) {
+        climb->crowds.at[id].first = first;
+        first += climb->crowds.at[id].n;
+        climb->crowds.at[id].n = 0;
+        climb->group[climb->side->tree.nodes.at[id].function] = 0;
+    }
+    for (uint32_t i = crowd.first; i < crowd.first + crowd.n; i++) {
+        const struct climber *climber = &climb->climbers.at[i];
+        if (climber->at != 0) {
+            struct crowd *to = &climb->crowds.at[climb->side->place[climber->from]];
+            climb->sorted[to->first + to->n++] = *climber;
+        }
+    }
+    size_t n_going_on = first - crowd.first;
+    if (n_going_on > 0) {
+        memcpy(climb->climbers.at + crowd.first, climb->sorted + crowd.first,
+               n_going_on * sizeof(struct climber));
+    }
+}
+
+// Makes the nodes of all callers of `node`; those that may be shown are open then.
+static void expand(struct climb *climb, uint32_t node, double least_ns)
+{
+    const struct flame_params *cut = climb->asked->cut;
+    uint32_t first_new = (uint32_t)climb->crowds.n;
+    struct crowd crowd = climb->crowds.at[node];
+    step(climb, node);
+    gather(climb, crowd, first_new);
+    if (cut->max_depth != 0 && climb->side->tree.nodes.at[node].depth >= cut->max_depth) {
+        return;
+    }
+    for (uint32_t id = first_new; id < climb->crowds.n; id++) {
+        struct cut_kept kept = {.above = node, .node = id};
+        if (cut_weigh(&climb->of_node.at[id].total, cut->mode, &kept.total_ns) &&
+            (double)kept.total_ns >= least_ns) {
+            open_push(climb, &kept);
+        }
+    }
+}
+
+// -- The whole way
+
+static void set_out(struct climb *climb)
+{
+    const struct asked *asked = climb->asked;
+    struct node_weight root = {.self = {.samples = 0}};
+    for (node_id id = 1; id < asked->tree->nodes.n; id++) {
+        const struct calltree_node *node = &asked->tree->nodes.at[id];
+        bool starts = node->function == asked->function && node->outermost;
+        climb->side->place[id] = NOWHERE;
+        if (starts) {
+            climb->side->place[id] = 0;
+            weight_add(&root.total, &asked->weights->of_node[id].total);
+            vec_push(&climb->climbers, (struct climber){id, id});
+        }
+    }
+    vec_push(&climb->of_node, root);
+    vec_push(&climb->crowds, (struct crowd){.n = (uint32_t)climb->climbers.n});
+}
+
+// Whatever lies below a stay goes where the stay has got to.
+static void place_what_is_below(struct side *side, const struct calltree *tree)
+{
+    for (node_id id = 1; id < tree->nodes.n; id++) {
+        if (side->place[id] == NOWHERE) {
+            side->place[id] = side->place[tree->nodes.at[id].caller];
+        }
+    }
+}
+
+// What is opened is never before what has been taken: so nodes are taken in the order in which
+// cut_choose() would have chosen them from the whole tree.
+static void climb_all(struct climb *climb)
+{
+    struct side *side = climb->side;
+    const struct flame_params *cut = climb->asked->cut;
+    uint64_t whole_ns;
+    (void)cut_weigh(&climb->of_node.at[0].total, cut->mode, &whole_ns);
+    double least_ns = cut->min_share * (double)whole_ns;
+    expand(climb, 0, least_ns);
+    size_t room = cut->max_nodes == 0 ? SIZE_MAX : cut->max_nodes - 1;
+    while (climb->open.n > 0 && side->choice.kept.n < room) {
+        struct cut_kept next = open_pop(climb);
+        vec_push(&side->choice.kept, next);
+        expand(climb, next.node, least_ns);
+    }
+}
+
+static void make_callers(struct flame *ret, const struct asked *asked)
+{
+    struct side side;
+    side_init(&side, asked);
+    struct climb climb = {.side = &side, .asked = asked};
+    set_out(&climb);
+    climb.sorted = NEW_ARRAY(struct climber, climb.climbers.n + 1);
+    climb.group = NEW_ARRAY(uint32_t, asked->tree->names->functions.n);
+    climb_all(&climb);
+    place_what_is_below(&side, asked->tree);
+    move_waits(&side, asked->weights);
+    side.tree.weights.of_node = climb.of_node.at; // owned by the side now
+    cut_show(ret, &side.tree, asked->cut->mode, &side.choice);
+    vec_fini(&climb.open);
+    vec_fini(&climb.climbers);
+    vec_fini(&climb.crowds);
+    free(climb.sorted);
+    free(climb.group);
+    side_fini(&side);
+}
+
+// ---- The function ------------------------------------------------------------------------------
+
+static void add_own_reasons(struct neighbors *ret, const struct asked *asked)
+{
+    const struct weights *weights = asked->weights;
+    for (size_t i = 0; i < weights->waits.n; i++) {
+        const struct node_wait *wait = &weights->waits.at[i];
+        if (wait->node != 0 && asked->tree->nodes.at[wait->node].function == asked->function) {
+            ret->own_off_cpu.ns[wait->reason] += wait->ns;
+        }
+    }
+}
+
+static void tell_own(struct neighbors *ret, const struct asked *asked)
+{
+    struct weight own = {.samples = 0};
+    for (node_id id = 1; id < asked->tree->nodes.n; id++) {
+        if (asked->tree->nodes.at[id].function == asked->function) {
+            weight_add(&own, &asked->weights->of_node[id].self);
+        }
+    }
+    ret->own_on_cpu_ns = weights_round(own.on_cpu_ns);
+    ret->own_samples = own.samples;
+    ret->own_waits = own.waits;
+    add_own_reasons(ret, asked);
+}
+
+// ---- Recursion ---------------------------------------------------------------------------------
+
+// Where a node stands: `first` is what its innermost stay called on the way to it, `way` what the
+// one before had called on the way to that stay.
+struct standing {
+    function_id first;
+    function_id way; // NOWHERE: there was no stay before
+};
+
+enum { AT_STAY = UINT32_MAX - 1 }; // as `first`; NOWHERE: no stay
+
+// By node of the calltree.
+static struct standing *find_standings(const struct asked *asked)
+{
+    const struct calltree *tree = asked->tree;
+    struct standing *standings = NEW_ARRAY(struct standing, tree->nodes.n);
+    standings[0] = (struct standing){NOWHERE, NOWHERE};
+    for (node_id id = 1; id < tree->nodes.n; id++) {
+        const struct calltree_node *node = &tree->nodes.at[id];
+        struct standing standing = standings[node->caller];
+        if (node->function == asked->function) {
+            standing.way = standing.first == AT_STAY ? node->function : standing.first;
+            standing.first = AT_STAY;
+        } else if (standing.first == AT_STAY) {
+            standing.first = node->function;
+        }
+        standings[id] = standing;
+    }
+    return standings;
+}
+
+static int compare_ways(const void *a, const void *b, void *context)
+{
+    const struct neighbors_way *x = a;
+    const struct neighbors_way *y = b;
+    const struct flame_params *params = context;
+    bool off_cpu = params->mode == MODE_OFF_CPU;
+    uint64_t x_ns = off_cpu ? x->off_ns : x->on_cpu_ns;
+    uint64_t y_ns = off_cpu ? y->off_ns : y->on_cpu_ns;
+    if (x_ns != y_ns) {
+        return x_ns > y_ns ? -1 : 1;
+    }
+    return function_compare(x->function, y->function);
+}
+
+// Those that have anything of the mode, the heaviest NEIGHBORS_WAYS.
+static void tell_ways(struct neighbors *ret, const struct asked *asked, const struct weight *sums)
+{
+    const struct names *names = asked->tree->names;
+    for (function_id id = 0; id < names->functions.n; id++) {
+        uint64_t ns;
+        if (cut_weigh(&sums[id], asked->cut->mode, &ns)) {
+            vec_push(&ret->ways,
+                     (struct neighbors_way){.function = names_function(names, id),
+                                            .on_cpu_ns = weights_round(sums[id].on_cpu_ns),
+                                            .samples = sums[id].samples,
+                                            .off_ns = sums[id].off_ns});
+        }
+    }
+    size_t n = MIN(ret->ways.n, (size_t)NEIGHBORS_WAYS);
+    select_first(ret->ways.at, ret->ways.n, sizeof *ret->ways.at, n, compare_ways,
+                 (void *)(uintptr_t)asked->cut);
+    ret->ways.n = n;
+}
+
+static void tell_recursion(struct neighbors *ret, const struct asked *asked)
+{
+    CLEANUP(freep) struct standing *standings = find_standings(asked);
+    CLEANUP(freep) struct weight *sums = NEW_ARRAY(struct weight, asked->tree->names->functions.n);
+    struct weight all = {.samples = 0};
+    for (node_id id = 1; id < asked->tree->nodes.n; id++) {
+        const struct weight *self = &asked->weights->of_node[id].self;
+        if (standings[id].way != NOWHERE) {
+            weight_add(&sums[standings[id].way], self);
+            weight_add(&all, self);
+        }
+    }
+    ret->recursive_on_cpu_ns = weights_round(all.on_cpu_ns);
+    ret->recursive_samples = all.samples;
+    ret->recursive_off_ns = all.off_ns;
+    tell_ways(ret, asked, sums);
+}
+
+// ---- Both --------------------------------------------------------------------------------------
+
+void neighbors_make(struct neighbors *ret, const struct calltree *tree, const struct fold *fold,
+                    const struct store *store, struct reasons *reasons, function_id function,
+                    const struct flame_params *params)
+{
+    ASSERT(function < tree->names->functions.n);
+    const enum event_reason *only = params->has_reason ? &params->reason : NULL;
+    struct total total;
+    total_make(&total, tree, fold, store, reasons);
+    *ret = (struct neighbors){
+        .health = total.health,
+        .total_on_cpu_ns = total.total_on_cpu_ns,
+        .total_off_cpu = weights_only(&total.total_off_cpu, only),
+    };
+    struct weights weights;
+    weights_init(&weights, tree, fold, store, reasons, only);
+    struct asked asked = {
+        .tree = tree,
+        .weights = &weights,
+        .function = function,
+        .cut = params,
+    };
+    tell_own(ret, &asked);
+    tell_recursion(ret, &asked);
+    make_callers(&ret->callers, &asked);
+    make_callees(&ret->callees, &asked);
+    weights_fini(&weights);
+}
+
+void neighbors_fini(struct neighbors *neighbors)
+{
+    flame_fini(&neighbors->callers);
+    flame_fini(&neighbors->callees);
+    vec_fini(&neighbors->ways);
+}
