@@ -14,7 +14,7 @@
 //                    those functions' lines, and where they are called: from one address on, up to
 //                    the next
 //     lines          line table rows of those functions: address, file, line, column
-//     code           the bytes of those functions
+//     code           the bytes of those functions, and of the tables of their switches
 //
 // Code of a JIT has its names and bytes in the run's own rows (store.h: codes).
 
@@ -88,7 +88,8 @@ int names_file_lines(struct run_file *file, image_id image, uint64_t addr, uint6
                      struct names_lines *ret, struct err *reterr);
 void names_lines_fini(struct names_lines *lines); // a zeroed one is empty, and ready
 
-// Appends the bytes of [addr, end), which lies within one function. 0; -ENODATA they were not
+// Appends the bytes of [addr, end), which lies within one function, or within the table of a switch
+// of one (disasm/jump_table.h). 0; -ENODATA they were not
 // saved; or another negative errno.
 int names_file_code(struct run_file *file, image_id image, uint64_t addr, uint64_t end,
                     struct text *to, struct err *reterr);
