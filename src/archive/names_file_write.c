@@ -17,7 +17,8 @@ static const char *const statement_sql[NAMES_STATEMENTS] = {
     [NAMES_PUT_SOURCE_FILE] = "INSERT INTO source_files VALUES(?, ?)",
     // Functions that lie in each other have rows in common.
     [NAMES_PUT_LINE] = "INSERT OR IGNORE INTO lines VALUES(?, ?, ?, ?, ?)",
-    [NAMES_PUT_CODE] = "INSERT INTO code VALUES(?, ?, ?, ?)",
+    // And switches their tables.
+    [NAMES_PUT_CODE] = "INSERT OR IGNORE INTO code VALUES(?, ?, ?, ?)",
 };
 
 // ---- Putting rows ------------------------------------------------------------------------------
@@ -337,6 +338,7 @@ int names_file_write(struct run_file *file, const struct store *store, struct li
     struct names_writer w = {.file = file,
                              .store = store,
                              .library = library,
+                             .arch = arch,
                              .stop = stop,
                              .patience_ns = patience_ns,
                              .complete = true,

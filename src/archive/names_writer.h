@@ -37,6 +37,7 @@ struct names_writer {
     struct run_file *file;
     const struct store *store;
     struct library *library;
+    enum arch arch;
     struct disasm *disasm; // NULL: nobody can decode this machine's instructions
     const _Atomic bool *stop;
     uint64_t patience_ns; // that is left

@@ -3,7 +3,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
-#include "disasm/disasm.h"
+#include "disasm/jump_table.h"
+#include "image/code_bytes.h"
 #include "image/test_inlines_fixture.h"
 #include "image/test_support.h"
 
@@ -460,6 +461,75 @@ static void check_listing(struct world *w, struct copy *copy, image_id image,
     disasm_close(disasm);
 }
 
+// ---- Tables of switches ------------------------------------------------------------------------
+
+struct table_source {
+    struct code_bytes *live;
+    struct run_file *file;
+    image_id image;
+};
+
+static bool read_live(void *context, uint64_t addr, uint64_t end, struct text *to)
+{
+    return code_bytes_read(((struct table_source *)context)->live, addr, end, to) == 0;
+}
+
+static bool read_saved(void *context, uint64_t addr, uint64_t end, struct text *to)
+{
+    struct table_source *source = context;
+    return names_file_code(source->file, source->image, addr, end, to, NULL) == 0;
+}
+
+// With what was saved, the same tables are found as in the file itself. How many.
+static size_t check_tables(struct table_source *source, const struct symbol *function)
+{
+    CLEANUP(text_fini) struct text code = {0};
+    assert_true(read_live(source, function->addr, function->end, &code));
+    struct disasm *disasm;
+    assert_int_equal(disasm_open((enum arch)ARCH_HERE, DISASM_INTEL, &disasm, NULL), 0);
+    struct slice bytes = {.data = (const uint8_t *)code.at, .n = code.n};
+    CLEANUP(freep) struct instruction *instructions = NEW_ARRAY(struct instruction, code.n);
+    size_t n = 0;
+    for (size_t at = 0; at < code.n; at += instructions[n++].n_bytes) {
+        struct slice rest = {.data = bytes.data + at, .n = code.n - at};
+        disasm_next(disasm, rest, function->addr + at, &instructions[n]);
+    }
+    disasm_close(disasm);
+    struct jump_tables live = {0};
+    struct jump_tables saved = {0};
+    jump_tables_find((enum arch)ARCH_HERE, instructions, n, bytes, read_live, source, &live);
+    jump_tables_find((enum arch)ARCH_HERE, instructions, n, bytes, read_saved, source, &saved);
+    assert_int_equal(live.tables.n, saved.tables.n);
+    assert_int_equal(live.targets.n, saved.targets.n);
+    for (size_t i = 0; i < live.targets.n; i++) {
+        assert_int_equal(live.targets.at[i], saved.targets.at[i]);
+    }
+    n = live.tables.n;
+    jump_tables_fini(&live);
+    jump_tables_fini(&saved);
+    return n;
+}
+
+static void test_tables_of_switches(void **state)
+{
+    struct world *w = *state;
+    image_id image = add_image_of(w, (void *)(uintptr_t)getpid); // libc
+    add_frames(w, image, 400);
+    write_names(w);
+    struct table_source source = {.file = &w->file, .image = image};
+    const struct image *live = library_at(&w->library, store_image(w->store, image)->library);
+    assert_int_equal(code_bytes_open(live, &source.live, NULL), 0);
+    const struct symtab *symtab = image_symtab(live);
+    size_t n = symtab_count(symtab);
+    size_t n_tables = 0;
+    for (size_t i = 0; i < n; i += MAX(n / 400, (size_t)1)) {
+        n_tables += check_tables(&source, symtab_at(symtab, i));
+    }
+    print_message("%zu tables of switches\n", n_tables);
+    assert_true(n_tables > 0);
+    code_bytes_close(source.live);
+}
+
 static void test_listings(void **state)
 {
     struct world *w = *state;
@@ -778,6 +848,7 @@ int main(void)
         TEST(test_the_same_as_live),
         TEST(test_lines_and_code),
         TEST(test_listings),
+        TEST(test_tables_of_switches),
         TEST(test_a_machine_that_nobody_can_decode),
         TEST(test_an_image_without_frames),
         TEST(test_written_again),
