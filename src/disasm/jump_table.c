@@ -9,10 +9,12 @@
 //         cannot
 //              (a case)                    say makes it unknown.
 //
-// Two kinds of paths say nothing, and are left out: into a block that the path has been through
+// Three kinds of paths say nothing, and are left out: into a block that the path has been through
 // already, and from a block that nobody is known to lead to (the cases of this very switch, before
 // it is resolved). What is still sought at their end was not changed on them, so it has the value
-// that it has on the others.
+// that it has on the others. And from a call, when what is sought is in a register that callees
+// change: who would leave it there? So the call never returns, and the block behind it is entered
+// by jumps.
 //
 // Addresses of tables are often computed long before the jump, outside of a loop. They are looked
 // for by themselves: all that a register can have been set to has to be one and the same number.
@@ -67,6 +69,7 @@ struct finder {
     // Of one jump:
     struct path_run runs[PATH_RUNS_MAX]; // from the jump backwards
     size_t n_paths;
+    uint8_t sought;      // the register that the last path was too short for
     bool takes_any_byte; // an index of one byte may be all that a byte can be
     struct dispatch dispatch;
     bool is_found;
@@ -208,7 +211,7 @@ static bool look_at(struct finder *f, struct search *s, uint32_t i)
     }
     f->seen[i] = f->n_searches;
     if ((path_step(f->other, i).changes >> s->reg & 1) != 0) {
-        return take_number(f, s, i);
+        return f->instructions[i].flow == FLOW_CALL || take_number(f, s, i);
     }
     vec_push(&s->todo, i);
     return true;
@@ -262,16 +265,26 @@ static bool settle(struct finder *f, uint32_t start, const struct path_value *va
 
 enum says { SAYS_NOTHING_YET, SAYS_TABLE, SAYS_NONE };
 
-// Whether more could be known of a value if the path began earlier: it is what a register was at
-// the start, or was loaded from where one pointed to.
-static bool may_say_more(const struct path *path, const struct path_value *value)
+// The register that more could be known of a value by, if the path began earlier: it is what that
+// was at the start, or was loaded from where that pointed to. REGISTER_NONE: more is not to be
+// known.
+static uint8_t find_sought(const struct path *path, const struct path_value *value)
 {
     struct path_value v = *value;
     while (v.atom != ATOM_NONE && v.atom >= STEP_REGISTERS && v.base == REGISTER_NONE &&
            path->atoms[v.atom].load_bytes > 0) {
         v = path->atoms[v.atom].address; // whose atom is an older one
     }
-    return v.base != REGISTER_NONE || (v.atom != ATOM_NONE && v.atom < STEP_REGISTERS);
+    if (v.base != REGISTER_NONE) {
+        return v.base;
+    }
+    return v.atom < STEP_REGISTERS ? (uint8_t)v.atom : REGISTER_NONE;
+}
+
+static enum says seek(struct finder *f, const struct path_value *value)
+{
+    f->sought = find_sought(f->path, value);
+    return f->sought == REGISTER_NONE ? SAYS_NONE : SAYS_NOTHING_YET;
 }
 
 // The run that begins the path is `start`.
@@ -283,7 +296,7 @@ static enum says ask(struct finder *f, uint32_t start, struct dispatch *ret)
     }
     const struct path_atom entry = f->path->atoms[target.atom];
     if (entry.load_bytes == 0) {
-        return may_say_more(f->path, &target) ? SAYS_NOTHING_YET : SAYS_NONE;
+        return seek(f, &target);
     }
     const struct path_value index = entry.address;
     if (index.atom == ATOM_NONE) {
@@ -291,7 +304,7 @@ static enum says ask(struct finder *f, uint32_t start, struct dispatch *ret)
     }
     if (!path_bounds(f->path, &index, &ret->min, &ret->max) &&
         !(f->takes_any_byte && index.bytes == 1 && !index.is_signed)) {
-        return may_say_more(f->path, &index) ? SAYS_NOTHING_YET : SAYS_NONE;
+        return seek(f, &index);
     }
     if (ret->min > ret->max || ret->max - ret->min >= JUMP_TABLE_ENTRIES_MAX ||
         1u << index.shift != entry.load_bytes || target.bytes > entry.load_bytes) {
@@ -341,10 +354,13 @@ static bool follow_from(struct finder *f, size_t n, size_t last)
 static bool follow_all(struct finder *f, size_t n)
 {
     uint32_t start = f->runs[n - 1].first;
+    uint8_t sought = f->sought;
     if (start == 0) {
         return false;
     }
-    if (goes_on(f, start - 1) && !follow_from(f, n, start - 1)) {
+    bool is_lost = f->instructions[start - 1].flow == FLOW_CALL &&
+                   (path_step(f->path, start - 1).changes >> sought & 1) != 0;
+    if (goes_on(f, start - 1) && !is_lost && !follow_from(f, n, start - 1)) {
         return false;
     }
     for (size_t way = first_way(f, start); way < f->ways.n && f->ways.at[way].to == start; way++) {
@@ -458,6 +474,7 @@ static bool read_table(struct finder *f, uint32_t jump)
         .jump = jump,
         .first_target = (uint32_t)first,
         .n_targets = (uint32_t)(f->ret->targets.n - first),
+        .n_entries = (uint32_t)n,
         .addr = addr,
         .end = end,
     };

@@ -10,9 +10,9 @@
 //     add  rax, rdx
 //     jmp  rax                                     AArch64: 1, 2 or 4 bytes, shifted, from an `adr`
 //
-// What does not look like that has no table: better none than a wrong one. So has a table with an
-// entry that leads out of the function or into the middle of an instruction: of it, and of what
-// stands behind it, nothing is believed.
+// What does not look like that has no table: better none than a wrong one. So has one with an entry
+// that leads into the middle of an instruction, or with none that leads into the function. Entries
+// out of it are believed: compilers move what is hardly ever done elsewhere (`.cold`).
 
 #include "base/vec.h"
 #include "disasm/disasm.h"
@@ -23,13 +23,16 @@ struct jump_table {
     uint32_t jump; // the instruction, by its number
     uint32_t first_target;
     uint32_t n_targets;
+    uint32_t n_entries;
     uint64_t addr; // of the table
     uint64_t end;
 };
 
 struct jump_tables {
     VEC(struct jump_table) tables; // by `jump`
-    VEC(uint64_t) targets;         // addresses; of each table: ascending, each once
+    VEC(uint64_t)
+    targets; // addresses; of each table: ascending, each once; some may be
+             // outside of the function
 };
 
 // Adds the bytes of [addr, end) in the same address space as the instructions; false: not to be

@@ -1,7 +1,7 @@
 #include "disasm/path.h"
 
-// Numbers below are offsets in structures, or what a range of cases begins with; numbers above may
-// be addresses of tables. Nothing is mapped in the first page.
+// Numbers below, in an instruction, are offsets in structures, or what a range of cases begins
+// with; numbers above may be addresses of tables. Nothing is mapped in the first page.
 enum { SMALL_NUMBER = 4096 };
 
 // ---- Values ------------------------------------------------------------------------------------
@@ -248,7 +248,8 @@ static struct path_value shifted_right(struct path *p, const struct step *step)
 static struct path_value address_value(struct path *p, const struct step *step)
 {
     struct path_value value = of_sum(p, &step->sum);
-    bool is_small = value.number + SMALL_NUMBER < 2 * (uint64_t)SMALL_NUMBER && value.number != 0;
+    uint64_t number = step->sum.number;
+    bool is_small = number != 0 && number + SMALL_NUMBER < 2 * (uint64_t)SMALL_NUMBER;
     if (path_is_number(&value) || is_part(&value)) {
         return part_value(p, value, step->to_bytes, false);
     }

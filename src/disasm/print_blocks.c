@@ -60,7 +60,7 @@ static void print_jumps(struct printer *p, const char *name, const struct instru
         printf("%s %" PRIx64, name, at[i].addr);
         if (t < tables->tables.n && tables->tables.at[t].jump == i) {
             const struct jump_table *table = &tables->tables.at[t++];
-            printf(" table %" PRIx64, table->addr);
+            printf(" table %" PRIx64 " %u", table->addr, table->n_entries);
             for (size_t k = 0; k < table->n_targets; k++) {
                 printf(" %" PRIx64, tables->targets.at[table->first_target + k]);
             }
