@@ -485,7 +485,7 @@ def test_sources_of_a_real_debuginfod(fetching, server, target, sourceless, tmp_
         with first.rpc() as rpc:
             until(rpc, "the name", lambda: "hidden_work" in names(rpc))
             until(rpc, "the text", lambda: check_texts(annotated(rpc)))
-        assert "WORK(HIDDEN)" in first.ok("annotate", "hidden_work").out
+        assert "WORK(HIDDEN)" in first.ok("annotate", "hidden_work", "--all").out
         first.stop()
     # Nobody is there any more, but the cache has them.
     second = fetching(url)
