@@ -8,6 +8,7 @@
 
 #include "query/answers.h"
 #include "query/fake_library.h"
+#include "query/neighbors.h"
 
 #include "base/clock.h"
 
@@ -237,6 +238,28 @@ static void ask_flame(struct world *w, struct flame_params params)
     flame_fini(&flame);
 }
 
+// The one that the most stacks lead to.
+static function_id busiest_function(const struct world *w)
+{
+    uint32_t *n = NEW_ARRAY(uint32_t, w->names.functions.n);
+    function_id busiest = 0;
+    for (node_id id = 1; id < w->tree.nodes.n; id++) {
+        function_id function = w->tree.nodes.at[id].function;
+        n[function]++;
+        busiest = n[function] > n[busiest] ? function : busiest;
+    }
+    free(n);
+    return busiest;
+}
+
+static void ask_neighbors(struct world *w, function_id function, struct flame_params params)
+{
+    struct neighbors neighbors;
+    neighbors_make(&neighbors, &w->tree, &w->fold, w->store, &w->reasons, function, &params);
+    ASSERT(neighbors.callers.nodes.at[0].total_samples > 0);
+    neighbors_fini(&neighbors);
+}
+
 static void ask_threads(struct world *w)
 {
     struct threads_answer threads;
@@ -252,6 +275,9 @@ static void bench_answers(struct world *w)
     print(w->shape, "top", BEST_MS(ask_top(w, MODE_ON_CPU)), "ms");
     print(w->shape, "flame_depth_12_share_1", BEST_MS(ask_flame(w, pruned)), "ms");
     print(w->shape, "flame_50000_nodes", BEST_MS(ask_flame(w, large)), "ms");
+    function_id busiest = busiest_function(w);
+    print(w->shape, "neighbors_depth_12_share_1", BEST_MS(ask_neighbors(w, busiest, pruned)), "ms");
+    print(w->shape, "neighbors_50000_nodes", BEST_MS(ask_neighbors(w, busiest, large)), "ms");
     print(w->shape, "threads", BEST_MS(ask_threads(w)), "ms");
     w->store->has_switches = true; // each thread's samples weigh differently now
     print(w->shape, "top_exact", BEST_MS(ask_top(w, MODE_ON_CPU)), "ms");

@@ -16,10 +16,13 @@ const char names_file_schema[] =
     " addr INTEGER, executable INTEGER, PRIMARY KEY(image, number)) WITHOUT ROWID;"
     "CREATE TABLE symbols(image INTEGER, addr INTEGER, size_bytes INTEGER, name, module,"
     " PRIMARY KEY(image, addr)) WITHOUT ROWID;"
-    "CREATE TABLE inlined_functions(image INTEGER, number INTEGER, name, is_linkage_name INTEGER,"
-    " language TEXT, PRIMARY KEY(image, number)) WITHOUT ROWID;"
-    "CREATE TABLE inlined(image INTEGER, addr INTEGER, depth INTEGER, function INTEGER,"
-    " call_file INTEGER, call_line INTEGER, PRIMARY KEY(image, addr, depth)) WITHOUT ROWID;"
+    "CREATE TABLE slots(image INTEGER, addr INTEGER, name, PRIMARY KEY(image, addr)) WITHOUT ROWID;"
+    "CREATE TABLE inlined_functions(image INTEGER, first INTEGER, n INTEGER, data BLOB,"
+    " PRIMARY KEY(image, first));"
+    "CREATE TABLE inlined_calls(image INTEGER, first INTEGER, n INTEGER, data BLOB,"
+    " PRIMARY KEY(image, first));"
+    "CREATE TABLE inlined(image INTEGER, first INTEGER, n INTEGER, data BLOB,"
+    " PRIMARY KEY(image, first));"
     "CREATE TABLE source_files(id INTEGER PRIMARY KEY, path);"
     "CREATE TABLE lines(image INTEGER, addr INTEGER, file INTEGER, line INTEGER,"
     " column_number INTEGER, PRIMARY KEY(image, addr)) WITHOUT ROWID;"
@@ -31,6 +34,36 @@ bool names_file_is_complete(struct run_file *file)
     CLEANUP(statementp) sqlite3_stmt *statement = NULL;
     return run_file_prepare(file, "SELECT complete FROM names_state", &statement, NULL) == 0 &&
            run_file_step(file, statement, NULL) == 1 && sqlite3_column_int(statement, 0) == 1;
+}
+
+// ---- Opening -----------------------------------------------------------------------------------
+
+static int check_run(struct run_file *file, const struct store *store, struct err *reterr)
+{
+    static const char sql[] = "SELECT started_ns, started_unix_ns FROM run WHERE id = 1";
+    CLEANUP(statementp) sqlite3_stmt *row = NULL;
+    int r = run_file_prepare(file, sql, &row, reterr);
+    r = r < 0 ? r : run_file_step(file, row, reterr);
+    if (r < 0) {
+        return r;
+    }
+    bool is_same = r > 0 && (uint64_t)sqlite3_column_int64(row, 0) == store->started_ns &&
+                   (uint64_t)sqlite3_column_int64(row, 1) == store->started_unix_ns;
+    return is_same ? 0 : err_set(reterr, ESTALE, "%s is another run's by now", file->path);
+}
+
+int names_file_open(const char *path, const struct store *store, struct run_file *ret,
+                    struct err *reterr)
+{
+    int r = run_file_open(path, ret, reterr);
+    if (r < 0) {
+        return r;
+    }
+    r = check_run(ret, store, reterr);
+    if (r < 0) {
+        run_file_close(ret);
+    }
+    return r;
 }
 
 // ---- Lines -------------------------------------------------------------------------------------

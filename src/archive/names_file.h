@@ -9,11 +9,12 @@
 //     segments       file offset <-> address
 //     symbols        the functions that a frame lies in, and those that these call, jump or refer
 //                    to, each with its range
+//     slots          what the dynamic linker fills in where those functions call [rip+slot]
 //     inlined        which functions are inlined at the frames' addresses and at the beginnings of
 //                    those functions' lines, and where they are called: from one address on, up to
 //                    the next
 //     lines          line table rows of those functions: address, file, line, column
-//     code           the bytes of those functions
+//     code           the bytes of those functions, and of the tables of their switches
 //
 // Code of a JIT has its names and bytes in the run's own rows (store.h: codes).
 
@@ -32,7 +33,8 @@ struct names_file_counts {
     uint64_t images_without_names;
     uint64_t symbols;
     uint64_t targets; // of these: no frame lies in them, code refers to them
-    uint64_t inlined; // calls, at all addresses
+    uint64_t slots;
+    uint64_t inlined; // calls that were inlined
     uint64_t lines;
     uint64_t code_bytes;
 };
@@ -69,6 +71,12 @@ int names_file_read(struct run_file *file, struct store *store, struct library *
 // ---- One function, when somebody looks at it
 // -----------------------------------------------------
 
+// Opens the file of a run to look into it, with a handle of its own: for a thread that may wait.
+// 0, or a negative errno with a line for people, as run_file_open(); -ESTALE by now it is another
+// run's: what its ids mean is another matter.
+int names_file_open(const char *path, const struct store *store, struct run_file *ret,
+                    struct err *reterr);
+
 struct names_lines {
     struct line_rows rows;
     VEC(char *) paths; // that rows point to
@@ -80,7 +88,8 @@ int names_file_lines(struct run_file *file, image_id image, uint64_t addr, uint6
                      struct names_lines *ret, struct err *reterr);
 void names_lines_fini(struct names_lines *lines); // a zeroed one is empty, and ready
 
-// Appends the bytes of [addr, end), which lies within one function. 0; -ENODATA they were not
+// Appends the bytes of [addr, end), which lies within one function, or within the table of a switch
+// of one (disasm/jump_table.h). 0; -ENODATA they were not
 // saved; or another negative errno.
 int names_file_code(struct run_file *file, image_id image, uint64_t addr, uint64_t end,
                     struct text *to, struct err *reterr);

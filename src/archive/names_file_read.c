@@ -1,5 +1,7 @@
 #include "archive/names_file.h"
 
+#include "archive/codec.h"
+#include "archive/inline_codec.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include "image/saved_inlines.h"
@@ -9,7 +11,17 @@
 // Nothing in the file is believed: what does not fit is left out, and counted. Each table is read
 // image by image, in the order of its key.
 
-enum statement { GET_IMAGE, GET_SEGMENTS, GET_SYMBOLS, GET_FUNCTIONS, GET_INLINED, N_STATEMENTS };
+enum statement {
+    GET_IMAGE,
+    GET_SEGMENTS,
+    GET_SYMBOLS,
+    GET_SLOTS,
+    GET_FUNCTIONS,
+    GET_CALLS,
+    GET_PLACES,
+    GET_SOURCE_FILE,
+    N_STATEMENTS
+};
 
 static const char *const statement_sql[N_STATEMENTS] = {
     [GET_IMAGE] = "SELECT state, build_id, symbols, has_dwarf, note, inline_note FROM image_names"
@@ -17,11 +29,12 @@ static const char *const statement_sql[N_STATEMENTS] = {
     [GET_SEGMENTS] = "SELECT file_off, size_bytes, addr, executable FROM segments"
                      " WHERE image = ? ORDER BY number",
     [GET_SYMBOLS] = "SELECT addr, size_bytes, name, module FROM symbols WHERE image = ?",
-    [GET_FUNCTIONS] = "SELECT number, name, is_linkage_name, language FROM inlined_functions"
-                      " WHERE image = ? ORDER BY number",
-    [GET_INLINED] = "SELECT addr, depth, function, call_file, call_line, path FROM inlined"
-                    " LEFT JOIN source_files ON id = call_file WHERE image = ?"
-                    " ORDER BY addr, depth",
+    [GET_SLOTS] = "SELECT addr, name FROM slots WHERE image = ?",
+    [GET_FUNCTIONS] = "SELECT first, n, data FROM inlined_functions WHERE image = ?"
+                      " ORDER BY first",
+    [GET_CALLS] = "SELECT first, n, data FROM inlined_calls WHERE image = ? ORDER BY first",
+    [GET_PLACES] = "SELECT first, n, data FROM inlined WHERE image = ? ORDER BY first",
+    [GET_SOURCE_FILE] = "SELECT path FROM source_files WHERE id = ?",
 };
 
 struct names_reader {
@@ -39,11 +52,6 @@ struct names_reader {
 static uint64_t number_at(sqlite3_stmt *statement, int column)
 {
     return (uint64_t)sqlite3_column_int64(statement, column);
-}
-
-static uint32_t small_number_at(sqlite3_stmt *statement, int column)
-{
-    return (uint32_t)MIN(number_at(statement, column), (uint64_t)UINT32_MAX);
 }
 
 // Up to a zero byte: what is behind it would be lost sooner or later.
@@ -127,124 +135,193 @@ static int read_symbols(struct names_reader *reader, image_id image, struct symt
     return MIN(r, 0);
 }
 
+static int read_slots(struct names_reader *reader, image_id image, struct symtab_builder *builder)
+{
+    sqlite3_stmt *row = begin(reader, GET_SLOTS, image);
+    int r;
+    while ((r = next(reader, row)) > 0) {
+        if (reader->n_symbols == LIMIT_SAVED_SYMBOLS) {
+            reader->n_left_out++;
+            break;
+        }
+        bool is_sound = symtab_builder_add_slot(builder, number_at(row, 0), name_at(row, 1));
+        reader->n_symbols += is_sound;
+        reader->n_left_out += !is_sound;
+    }
+    return MIN(r, 0);
+}
+
 static int read_symtab(struct names_reader *reader, image_id image, struct saved_names *names)
 {
     struct symtab_builder *builder = symtab_builder_new();
     int r = read_segments(reader, image, builder);
     r = r < 0 ? r : read_symbols(reader, image, builder);
+    r = r < 0 ? r : read_slots(reader, image, builder);
     names->symtab = symtab_builder_finish(builder);
     return r;
 }
 
 // ---- Inlined functions -------------------------------------------------------------------------
 
-static enum symbol_lang lang_of(struct slice name)
+// They stand in blocks, each of which begins where the one before ends. The first one that is
+// damaged ends the list, since numbers must stay what they are.
+
+struct call {
+    struct saved_inline level;
+    uint32_t caller;
+    uint32_t depth; // 1: within none; more than LIMIT_INLINE_DEPTH: of no use
+};
+
+struct inlined {
+    struct names_reader *reader;
+    struct saved_inlines *to;
+    size_t n_functions;
+    VEC(struct call) calls;
+    struct map files; // id of a source file -> the number that `to` has for it, plus one; 0: none
+    uint32_t n_files;
+    size_t n_places;
+    uint64_t last_addr;
+};
+
+static void inlined_fini(struct inlined *in)
 {
-    for (enum symbol_lang lang = SYMBOL_C; lang < SYMBOL_UNKNOWN; lang++) {
-        if (slice_equal(name, slice_of_text(symbol_lang_name(lang)))) {
-            return lang;
-        }
-    }
-    return SYMBOL_UNKNOWN;
+    vec_fini(&in->calls);
+    map_fini(&in->files);
 }
 
-// All of them, or up to the first that does not fit: numbers must stay what they are.
-static int read_functions(struct names_reader *reader, image_id image,
-                          struct saved_inlines *inlines)
+typedef bool take_block_fn(struct inlined *in, struct slice data, size_t n);
+
+static int read_blocks(struct inlined *in, image_id image, enum statement which,
+                       take_block_fn *take, const size_t *n_so_far)
 {
-    sqlite3_stmt *row = begin(reader, GET_FUNCTIONS, image);
+    sqlite3_stmt *row = begin(in->reader, which, image);
     int r;
-    for (uint64_t n = 0; (r = next(reader, row)) > 0; n++) {
-        if (number_at(row, 0) != n ||
-            !saved_inlines_add_function(inlines, name_at(row, 1), sqlite3_column_int(row, 2) != 0,
-                                        lang_of(column_slice(row, 3)))) {
-            reader->n_left_out++;
+    while ((r = next(in->reader, row)) > 0) {
+        uint64_t n = number_at(row, 1);
+        if (number_at(row, 0) != *n_so_far || n > INLINE_CODEC_ROWS ||
+            *n_so_far > LIMIT_INLINE_SPANS || !take(in, column_slice(row, 2), (size_t)n)) {
+            in->reader->n_left_out++;
             break;
         }
     }
     return MIN(r, 0);
 }
 
-// The levels at one address while they are gathered.
-struct chain {
-    uint64_t addr;
-    uint32_t n;
-    bool is_empty; // nothing is inlined from there on
-    bool is_sound;
+static bool take_functions(struct inlined *in, struct slice data, size_t n)
+{
+    CLEANUP(text_fini) struct text names = {0};
+    if (codec_parse_bytes(data, LIMIT_BLOB_BYTES, &names) < 0) {
+        return false;
+    }
+    struct reader from = reader_of((struct slice){.data = (const uint8_t *)names.at, .n = names.n});
+    struct inline_codec_function function;
+    size_t taken = 0;
+    while (taken < n && inline_codec_next_function(&from, &function) &&
+           saved_inlines_add_function(in->to, function.name, function.is_linkage_name,
+                                      function.lang)) {
+        taken++;
+    }
+    in->n_functions += taken;
+    return taken == n && reader_left(&from) == 0;
+}
+
+static uint32_t add_file(struct inlined *in, uint32_t id)
+{
+    sqlite3_stmt *row = begin(in->reader, GET_SOURCE_FILE, id);
+    uint32_t plus_one = 0;
+    if (next(in->reader, row) > 0) {
+        struct slice path = name_at(row, 0);
+        path.n = MIN(path.n, (size_t)LIMIT_NAME_BYTES);
+        plus_one = saved_inlines_add_file(in->to, path) ? ++in->n_files : 0;
+    }
+    sqlite3_reset(row);
+    map_set(&in->files, id, plus_one);
+    return plus_one;
+}
+
+// The number that this source file has in `to`.
+static uint32_t file_of(struct inlined *in, uint32_t id)
+{
+    if (id == 0) {
+        return SAVED_INLINES_NO_FILE;
+    }
+    uint32_t plus_one = map_find(&in->files, id);
+    plus_one = plus_one == MAP_NONE ? add_file(in, id) : plus_one;
+    return plus_one == 0 ? (uint32_t)SAVED_INLINES_NO_FILE : plus_one - 1;
+}
+
+static void add_call(struct inlined *in, const struct inline_codec_call *packed)
+{
+    bool is_within = packed->caller != INLINE_CODEC_NONE;
+    uint32_t depth = is_within ? in->calls.at[packed->caller].depth : 0;
+    struct call call = {.caller = packed->caller,
+                        .depth = MIN(depth, (uint32_t)LIMIT_INLINE_DEPTH) + 1};
+    call.level = (struct saved_inline){.function = packed->function,
+                                       .call_file = file_of(in, packed->file),
+                                       .call_line = packed->line};
+    vec_push(&in->calls, call);
+}
+
+static bool take_calls(struct inlined *in, struct slice data, size_t n)
+{
+    CLEANUP(freep) struct inline_codec_call *calls = NEW_ARRAY(struct inline_codec_call, n);
+    if (inline_codec_parse_calls(data, calls, (uint32_t)in->calls.n, n) < 0) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        add_call(in, &calls[i]);
+    }
+    return true;
+}
+
+// What is inlined from there on.
+static bool add_place(struct inlined *in, const struct inline_codec_place *place)
+{
     struct saved_inline levels[LIMIT_INLINE_DEPTH];
-};
+    uint32_t n = 0;
+    if (place->call != INLINE_CODEC_NONE) {
+        n = place->call < in->calls.n ? in->calls.at[place->call].depth : UINT32_MAX;
+    }
+    if (n > LIMIT_INLINE_DEPTH) {
+        return false;
+    }
+    uint32_t at = place->call;
+    for (uint32_t depth = n; depth > 0; depth--) {
+        levels[depth - 1] = in->calls.at[at].level;
+        at = in->calls.at[at].caller;
+    }
+    return saved_inlines_add_chain(in->to, place->addr, levels, n);
+}
 
-static void end_chain(struct names_reader *reader, struct saved_inlines *inlines,
-                      struct chain *chain)
+static bool take_places(struct inlined *in, struct slice data, size_t n)
 {
-    if (chain->n > 0 || chain->is_empty || !chain->is_sound) {
-        bool is_kept = chain->is_sound &&
-                       saved_inlines_add_chain(inlines, chain->addr, chain->levels, chain->n);
-        reader->n_left_out += !is_kept;
-        if (!is_kept && chain->addr <= INT64_MAX) { // the one before it does not go on here
-            saved_inlines_add_chain(inlines, chain->addr, NULL, 0);
+    CLEANUP(freep) struct inline_codec_place *places = NEW_ARRAY(struct inline_codec_place, n);
+    if (inline_codec_parse_places(data, places, n) < 0) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!add_place(in, &places[i])) {
+            return false;
         }
+        in->last_addr = places[i].addr;
+        in->n_places++;
     }
-    chain->n = 0;
-    chain->is_empty = false;
-    chain->is_sound = true;
-}
-
-// The number that this source file has in `inlines`.
-static uint32_t file_of(struct saved_inlines *inlines, struct map *files, uint32_t *n_files,
-                        sqlite3_stmt *row)
-{
-    uint64_t id = number_at(row, 3);
-    uint32_t number = map_find(files, id);
-    struct slice path = name_at(row, 5);
-    path.n = MIN(path.n, (size_t)LIMIT_NAME_BYTES);
-    if (number == MAP_NONE && saved_inlines_add_file(inlines, path)) {
-        number = (*n_files)++;
-        map_set(files, id, number);
-    }
-    return number == MAP_NONE ? (uint32_t)SAVED_INLINES_NO_FILE : number;
-}
-
-// Addresses that are negative in SQLite would not come in their order; no file has such.
-static void add_level(struct chain *chain, uint32_t file, sqlite3_stmt *row)
-{
-    bool is_none = sqlite3_column_type(row, 2) == SQLITE_NULL;
-    bool fits = number_at(row, 1) == chain->n && chain->n < LIMIT_INLINE_DEPTH &&
-                number_at(row, 0) <= INT64_MAX && !chain->is_empty && (!is_none || chain->n == 0);
-    chain->addr = number_at(row, 0);
-    chain->is_sound = chain->is_sound && fits;
-    chain->is_empty = chain->is_empty || is_none;
-    if (fits && !is_none) {
-        chain->levels[chain->n++] = (struct saved_inline){.function = small_number_at(row, 2),
-                                                          .call_file = file,
-                                                          .call_line = small_number_at(row, 4)};
-    }
-}
-
-static int read_chains(struct names_reader *reader, image_id image, struct saved_inlines *inlines)
-{
-    sqlite3_stmt *row = begin(reader, GET_INLINED, image);
-    CLEANUP(map_fini) struct map files = {0};
-    uint32_t n_files = 0;
-    struct chain chain = {.is_sound = true};
-    int r;
-    while ((r = next(reader, row)) > 0) {
-        if (number_at(row, 0) != chain.addr) {
-            end_chain(reader, inlines, &chain);
-        }
-        add_level(&chain, file_of(inlines, &files, &n_files, row), row);
-    }
-    end_chain(reader, inlines, &chain);
-    return MIN(r, 0);
+    return true;
 }
 
 static int read_inlines(struct names_reader *reader, image_id image, struct saved_names *names)
 {
-    struct saved_inlines *inlines = saved_inlines_new();
-    int r = read_functions(reader, image, inlines);
-    r = r < 0 ? r : read_chains(reader, image, inlines);
-    saved_inlines_finish(inlines);
-    names->inlines = inlines;
+    CLEANUP(inlined_fini) struct inlined in = {.reader = reader, .to = saved_inlines_new()};
+    names->inlines = in.to;
+    int r = read_blocks(&in, image, GET_FUNCTIONS, take_functions, &in.n_functions);
+    r = r < 0 ? r : read_blocks(&in, image, GET_CALLS, take_calls, &in.calls.n);
+    uint64_t n_before = reader->n_left_out;
+    r = r < 0 ? r : read_blocks(&in, image, GET_PLACES, take_places, &in.n_places);
+    if (reader->n_left_out > n_before && in.last_addr < UINT64_MAX) {
+        // What is inlined at the last one is not so for the rest of the file.
+        saved_inlines_add_chain(in.to, in.last_addr + 1, NULL, 0);
+    }
+    saved_inlines_finish(in.to);
     return r;
 }
 

@@ -10,12 +10,15 @@ static const char *const statement_sql[NAMES_STATEMENTS] = {
     [NAMES_PUT_IMAGE] = "INSERT INTO image_names VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [NAMES_PUT_SEGMENT] = "INSERT INTO segments VALUES(?, ?, ?, ?, ?, ?)",
     [NAMES_PUT_SYMBOL] = "INSERT INTO symbols VALUES(?, ?, ?, ?, ?)",
-    [NAMES_PUT_FUNCTION] = "INSERT INTO inlined_functions VALUES(?, ?, ?, ?, ?)",
-    [NAMES_PUT_INLINED] = "INSERT INTO inlined VALUES(?, ?, ?, ?, ?, ?)",
+    [NAMES_PUT_SLOT] = "INSERT INTO slots VALUES(?, ?, ?)",
+    [NAMES_PUT_FUNCTIONS] = "INSERT INTO inlined_functions VALUES(?, ?, ?, ?)",
+    [NAMES_PUT_CALLS] = "INSERT INTO inlined_calls VALUES(?, ?, ?, ?)",
+    [NAMES_PUT_PLACES] = "INSERT INTO inlined VALUES(?, ?, ?, ?)",
     [NAMES_PUT_SOURCE_FILE] = "INSERT INTO source_files VALUES(?, ?)",
     // Functions that lie in each other have rows in common.
     [NAMES_PUT_LINE] = "INSERT OR IGNORE INTO lines VALUES(?, ?, ?, ?, ?)",
-    [NAMES_PUT_CODE] = "INSERT INTO code VALUES(?, ?, ?, ?)",
+    // And switches their tables.
+    [NAMES_PUT_CODE] = "INSERT OR IGNORE INTO code VALUES(?, ?, ?, ?)",
 };
 
 // ---- Putting rows ------------------------------------------------------------------------------
@@ -144,7 +147,9 @@ static void find_symbols(struct names_work *work)
         }
     }
     work->symbols.n = kept;
-    work->is_named = NEW_ARRAY(uint8_t, symtab_count(work->symtab) + 1);
+    const struct symtab_slot *slots;
+    work->is_named_slot = NEW_ARRAY(uint8_t, symtab_slots(work->symtab, &slots));
+    work->is_named = NEW_ARRAY(uint8_t, symtab_count(work->symtab));
     for (size_t i = 0; i < kept; i++) {
         work->is_named[work->symbols.at[i] - symtab_at(work->symtab, 0)] = 1;
     }
@@ -195,6 +200,23 @@ static int put_symbols(struct names_writer *w, struct names_work *work)
     return r;
 }
 
+static int put_slots(struct names_writer *w, struct names_work *work)
+{
+    const struct symtab_slot *slots;
+    size_t n = symtab_slots(work->symtab, &slots);
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0; i++) {
+        if (work->is_named_slot[i] != 0) {
+            sqlite3_stmt *statement = w->statements[NAMES_PUT_SLOT];
+            names_bind_number(statement, 1, work->id);
+            names_bind_number(statement, 2, slots[i].addr);
+            names_bind_name(statement, 3, slots[i].name);
+            r = names_writer_put(w, NAMES_PUT_SLOT);
+        }
+    }
+    return r;
+}
+
 // ---- One image ---------------------------------------------------------------------------------
 
 static int put_image(struct names_writer *w, const struct names_work *work)
@@ -217,7 +239,8 @@ static int put_image(struct names_writer *w, const struct names_work *work)
 static int put_parts(struct names_writer *w, struct names_work *work)
 {
     static int (*const parts[])(struct names_writer * w, struct names_work * work) = {
-        put_segments, names_code_put, names_code_put_lines, put_symbols, names_inlined_put};
+        put_segments, names_code_put, names_code_put_lines,
+        put_symbols,  put_slots,      names_inlined_put};
     int r = 0;
     for (size_t i = 0; i < ARRAY_LEN(parts) && r == 0; i++) {
         r = parts[i](w, work);
@@ -258,6 +281,7 @@ static void work_fini(struct names_work *work)
     vec_fini(&work->symbols);
     vec_fini(&work->edges);
     free(work->is_named);
+    free(work->is_named_slot);
 }
 
 // The image of the places [from, to). One that is still being read is left out.
@@ -277,7 +301,7 @@ static int begin(struct names_writer *w)
 {
     static const char forget[] =
         "DELETE FROM names_state; DELETE FROM image_names; DELETE FROM segments;"
-        "DELETE FROM symbols; DELETE FROM inlined_functions; DELETE FROM inlined;"
+        "DELETE FROM symbols; DELETE FROM slots; DELETE FROM inlined_functions; DELETE FROM inlined_calls; DELETE FROM inlined;"
         "DELETE FROM source_files; DELETE FROM lines; DELETE FROM code";
     int r = run_file_begin(w->file, w->reterr);
     r = r < 0 ? r : run_file_run(w->file, forget, w->reterr);
@@ -314,6 +338,7 @@ int names_file_write(struct run_file *file, const struct store *store, struct li
     struct names_writer w = {.file = file,
                              .store = store,
                              .library = library,
+                             .arch = arch,
                              .stop = stop,
                              .patience_ns = patience_ns,
                              .complete = true,

@@ -1,9 +1,18 @@
 #include "archive/names_inlined.h"
 
+#include "archive/codec.h"
+#include "archive/inline_codec.h"
 #include "base/clock.h"
 #include "base/limits.h"
 
-enum { BATCH_MAX = 1 << 14 }; // addresses
+// What is inlined at an address is a chain, the outermost function first. Chains have beginnings in
+// common, so they are kept as a tree of calls: each has the call within which it lies, and an
+// address has the innermost one.
+
+enum {
+    BATCH_MAX = 1 << 14,  // addresses
+    NAMES_BYTES = 1 << 20 // of functions, that are packed together
+};
 
 // Questions of one image and what came of them.
 struct inlined {
@@ -13,7 +22,11 @@ struct inlined {
     VEC(struct inline_batch *) answers;
     struct map function_ids; // address of an inline_function -> its number
     uint32_t n_functions;
-    const struct inline_chain *last; // that was put; NULL: nothing is inlined
+    struct text names; // of the last of them, which are still to be put
+    uint32_t n_names;
+    VEC(struct inline_codec_call) calls;
+    struct map call_ids; // hash of a call -> its number
+    VEC(struct inline_codec_place) places;
 };
 
 static void inlined_fini(struct inlined *in)
@@ -24,6 +37,10 @@ static void inlined_fini(struct inlined *in)
     vec_fini(&in->answers);
     vec_fini(&in->addrs);
     map_fini(&in->function_ids);
+    text_fini(&in->names);
+    vec_fini(&in->places);
+    vec_fini(&in->calls);
+    map_fini(&in->call_ids);
 }
 
 // ---- Questions ---------------------------------------------------------------------------------
@@ -102,7 +119,32 @@ static bool ask(struct inlined *in)
 
 // ---- Answers -----------------------------------------------------------------------------------
 
-// Its number in this image; written when it is new.
+static int put_block(struct inlined *in, enum names_statement which, uint64_t first, size_t n,
+                     const struct text *packed)
+{
+    sqlite3_stmt *statement = in->w->statements[which];
+    names_bind_number(statement, 1, in->work->id);
+    names_bind_number(statement, 2, first);
+    names_bind_number(statement, 3, n);
+    sqlite3_bind_blob(statement, 4, packed->at, (int)packed->n, SQLITE_STATIC);
+    return names_writer_put(in->w, which);
+}
+
+static int put_names(struct inlined *in)
+{
+    CLEANUP(text_fini) struct text packed = {0};
+    struct slice names = {.data = (const uint8_t *)in->names.at, .n = in->names.n};
+    if (in->n_names == 0) {
+        return 0;
+    }
+    codec_put_bytes(&packed, names);
+    int r = put_block(in, NAMES_PUT_FUNCTIONS, in->n_functions - in->n_names, in->n_names, &packed);
+    text_clear(&in->names);
+    in->n_names = 0;
+    return r;
+}
+
+// Its number in this image.
 static int function_number(struct inlined *in, const struct inline_function *function,
                            uint32_t *ret)
 {
@@ -112,92 +154,110 @@ static int function_number(struct inlined *in, const struct inline_function *fun
         return 0;
     }
     *ret = in->n_functions++;
+    in->n_names++;
     map_set(&in->function_ids, key, *ret);
-    sqlite3_stmt *statement = in->w->statements[NAMES_PUT_FUNCTION];
-    names_bind_number(statement, 1, in->work->id);
-    names_bind_number(statement, 2, *ret);
-    names_bind_name(statement, 3, function->name);
-    names_bind_number(statement, 4, function->is_linkage_name);
-    names_bind_name(statement, 5, symbol_lang_name(function->lang));
-    return names_writer_put(in->w, NAMES_PUT_FUNCTION);
+    inline_codec_add_function(
+        &in->names, &(struct inline_codec_function){.name = slice_of_text(function->name),
+                                                    .is_linkage_name = function->is_linkage_name,
+                                                    .lang = function->lang});
+    bool is_full = in->n_names == INLINE_CODEC_ROWS || in->names.n >= NAMES_BYTES;
+    return is_full ? put_names(in) : 0;
 }
 
-static sqlite3_stmt *bind_place(struct inlined *in, uint64_t addr, uint32_t depth)
+static uint32_t call_number(struct inlined *in, const struct inline_codec_call *call)
 {
-    sqlite3_stmt *statement = in->w->statements[NAMES_PUT_INLINED];
-    names_bind_number(statement, 1, in->work->id);
-    names_bind_number(statement, 2, addr);
-    names_bind_number(statement, 3, depth);
-    return statement;
-}
-
-static int put_level(struct inlined *in, uint64_t addr, const struct inline_chain *chain,
-                     uint32_t depth)
-{
-    struct inline_call call = chain->calls == NULL ? (struct inline_call){0} : chain->calls[depth];
-    uint32_t function;
-    uint64_t file = 0;
-    int r = function_number(in, chain->at[depth], &function);
-    r = r < 0 ? r : names_writer_source_file(in->w, call.file, true, &file);
-    if (r < 0) {
-        return r;
+    uint64_t hash = hash_bytes(call, sizeof *call);
+    size_t cursor = 0;
+    for (uint32_t id; (id = map_find_from(&in->call_ids, hash, &cursor)) != MAP_NONE;) {
+        if (memcmp(&in->calls.at[id], call, sizeof *call) == 0) {
+            return id;
+        }
     }
-    sqlite3_stmt *statement = bind_place(in, addr, depth);
-    names_bind_number(statement, 4, function);
-    names_bind_unless_0(statement, 5, file);
-    names_bind_unless_0(statement, 6, call.line);
+    uint32_t id = (uint32_t)in->calls.n;
+    vec_push(&in->calls, *call);
+    map_add(&in->call_ids, hash, id);
     in->w->counts->inlined++;
-    return names_writer_put(in->w, NAMES_PUT_INLINED);
+    return id;
 }
 
-static int put_none(struct inlined *in, uint64_t addr)
+// The innermost call of a chain.
+static int innermost(struct inlined *in, const struct inline_chain *chain, uint32_t *ret)
 {
-    sqlite3_stmt *statement = bind_place(in, addr, 0);
-    sqlite3_bind_null(statement, 4);
-    sqlite3_bind_null(statement, 5);
-    sqlite3_bind_null(statement, 6);
-    return names_writer_put(in->w, NAMES_PUT_INLINED);
-}
-
-static bool same_calls(const struct inline_chain *a, const struct inline_chain *b)
-{
-    return a->calls == b->calls || (a->calls != NULL && b->calls != NULL &&
-                                    memcmp(a->calls, b->calls, a->n * sizeof *a->calls) == 0);
-}
-
-static bool same_chain(const struct inline_chain *a, const struct inline_chain *b)
-{
-    return a == b || (a != NULL && b != NULL && a->n == b->n &&
-                      memcmp(a->at, b->at, a->n * sizeof a->at[0]) == 0 && same_calls(a, b));
-}
-
-static int put_chain(struct inlined *in, uint64_t addr, const struct inline_chain *chain)
-{
-    chain = chain != NULL && chain->n == 0 ? NULL : chain;
-    if (same_chain(in->last, chain)) {
-        return 0;
-    }
-    in->last = chain;
-    int r = chain == NULL ? put_none(in, addr) : 0;
+    *ret = INLINE_CODEC_NONE;
+    int r = 0;
     for (uint32_t depth = 0; chain != NULL && depth < chain->n && r == 0; depth++) {
-        r = put_level(in, addr, chain, depth);
+        struct inline_call at = chain->calls == NULL ? (struct inline_call){0}
+                                                     : chain->calls[depth];
+        uint64_t file = 0;
+        uint32_t function;
+        r = function_number(in, chain->at[depth], &function);
+        r = r < 0 ? r : names_writer_source_file(in->w, at.file, true, &file);
+        if (r == 0) {
+            *ret = call_number(in, &(struct inline_codec_call){.caller = *ret,
+                                                               .function = function,
+                                                               .file = (uint32_t)file,
+                                                               .line = at.line});
+        }
     }
     return r;
 }
 
-static int put_answers(struct inlined *in)
+static int add_place(struct inlined *in, uint64_t addr, const struct inline_chain *chain)
+{
+    uint32_t before = in->places.n == 0 ? (uint32_t)INLINE_CODEC_NONE : vec_last(&in->places)->call;
+    uint32_t call;
+    int r = innermost(in, chain, &call);
+    if (r == 0 && call != before) {
+        vec_push(&in->places, (struct inline_codec_place){.addr = addr, .call = call});
+    }
+    return r;
+}
+
+static int add_answers(struct inlined *in)
 {
     int r = 0;
     for (size_t i = 0; i < in->answers.n; i++) {
         const struct inline_batch *batch = in->answers.at[i];
         for (size_t k = 0; k < batch->at.n && r == 0; k++) {
-            r = put_chain(in, batch->at.at[k].addr, batch->at.at[k].chain);
+            r = add_place(in, batch->at.at[k].addr, batch->at.at[k].chain);
         }
         if (batch->note.text[0] != 0) {
             in->work->inline_note = batch->note;
         }
     }
     return r;
+}
+
+static int put_calls(struct inlined *in)
+{
+    int r = 0;
+    for (size_t n, first = 0; first < in->calls.n && r == 0; first += n) {
+        CLEANUP(text_fini) struct text packed = {0};
+        n = MIN(in->calls.n - first, (size_t)INLINE_CODEC_ROWS);
+        inline_codec_put_calls(&packed, in->calls.at + first, (uint32_t)first, n);
+        r = put_block(in, NAMES_PUT_CALLS, first, n, &packed);
+    }
+    return r;
+}
+
+static int put_places(struct inlined *in)
+{
+    int r = 0;
+    for (size_t n, first = 0; first < in->places.n && r == 0; first += n) {
+        CLEANUP(text_fini) struct text packed = {0};
+        n = MIN(in->places.n - first, (size_t)INLINE_CODEC_ROWS);
+        inline_codec_put_places(&packed, in->places.at + first, n);
+        r = put_block(in, NAMES_PUT_PLACES, first, n, &packed);
+    }
+    return r;
+}
+
+static int put_answers(struct inlined *in)
+{
+    int r = add_answers(in);
+    r = r < 0 ? r : put_names(in);
+    r = r < 0 ? r : put_calls(in);
+    return r < 0 ? r : put_places(in);
 }
 
 int names_inlined_put(struct names_writer *w, struct names_work *work)

@@ -18,8 +18,10 @@ enum names_statement {
     NAMES_PUT_IMAGE,
     NAMES_PUT_SEGMENT,
     NAMES_PUT_SYMBOL,
-    NAMES_PUT_FUNCTION,
-    NAMES_PUT_INLINED,
+    NAMES_PUT_SLOT,
+    NAMES_PUT_FUNCTIONS,
+    NAMES_PUT_CALLS,
+    NAMES_PUT_PLACES,
     NAMES_PUT_SOURCE_FILE,
     NAMES_PUT_LINE,
     NAMES_PUT_CODE,
@@ -35,6 +37,7 @@ struct names_writer {
     struct run_file *file;
     const struct store *store;
     struct library *library;
+    enum arch arch;
     struct disasm *disasm; // NULL: nobody can decode this machine's instructions
     const _Atomic bool *stop;
     uint64_t patience_ns; // that is left
@@ -56,6 +59,7 @@ struct names_work {
     VEC(uint64_t) addrs;                // of frames: ascending, each once
     VEC(const struct symbol *) symbols; // that these lie in: ascending, each once
     uint8_t *is_named;                  // of each symbol of the table, by its number: it is saved
+    uint8_t *is_named_slot;             // likewise of its slots
     VEC(uint64_t) edges; // where the lines of those functions begin, and where these end
     struct err inline_note;
     struct err line_note;

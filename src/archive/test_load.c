@@ -3,6 +3,7 @@
 
 #include "archive/load.h"
 
+#include "archive/names_file.h"
 #include "archive/spool.h"
 #include "archive/test_support.h"
 #include "base/alloc.h"
@@ -127,6 +128,25 @@ static void test_facts_alone(void **state)
     assert_true(facts.list.n <= 4096);
     facts_fini(&facts);
     assert_int_equal(archive_read_facts("/nowhere", &facts, &err), -ENOENT);
+}
+
+// To look into: the file of that run, and of no other one.
+static void test_names_of_the_right_run(void **state)
+{
+    struct fixture *f = *state;
+    random_run_go_on(&f->run, 100);
+    save(f);
+    struct run_file file;
+    struct err err = {0};
+    assert_int_equal(names_file_open(f->path, f->run.store, &file, &err), 0);
+    run_file_close(&file);
+    struct store *other = store_new(f->run.store->started_ns, f->run.store->started_unix_ns + 1, 1);
+    assert_int_equal(names_file_open(f->path, other, &file, &err), -ESTALE);
+    assert_non_null(strstr(err.text, "is another run's by now"));
+    store_free(other);
+    assert_int_equal(names_file_open("/nowhere", f->run.store, &file, &err), -ENOENT);
+    run_sql(f, "DELETE FROM run");
+    assert_int_equal(names_file_open(f->path, f->run.store, &file, &err), -ESTALE);
 }
 
 // What docs/run-file.md tells people to type works.
@@ -334,6 +354,7 @@ int main(void)
         TEST(test_without_names_those_of_this_machine),
         TEST(test_broken_off),
         TEST(test_facts_alone),
+        TEST(test_names_of_the_right_run),
         TEST(test_documented_queries),
         TEST(test_damaged_rows_are_left_out),
         TEST(test_changed_behind_our_back),

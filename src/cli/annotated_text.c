@@ -210,25 +210,31 @@ static void take_source(struct writer *w, const json_t *line)
 
 // ---- All lines ---------------------------------------------------------------------------------
 
-// One of the versions of a JIT's function begins at this line.
-static void put_version(struct writer *w, uint64_t number)
+// The version of a JIT's function that begins at this line, counted from 1; 0: none does.
+static size_t version_at(const struct writer *w, uint64_t number)
 {
     size_t i;
     const json_t *version;
     json_array_foreach(json_object_get(w->answer, "versions"), i, version)
     {
-        if (result_u64(version, "first_line") != number) {
-            continue;
+        if (result_u64(version, "first_line") == number && result_u64(version, "n_lines") > 0) {
+            return i + 1;
         }
-        CLEANUP(text_fini) struct text text = {0};
-        text_addf(&text, "version %zu of %zu, at %s, made after ", i + 1,
-                  json_array_size(json_object_get(w->answer, "versions")),
-                  result_text(version, "address"));
-        format_duration(&text, result_u64(version, "loaded_ns"));
-        text_add(&text, ": ");
-        format_things(&text, result_u64(version, "self_samples"), "sample", "samples");
-        end_line(w, &text, BOLD);
     }
+    return 0;
+}
+
+static void put_version(struct writer *w, size_t number)
+{
+    CLEANUP(text_fini) struct text text = {0};
+    const json_t *versions = json_object_get(w->answer, "versions");
+    const json_t *version = json_array_get(versions, number - 1);
+    text_addf(&text, "version %zu of %zu, at %s, made after ", number, json_array_size(versions),
+              result_text(version, "address"));
+    format_duration(&text, result_u64(version, "loaded_ns"));
+    text_add(&text, ": ");
+    format_things(&text, result_u64(version, "self_samples"), "sample", "samples");
+    end_line(w, &text, BOLD);
 }
 
 // By line, whether it is shown.
@@ -259,9 +265,15 @@ static bool *choose(const struct writer *w, const json_t *lines)
     return shown;
 }
 
-static void put_elided(struct writer *w, size_t n)
+static void put_elided(struct writer *w, size_t *n_elided)
 {
     CLEANUP(text_fini) struct text text = {0};
+    size_t n = *n_elided;
+    if (n == 0) {
+        return;
+    }
+    *n_elided = 0;
+    w->source_is_put = false; // again, to know where one is
     text_add(&text, "… ");
     format_things(&text, n, "instruction", "instructions");
     text_add(&text, w->look->off_cpu ? " without waits" : " without samples");
@@ -278,23 +290,21 @@ static void put_lines(struct writer *w)
     const json_t *line;
     json_array_foreach(lines, i, line)
     {
+        size_t version = version_at(w, first + i);
+        if (version != 0) {
+            put_elided(w, &n_elided);
+            put_version(w, version);
+        }
         take_source(w, line);
         if (!shown[i]) {
             n_elided++;
             continue;
         }
-        if (n_elided > 0) {
-            put_elided(w, n_elided);
-            w->source_is_put = false; // again, to know where one is
-            n_elided = 0;
-        }
-        put_version(w, first + i);
+        put_elided(w, &n_elided);
         put_source(w);
         put_instruction(w, line);
     }
-    if (n_elided > 0) {
-        put_elided(w, n_elided);
-    }
+    put_elided(w, &n_elided);
 }
 
 // ---- Head --------------------------------------------------------------------------------------

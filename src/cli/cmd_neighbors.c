@@ -62,6 +62,7 @@ struct side {
     const char *key;   // of the answer
     const char *title; // what stands below a node, too
     const char *one;
+    bool outwards;
     bool asked;
 };
 
@@ -75,8 +76,8 @@ static struct sides sides_of(const struct neighbors_options *o)
 {
     bool both = o->callers == o->callees;
     return (struct sides){{
-        {"callers_tree", "callers", "caller", both || o->callers},
-        {"callees_tree", "callees", "callee", both || o->callees},
+        {"callers_tree", "callers", "caller", true, both || o->callers},
+        {"callees_tree", "callees", "callee", false, both || o->callees},
     }};
 }
 
@@ -175,6 +176,7 @@ static void put_side(struct shown *shown, const struct side *side, const struct 
         .below_one = side->one,
         .below_many = side->title,
         .off_cpu = shown->o->off_cpu,
+        .outwards = side->outwards,
         .addresses = shown->o->addresses,
         .max_depth = (uint32_t)shown->o->depth,
     };

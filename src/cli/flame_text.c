@@ -73,6 +73,15 @@ static void put_address(const struct flame_tree_node *node, struct text *to)
     text_addf(to, "  %-*s", ADDRESS_COLUMNS, has ? node->address : "");
 }
 
+// Whether threads wait in this very function, as far as this tree can tell.
+static bool waits_there(const struct flame_text *how, const struct flame_tree_node *node)
+{
+    if (how->outwards) {
+        return node->depth == 0;
+    }
+    return node->self_off_cpu_ns > 0 && (node->depth > 0 || how->root == NULL);
+}
+
 static void put_node(const struct flame_text *how, const struct flame_tree *tree,
                      const struct flame_tree_node *node, const struct place *place, size_t width,
                      struct text *to)
@@ -89,7 +98,7 @@ static void put_node(const struct flame_text *how, const struct flame_tree *tree
     }
     text_addf(&line, "  %*s", (int)place->depth * 2, "");
     put_name(how, tree, node, place, &line);
-    if (how->off_cpu && node->self_off_cpu_ns > 0 && (node->depth > 0 || how->root == NULL)) {
+    if (how->off_cpu && waits_there(how, node)) {
         text_add(&line, " [");
         waits_put_reasons(&line, &node->waits);
         text_add(&line, "] ");

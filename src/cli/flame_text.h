@@ -10,6 +10,7 @@ struct flame_text {
     const char *below_one;  // what stands right below a node: "callee"
     const char *below_many; // "callees"
     bool off_cpu;           // shows time spent waiting
+    bool outwards;          // a tree of callers: what waits is node 0
     bool addresses;         // and where each function begins
     uint32_t max_depth;     // of lines
 };

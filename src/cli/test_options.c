@@ -14,6 +14,7 @@ struct values {
     const char *sort;
     bool json;
     bool all;
+    struct option_texts paths;
 };
 
 static const char *const sorts[] = {"self", "total", NULL};
@@ -48,6 +49,11 @@ static const struct option table[] = {
      .choices = sorts},
     {.letter = 'j', .name = "json", .doc = "as JSON", .at = offsetof(struct values, json)},
     {.letter = 'a', .name = "all", .doc = "everything", .at = offsetof(struct values, all)},
+    {.name = "path",
+     .value = "A=B",
+     .doc = "often",
+     .kind = OPTION_TEXTS,
+     .at = offsetof(struct values, paths)},
     {.name = NULL},
 };
 
@@ -209,9 +215,30 @@ static void test_help(void **state)
     }
 }
 
+static void test_texts_that_come_often(void **state)
+{
+    (void)state;
+    struct values values = {0};
+    struct operands operands;
+    struct err err = {0};
+    assert_int_equal(parse(&plain, (const char *const[]){"--path=a", "-a", "--path", "b", NULL},
+                           &values, &operands, &err),
+                     OPTIONS_OK);
+    assert_int_equal(values.paths.n, 2);
+    assert_string_equal(values.paths.at[0], "a");
+    assert_string_equal(values.paths.at[1], "b");
+    values.paths.n = OPTION_TEXTS_MAX;
+    assert_int_equal(
+        parse(&plain, (const char *const[]){"--path=c", NULL}, &values, &operands, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "32 times at most"));
+    assert_int_equal(
+        parse(&plain, (const char *const[]){"--path=", NULL}, &values, &operands, &err), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_texts_that_come_often),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_command_behind_dashes),

@@ -31,7 +31,9 @@ static void fetch_jit(const struct store *store, const struct listing_range *ran
         return;
     }
     struct slice bytes = strings_get(&store->strings, row->code);
-    text_add_bytes(&ret->bytes, bytes.data, MIN(bytes.n, (size_t)LIMIT_LISTING_BYTES));
+    // Code that was moved has the bytes of its old place, which need not be as many.
+    uint64_t n = MIN((uint64_t)bytes.n, row->size_bytes);
+    text_add_bytes(&ret->bytes, bytes.data, (size_t)MIN(n, (uint64_t)LIMIT_LISTING_BYTES));
     ret->origin = CODE_OF_JIT;
 }
 
@@ -92,12 +94,13 @@ static int fetch_from_binary(const struct image *image, uint64_t addr, uint64_t 
     return 0;
 }
 
-static int fetch_from_run_file(const char *path, image_id image, uint64_t addr, uint64_t end,
-                               struct fetched_code *ret)
+static int fetch_from_run_file(const struct listing_run *run, image_id image, uint64_t addr,
+                               uint64_t end, struct fetched_code *ret)
 {
     struct run_file file;
     struct err ignored = {0};
-    int r = run_file_open(path, &file, &ignored);
+    const char *path = run->names_path;
+    int r = names_file_open(path, run->store, &file, &ignored);
     if (r < 0) {
         return r;
     }
@@ -126,7 +129,7 @@ static void fetch_binary(const struct listing_run *run, const struct listing_wis
     uint64_t end = bounded_end(symtab, addr, whole);
     int r = run->library->is_saved ? -ENODATA : fetch_from_binary(image, addr, end, ret);
     if (r < 0 && run->names_path != NULL) {
-        r = fetch_from_run_file(run->names_path, wish->image, addr, end, ret);
+        r = fetch_from_run_file(run, wish->image, addr, end, ret);
     }
     if (r < 0 && ret->note.text[0] == 0) {
         err_set(&ret->note, 0, "the run file has no code of this function");

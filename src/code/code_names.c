@@ -23,7 +23,7 @@ void code_names_fini(struct code_names *names)
         free(names->names.at[i]);
     }
     vec_fini(&names->names);
-    map_fini(&names->by_addr);
+    map_fini(&names->by_name);
     jit_names_fini(&names->jit);
 }
 
@@ -36,15 +36,15 @@ static void put(struct text *to, const char *name, size_t n, uint64_t distance)
 }
 
 // Symbols of a table are a few, targets many: each name is made readable once.
-static const char *readable(struct code_names *names, const struct symbol *symbol)
+static const char *readable(struct code_names *names, const char *name)
 {
-    uint64_t key = (uint64_t)(uintptr_t)symbol;
-    uint32_t known = map_find(&names->by_addr, key);
+    uint64_t key = (uint64_t)(uintptr_t)name;
+    uint32_t known = map_find(&names->by_name, key);
     if (known == MAP_NONE) {
         enum symbol_lang lang;
         known = (uint32_t)names->names.n;
-        vec_push(&names->names, demangle(symbol->name, &lang));
-        map_set(&names->by_addr, key, known);
+        vec_push(&names->names, demangle(name, &lang));
+        map_set(&names->by_name, key, known);
     }
     return names->names.at[known];
 }
@@ -57,7 +57,7 @@ static bool put_symbol(struct code_names *names, const struct symtab *symtab, ui
     if (symbol == NULL) {
         return false;
     }
-    const char *name = readable(names, symbol);
+    const char *name = readable(names, symbol->name);
     put(to, name, strlen(name), addr - symbol->addr);
     return true;
 }
@@ -98,6 +98,17 @@ static bool put_elsewhere(struct code_names *names, uint64_t addr, struct text *
     return false;
 }
 
+bool code_names_put_slot(struct code_names *names, uint64_t addr, struct text *to)
+{
+    const struct symtab_slot *slot = names->symtab == NULL
+                                         ? NULL
+                                         : symtab_find_slot(names->symtab, addr - names->bias);
+    if (slot != NULL) {
+        text_add(to, readable(names, slot->name));
+    }
+    return slot != NULL;
+}
+
 bool code_names_put(struct code_names *names, uint64_t addr, struct text *to)
 {
     return put_symbol(names, names->symtab, addr - names->bias, to) || put_jit(names, addr, to) ||
@@ -110,6 +121,8 @@ void code_names_put_reference(void *context, uint64_t addr, struct text *to)
     CLEANUP(text_fini) struct text name = {0};
     if (addr >= names->range.addr && addr < names->range.end) {
         text_addf(to, " <+0x%" PRIx64 ">", addr - names->range.addr);
+    } else if (code_names_put_slot(names, addr, &name)) {
+        text_addf(to, " <%s@got>", text_get(&name));
     } else if (code_names_put(names, addr, &name)) {
         text_addf(to, " <%s>", text_get(&name));
     }

@@ -1,6 +1,7 @@
 #pragma once
 
-// Names for the addresses that instructions refer to: "parse", "parse+0x10".
+// Names for the addresses that instructions refer to: "parse", "parse+0x10"; "puts@got" for a slot
+// of the global offset table.
 //
 //     in the range that is listed     the function's own; for people just <+0x10>
 //     in the same image               its table of symbols
@@ -20,7 +21,7 @@ struct code_names {
     uint64_t bias;
     struct listing_range range; // that is listed at the moment
     struct jit_names jit;       // empty unless the range is a JIT's
-    struct map by_addr;         // of a symbol -> its readable name, in `names`
+    struct map by_name;         // as a table has it -> its readable form, in `names`
     VEC(char *) names;
 };
 
@@ -31,6 +32,10 @@ void code_names_fini(struct code_names *names);
 // Adds the name of what lies at an address, with the distance from where it begins when there is
 // one. False: nothing is known to be there.
 bool code_names_put(struct code_names *names, uint64_t addr, struct text *to);
+
+// Adds the name of the function whose address the dynamic linker puts into this slot: what `call
+// [slot]` calls. False: it is no slot.
+bool code_names_put_slot(struct code_names *names, uint64_t addr, struct text *to);
 
 // As a disasm_name_fn, of a struct code_names: " <name+0x10>".
 void code_names_put_reference(void *context, uint64_t addr, struct text *to);

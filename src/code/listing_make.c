@@ -1,10 +1,10 @@
 #include "code/code_fetch.h"
 #include "code/code_names.h"
 #include "code/listing_origins.h"
+#include "code/listing_tables.h"
 #include "code/listing_tools.h"
 
 #include "base/limits.h"
-#include "image/code_bytes.h"
 
 #include <string.h>
 
@@ -80,46 +80,6 @@ static void add_parts(struct maker *m)
     }
 }
 
-// ---- Switch tables -----------------------------------------------------------------------------
-
-struct table_reader {
-    const struct maker *maker;
-    struct code_bytes *code;
-};
-
-static bool read_table(void *context, uint64_t addr, uint64_t end, struct text *to)
-{
-    const struct table_reader *reader = context;
-    uint64_t bias = reader->maker->listing->wish.bias;
-    return reader->code != NULL && code_bytes_read(reader->code, addr - bias, end - bias, to) == 0;
-}
-
-// Of the first part: others are versions of it that a JIT has made, and have no file to look into.
-static void find_tables(struct maker *m)
-{
-    struct listing *listing = m->listing;
-    const struct image_row *row = store_image(m->run->store, listing->wish.image);
-    if (listing->parts.n == 0 || listing->parts.at[0].n == 0 || !image_row_is_binary(row) ||
-        m->run->library->is_saved) {
-        return;
-    }
-    struct err ignored = {0};
-    struct table_reader reader = {.maker = m};
-    if (code_bytes_open(library_at(m->run->library, row->library), &reader.code, &ignored) < 0) {
-        return;
-    }
-    uint32_t n = listing->parts.at[0].n;
-    struct instruction *instructions = NEW_ARRAY(struct instruction, n);
-    for (uint32_t i = 0; i < n; i++) {
-        instructions[i] = listing->lines.at[i].instruction;
-    }
-    struct slice bytes = {listing->bytes.at, listing->bytes.n};
-    jump_tables_find(listing->wish.arch, instructions, n, bytes, read_table, &reader,
-                     &listing->tables);
-    free(instructions);
-    code_bytes_close(reader.code);
-}
-
 // ---- Text --------------------------------------------------------------------------------------
 
 static const char *keep(struct listing *listing, struct text *text)
@@ -138,8 +98,11 @@ static bool leads_out(const struct listing_part *part, const struct instruction 
 static void name_target(struct maker *m, const struct listing_part *part, struct listing_line *line)
 {
     CLEANUP(text_fini) struct text name = {0};
-    if (leads_out(part, &line->instruction) &&
-        code_names_put(&m->names, line->instruction.target, &name)) {
+    const struct instruction *instruction = &line->instruction;
+    bool by_slot = instruction->is_indirect && instruction->reference != 0 &&
+                   code_names_put_slot(&m->names, instruction->reference, &name);
+    if (by_slot ||
+        (leads_out(part, instruction) && code_names_put(&m->names, instruction->target, &name))) {
         line->target_name = keep(m->listing, &name);
     }
 }
@@ -186,7 +149,7 @@ struct listing *listing_make(struct listing_tools *tools, const struct listing_r
     listing->serial = atomic_fetch_add(&serials, 1) + 1;
     listing_wish_copy(&listing->wish, wish);
     add_parts(&maker);
-    find_tables(&maker);
+    listing_add_tables(listing, run);
     listing_add_origins(listing, tools, run);
     write_text(&maker);
     return listing;

@@ -48,7 +48,8 @@ static void find_saved_rows(struct origins *o, uint64_t addr, uint64_t end)
 {
     struct run_file file;
     struct err ignored = {0};
-    if (o->run->names_path == NULL || run_file_open(o->run->names_path, &file, &ignored) < 0) {
+    if (o->run->names_path == NULL ||
+        names_file_open(o->run->names_path, o->run->store, &file, &ignored) < 0) {
         return;
     }
     names_file_lines(&file, o->listing->wish.image, addr, end, &o->rows, &ignored);

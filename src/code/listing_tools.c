@@ -51,8 +51,8 @@ struct disasm *listing_tools_disasm(struct listing_tools *tools, enum arch arch,
 static bool is_of(const struct open_lines *open, const struct stat *st)
 {
     struct image_stamp stamp = image_stamp_of(st);
-    return open->lines != NULL && open->device == st->st_dev && open->stamp.inode == stamp.inode &&
-           open->stamp.size == stamp.size && open->stamp.changed_unix_ns == stamp.changed_unix_ns;
+    return open->lines != NULL && open->device == st->st_dev &&
+           image_stamp_equal(&open->stamp, &stamp);
 }
 
 static struct open_lines *place_for(struct listing_tools *tools, const struct stat *st)

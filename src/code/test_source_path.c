@@ -85,9 +85,9 @@ static void test_substitute(void **state)
     (void)state;
     CLEANUP(source_maps_fini) struct source_maps maps = {0};
     check_substituted(&maps, "/build/a.c", NULL);
-    source_maps_add(&maps, "/build", "/home/me");
+    source_maps_add(&maps, "/build", "/mnt/me");
     source_maps_add(&maps, "/build/deep/", "/elsewhere/");
-    source_maps_add(&maps, "/home/me", "/never/twice");
+    source_maps_add(&maps, "/mnt/me", "/never/twice");
     source_maps_add(&maps, "/one.c", "/two.c");
     source_maps_add(&maps, "/up", "/../..");
     source_maps_add(&maps, "/rel", "src");
@@ -95,14 +95,14 @@ static void test_substitute(void **state)
     source_maps_add(&maps, "", "/nothing");
     source_maps_add(&maps, "..", "/nothing");
     static const char *const paths[][2] = {
-        {"/build/a.c", "/home/me/a.c"},
-        {"/build", "/home/me"},
+        {"/build/a.c", "/mnt/me/a.c"},
+        {"/build", "/mnt/me"},
         {"/builder/a.c", NULL},
         {"/buil/a.c", NULL},
         {"/x/build/a.c", NULL},
         {"/build/deep/a.c", "/elsewhere/a.c"},
-        {"/build/deeper/a.c", "/home/me/deeper/a.c"},
-        {"/home/me/a.c", "/never/twice/a.c"},
+        {"/build/deeper/a.c", "/mnt/me/deeper/a.c"},
+        {"/mnt/me/a.c", "/never/twice/a.c"},
         {"/one.c", "/two.c"},
         {"/up/etc/shadow", NULL},
         {"/rel/a.c", NULL},
@@ -116,7 +116,7 @@ static void test_substitute(void **state)
     // The root directory fits everything, and is the shortest.
     source_maps_add(&maps, "/", "/mnt");
     check_substituted(&maps, "/other/a.c", "/mnt/other/a.c");
-    check_substituted(&maps, "/build/a.c", "/home/me/a.c");
+    check_substituted(&maps, "/build/a.c", "/mnt/me/a.c");
     // Relative ones: of builds that hide their folder.
     check_substituted(&maps, "src/a.c", NULL);
     source_maps_add(&maps, ".", "/hidden");

@@ -393,7 +393,7 @@ static void test_only_regular_files_are_opened(void **state)
     (void)state;
     struct looking l;
     looking_init(&l);
-    // Whoever opens a FIFO waits for a writer, for ever: this test would hang.
+    // Whoever opens a FIFO for reading waits for a writer, unless they take care.
     CLEANUP(freep) char *fifo = path_join(l.home, "fifo.c");
     assert_int_equal(mkfifo(fifo, 0600), 0);
     check_refused(&l, fifo, "is not a regular file");

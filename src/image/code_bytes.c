@@ -16,14 +16,9 @@ struct code_bytes {
 
 // ---- Is it the right file? ---------------------------------------------------------------------
 
-static bool same_stamp(const struct image_stamp *a, const struct image_stamp *b)
-{
-    return a->inode == b->inode && a->size == b->size && a->changed_unix_ns == b->changed_unix_ns;
-}
-
 static int check(const struct image *image, struct image_file *file, struct err *reterr)
 {
-    if (!same_stamp(&file->stamp, &image->stamp)) { // that its symbols were read from
+    if (!image_stamp_equal(&file->stamp, &image->stamp)) { // that its symbols were read from
         return err_set(reterr, ESTALE, "%s is another file by now", file->shown);
     }
     struct elf_facts facts;
@@ -105,7 +100,7 @@ static int read_file(const struct code_bytes *code, uint64_t off, size_t n, stru
     struct stat st;
     struct image_stamp now = fstat(code->file.fd, &st) == 0 ? image_stamp_of(&st)
                                                             : (struct image_stamp){0};
-    if (!same_stamp(&now, &code->file.stamp)) {
+    if (!image_stamp_equal(&now, &code->file.stamp)) {
         return -ESTALE;
     }
     text_add_bytes(to, bytes, n);

@@ -531,6 +531,9 @@ void debuginfod_want_source(struct debuginfod *d, const struct build_id *id, con
 
 const char *debuginfod_cache_path(struct debuginfod *d)
 {
+    if (!d->on) {
+        return NULL;
+    }
     pthread_mutex_lock(&d->lock);
     const char *path = d->report.cache_path;
     pthread_mutex_unlock(&d->lock);

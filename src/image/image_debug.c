@@ -224,11 +224,6 @@ struct image_debug *image_debug_add(const struct image *image, const char *path,
 
 // ---- DWARF -------------------------------------------------------------------------------------
 
-static bool same_stamp(const struct image_stamp *a, const struct image_stamp *b)
-{
-    return a->inode == b->inode && a->size == b->size && a->changed_unix_ns == b->changed_unix_ns;
-}
-
 static int open_debug(const struct image *image, const struct image_debug *debug,
                       struct err *reterr)
 {
@@ -239,7 +234,7 @@ static int open_debug(const struct image *image, const struct image_debug *debug
         return fd;
     }
     struct image_stamp stamp = fstat(fd, &st) == 0 ? image_stamp_of(&st) : (struct image_stamp){0};
-    return same_stamp(&stamp, &debug->stamp)
+    return image_stamp_equal(&stamp, &debug->stamp)
                ? take_fd(&fd)
                : err_set(reterr, ESTALE, "%s is another file by now", debug->path);
 }
@@ -262,7 +257,7 @@ int image_debug_open(const struct image *image, struct err *reterr)
     if (r < 0) {
         return r;
     }
-    return same_stamp(&file.stamp, &image->stamp)
+    return image_stamp_equal(&file.stamp, &image->stamp)
                ? take_fd(&file.fd)
                : err_set(reterr, ESTALE, "%s is another file by now", file.shown);
 }

@@ -613,7 +613,8 @@ static void test_servers_that_give_no_sources(void **state)
     check_source_refused(SERVE_FILE, binary, "answered with a file that is not a text", 2);
     check_source_refused(SERVE_PAGE, text, "answered with a file that is a web page", 2);
     check_source_refused(SERVE_FILE, slice_of_text(" \n<!DOCTYPE HTML>"), "is a web page", 2);
-    check_source_refused(SERVE_CLOSED, (struct slice){.data = text.data}, "answered with an empty file", 2);
+    check_source_refused(SERVE_CLOSED, (struct slice){.data = text.data},
+                         "answered with an empty file", 2);
     check_source_refused(SERVE_TRUNCATED, text, "", 2);
     check_source_refused(SERVE_ENDLESS, text, "too large", 2);
     check_source_refused(SERVE_LOOP, text, "redirect", 2);

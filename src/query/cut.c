@@ -10,12 +10,6 @@ struct showing {
     uint32_t *place;      // by node_id: where it stands in the answer, plus one; 0: cut
 };
 
-void cut_tree_fini(struct cut_tree *tree)
-{
-    vec_fini(&tree->nodes);
-    weights_fini(&tree->weights);
-}
-
 // ---- Choosing ----------------------------------------------------------------------------------
 
 int cut_compare_weight(const struct cut_kept *a, const struct cut_kept *b)
@@ -44,10 +38,10 @@ uint64_t cut_choose(struct cut_choice *ret, const struct cut_tree *tree,
 {
     uint64_t n_nodes = 1;
     double least_ns = params->min_share * (double)whole_ns;
-    for (node_id id = 1; id < tree->nodes.n; id++) {
-        const struct cut_node *node = &tree->nodes.at[id];
-        struct cut_kept kept = {.above = node->above, .node = id};
-        if (!cut_weigh(&tree->weights.of_node[id].total, params->mode, &kept.total_ns)) {
+    for (node_id id = 1; id < tree->n_nodes; id++) {
+        const struct calltree_node *node = &tree->nodes[id];
+        struct cut_kept kept = {.above = node->caller, .node = id};
+        if (!cut_weigh(&tree->weights->of_node[id].total, params->mode, &kept.total_ns)) {
             continue;
         }
         n_nodes++;
@@ -69,7 +63,7 @@ uint64_t cut_choose(struct cut_choice *ret, const struct cut_tree *tree,
 
 static const struct function *function_of(const struct cut_tree *tree, node_id id)
 {
-    return id == 0 ? tree->root : names_function(tree->names, tree->nodes.at[id].function);
+    return id == 0 ? tree->root : names_function(tree->names, tree->nodes[id].function);
 }
 
 // Those below one node lie together, heaviest first.
@@ -92,7 +86,7 @@ static void sort_siblings(struct showing *showing, struct cut_choice *choice)
     size_t n = choice->kept.n;
     select_first(choice->kept.at, n, sizeof(struct cut_kept), n, compare_siblings,
                  (void *)(uintptr_t)showing->tree);
-    showing->first_kept = NEW_ARRAY(uint32_t, showing->tree->nodes.n);
+    showing->first_kept = NEW_ARRAY(uint32_t, showing->tree->n_nodes);
     for (size_t i = n; i-- > 0;) {
         showing->first_kept[choice->kept.at[i].above] = (uint32_t)i + 1;
     }
@@ -100,9 +94,9 @@ static void sort_siblings(struct showing *showing, struct cut_choice *choice)
 
 static void emit(struct flame *flame, struct showing *showing, node_id id)
 {
-    const struct node_weight *weight = &showing->tree->weights.of_node[id];
+    const struct node_weight *weight = &showing->tree->weights->of_node[id];
     struct flame_node node = {
-        .parent = id == 0 ? 0 : showing->place[showing->tree->nodes.at[id].above] - 1,
+        .parent = id == 0 ? 0 : showing->place[showing->tree->nodes[id].caller] - 1,
         .function = function_of(showing->tree, id),
         .on_cpu_ns = weights_round(weight->total.on_cpu_ns),
         .self_samples = weight->self.samples,
@@ -143,12 +137,12 @@ static void emit_all(struct flame *flame, struct showing *showing)
 static void count_what_was_cut(struct flame *flame, const struct showing *showing)
 {
     const struct cut_tree *tree = showing->tree;
-    for (node_id id = 1; id < tree->nodes.n; id++) {
-        uint32_t above = showing->place[tree->nodes.at[id].above];
+    for (node_id id = 1; id < tree->n_nodes; id++) {
+        uint32_t above = showing->place[tree->nodes[id].caller];
         if (showing->place[id] != 0 || above == 0) {
             continue;
         }
-        const struct weight *total = &tree->weights.of_node[id].total;
+        const struct weight *total = &tree->weights->of_node[id].total;
         struct flame_node *shown = &flame->nodes.at[above - 1];
         uint64_t ns;
         shown->cut_children += cut_weigh(total, showing->mode, &ns);
@@ -161,10 +155,10 @@ static void count_what_was_cut(struct flame *flame, const struct showing *showin
 // root, for those above it.
 static void add_reasons(struct flame *flame, struct showing *showing)
 {
-    const struct weights *weights = &showing->tree->weights;
-    for (node_id id = 1; id < showing->tree->nodes.n; id++) {
+    const struct weights *weights = showing->tree->weights;
+    for (node_id id = 1; id < showing->tree->n_nodes; id++) {
         if (showing->place[id] == 0) {
-            showing->place[id] = showing->place[showing->tree->nodes.at[id].above];
+            showing->place[id] = showing->place[showing->tree->nodes[id].caller];
         }
     }
     for (size_t i = 0; i < weights->waits.n; i++) {
@@ -188,7 +182,7 @@ void cut_show(struct flame *ret, const struct cut_tree *tree, enum answer_mode m
         .tree = tree,
         .mode = mode,
         .choice = choice,
-        .place = NEW_ARRAY(uint32_t, tree->nodes.n),
+        .place = NEW_ARRAY(uint32_t, tree->n_nodes),
     };
     sort_siblings(&showing, choice);
     emit_all(ret, &showing);

@@ -13,20 +13,15 @@
 
 #include "query/weights.h"
 
-struct cut_node {
-    node_id above; // smaller than the node's own id
-    function_id function;
-    uint32_t depth;
-};
-
 struct cut_tree {
     const struct names *names;
     const struct function *root; // what node 0 stands for; NULL: everything
-    VEC(struct cut_node) nodes;
-    struct weights weights; // of these nodes
+    // Borrowed; only `caller`, `function` and `depth` are looked at. A `caller` is the node above,
+    // with the smaller id, whichever of the two it is that calls the other.
+    const struct calltree_node *nodes;
+    size_t n_nodes;
+    const struct weights *weights; // of these nodes; borrowed
 };
-
-void cut_tree_fini(struct cut_tree *tree);
 
 struct cut_kept {
     uint64_t total_ns; // of the mode

@@ -8,7 +8,8 @@
 enum { NOWHERE = UINT32_MAX };
 
 struct side {
-    struct cut_tree tree;
+    VEC(struct calltree_node) nodes; // 0 is the function
+    struct weights weights;          // of these
     struct cut_choice choice;
     uint32_t *place;
 };
@@ -22,12 +23,8 @@ struct asked {
 
 static void side_init(struct side *side, const struct asked *asked)
 {
-    const struct names *names = asked->tree->names;
-    *side = (struct side){
-        .tree = {.names = names, .root = names_function(names, asked->function)},
-        .place = NEW_ARRAY(uint32_t, asked->tree->nodes.n),
-    };
-    vec_push(&side->tree.nodes, (struct cut_node){.function = asked->function});
+    *side = (struct side){.place = NEW_ARRAY(uint32_t, asked->tree->nodes.n)};
+    vec_push(&side->nodes, (struct calltree_node){.function = asked->function});
     side->place[0] = NOWHERE;
 }
 
@@ -35,14 +32,29 @@ static void side_fini(struct side *side)
 {
     free(side->place);
     vec_fini(&side->choice.kept);
-    cut_tree_fini(&side->tree);
+    vec_fini(&side->nodes);
+    weights_fini(&side->weights);
 }
 
-static uint32_t add_node(struct cut_tree *tree, uint32_t above, function_id function)
+static uint32_t add_node(struct side *side, uint32_t above, function_id function)
 {
-    uint32_t depth = tree->nodes.at[above].depth + 1;
-    vec_push(&tree->nodes, (struct cut_node){above, function, depth});
-    return (uint32_t)tree->nodes.n - 1;
+    uint32_t depth = side->nodes.at[above].depth + 1;
+    vec_push(&side->nodes,
+             (struct calltree_node){.caller = above, .function = function, .depth = depth});
+    return (uint32_t)side->nodes.n - 1;
+}
+
+// Once it has all its nodes and weights.
+static struct cut_tree tree_of(const struct side *side, const struct asked *asked)
+{
+    const struct names *names = asked->tree->names;
+    return (struct cut_tree){
+        .names = names,
+        .root = names_function(names, asked->function),
+        .nodes = side->nodes.at,
+        .n_nodes = side->nodes.n,
+        .weights = &side->weights,
+    };
 }
 
 static void move_waits(struct side *side, const struct weights *from)
@@ -51,7 +63,7 @@ static void move_waits(struct side *side, const struct weights *from)
         struct node_wait wait = from->waits.at[i];
         wait.node = side->place[wait.node];
         if (wait.node != NOWHERE) {
-            vec_push(&side->tree.weights.waits, wait);
+            vec_push(&side->weights.waits, wait);
         }
     }
 }
@@ -59,7 +71,7 @@ static void move_waits(struct side *side, const struct weights *from)
 static uint64_t whole_of(const struct side *side, enum answer_mode mode)
 {
     uint64_t ns;
-    (void)cut_weigh(&side->tree.weights.of_node[0].total, mode, &ns);
+    (void)cut_weigh(&side->weights.of_node[0].total, mode, &ns);
     return ns;
 }
 
@@ -82,7 +94,7 @@ static void grow_callees(struct side *side, const struct asked *asked)
         uint64_t edge = (uint64_t)above << 32 | node->function;
         side->place[id] = map_find(&by_edge, edge);
         if (side->place[id] == MAP_NONE) {
-            side->place[id] = add_node(&side->tree, above, node->function);
+            side->place[id] = add_node(side, above, node->function);
             map_add(&by_edge, edge, side->place[id]);
         }
     }
@@ -91,18 +103,18 @@ static void grow_callees(struct side *side, const struct asked *asked)
 
 static void weigh_callees(struct side *side, const struct asked *asked)
 {
-    struct node_weight *to = NEW_ARRAY(struct node_weight, side->tree.nodes.n);
+    struct node_weight *to = NEW_ARRAY(struct node_weight, side->nodes.n);
     for (node_id id = 1; id < asked->tree->nodes.n; id++) {
         if (side->place[id] != NOWHERE) {
             weight_add(&to[side->place[id]].self, &asked->weights->of_node[id].self);
         }
     }
-    for (size_t id = side->tree.nodes.n; id-- > 1;) { // those below have added to it already
+    for (size_t id = side->nodes.n; id-- > 1;) { // those below have added to it already
         weight_add(&to[id].total, &to[id].self);
-        weight_add(&to[side->tree.nodes.at[id].above].total, &to[id].total);
+        weight_add(&to[side->nodes.at[id].caller].total, &to[id].total);
     }
     weight_add(&to[0].total, &to[0].self);
-    side->tree.weights.of_node = to;
+    side->weights.of_node = to;
 }
 
 static void make_callees(struct flame *ret, const struct asked *asked)
@@ -112,8 +124,9 @@ static void make_callees(struct flame *ret, const struct asked *asked)
     grow_callees(&side, asked);
     weigh_callees(&side, asked);
     move_waits(&side, asked->weights);
-    cut_choose(&side.choice, &side.tree, asked->cut, whole_of(&side, asked->cut->mode));
-    cut_show(ret, &side.tree, asked->cut->mode, &side.choice);
+    struct cut_tree tree = tree_of(&side, asked);
+    cut_choose(&side.choice, &tree, asked->cut, whole_of(&side, asked->cut->mode));
+    cut_show(ret, &tree, asked->cut->mode, &side.choice);
     side_fini(&side);
 }
 
@@ -192,7 +205,7 @@ static uint32_t group_of(struct climb *climb, uint32_t node, function_id functio
 {
     uint32_t *group = &climb->group[function];
     if (*group == 0) {
-        *group = add_node(&climb->side->tree, node, function);
+        *group = add_node(climb->side, node, function);
         vec_push(&climb->of_node, (struct node_weight){.self = {.samples = 0}});
         vec_push(&climb->crowds, (struct crowd){.first = 0});
     }
@@ -226,7 +239,7 @@ static void gather(struct climb *climb, struct crowd crowd, uint32_t first_new)
         climb->crowds.at[id].first = first;
         first += climb->crowds.at[id].n;
         climb->crowds.at[id].n = 0;
-        climb->group[climb->side->tree.nodes.at[id].function] = 0;
+        climb->group[climb->side->nodes.at[id].function] = 0;
     }
     for (uint32_t i = crowd.first; i < crowd.first + crowd.n; i++) {
         const struct climber *climber = &climb->climbers.at[i];
@@ -250,7 +263,7 @@ static void expand(struct climb *climb, uint32_t node, double least_ns)
     struct crowd crowd = climb->crowds.at[node];
     step(climb, node);
     gather(climb, crowd, first_new);
-    if (cut->max_depth != 0 && climb->side->tree.nodes.at[node].depth >= cut->max_depth) {
+    if (cut->max_depth != 0 && climb->side->nodes.at[node].depth >= cut->max_depth) {
         return;
     }
     for (uint32_t id = first_new; id < climb->crowds.n; id++) {
@@ -321,8 +334,9 @@ static void make_callers(struct flame *ret, const struct asked *asked)
     climb_all(&climb);
     place_what_is_below(&side, asked->tree);
     move_waits(&side, asked->weights);
-    side.tree.weights.of_node = climb.of_node.at; // owned by the side now
-    cut_show(ret, &side.tree, asked->cut->mode, &side.choice);
+    side.weights.of_node = climb.of_node.at; // owned by the side now
+    struct cut_tree tree = tree_of(&side, asked);
+    cut_show(ret, &tree, asked->cut->mode, &side.choice);
     vec_fini(&climb.open);
     vec_fini(&climb.climbers);
     vec_fini(&climb.crowds);

@@ -4,6 +4,7 @@
 
 #include "query/neighbors.h"
 
+#include "base/text.h"
 #include "query/fake_library.h"
 
 #include <setjmp.h>
@@ -639,28 +640,27 @@ static stack_id stack_of(struct world *w, const char *functions)
 }
 
 // "f1 5(f0 3(f2 3))": names and samples, self behind a slash where there is some.
-static void put_tree(char **to, const struct flame *flame, uint32_t index)
+static void put_tree(struct text *to, const struct flame *flame, uint32_t index)
 {
     const struct flame_node *node = &flame->nodes.at[index];
-    *to += sprintf(*to, "%s %u", node->function->name, (unsigned)node->total_samples);
+    text_addf(to, "%s %u", node->function->name, (unsigned)node->total_samples);
     if (node->self_samples > 0) {
-        *to += sprintf(*to, "/%u", (unsigned)node->self_samples);
+        text_addf(to, "/%u", (unsigned)node->self_samples);
     }
     for (uint32_t i = index + 1; i < flame->nodes.n; i++) {
         if (flame->nodes.at[i].parent == index) {
-            *to += sprintf(*to, "(");
+            text_add_char(to, '(');
             put_tree(to, flame, i);
-            *to += sprintf(*to, ")");
+            text_add_char(to, ')');
         }
     }
 }
 
 static void assert_tree(const struct flame *flame, const char *expected)
 {
-    char text[1000];
-    char *to = text;
-    put_tree(&to, flame, 0);
-    assert_string_equal(text, expected);
+    CLEANUP(text_fini) struct text text = {0};
+    put_tree(&text, flame, 0);
+    assert_string_equal(text_get(&text), expected);
 }
 
 static function_id function_named(const struct world *w, const char *name)
@@ -683,13 +683,12 @@ static void catch_up(struct world *w, struct fold *fold)
 
 static void assert_ways(const struct neighbors *neighbors, const char *expected)
 {
-    char text[100] = "";
-    char *to = text;
+    CLEANUP(text_fini) struct text text = {0};
     for (size_t i = 0; i < neighbors->ways.n; i++) {
         const struct neighbors_way *way = &neighbors->ways.at[i];
-        to += sprintf(to, "%s %u ", way->function->name, (unsigned)way->samples);
+        text_addf(&text, "%s %u ", way->function->name, (unsigned)way->samples);
     }
-    assert_string_equal(text, expected);
+    assert_string_equal(text_get(&text), expected);
 }
 
 static void test_known_trees(void **state)

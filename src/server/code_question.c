@@ -291,6 +291,8 @@ static void say_not_found(const struct code_work *work, const struct names *name
         text_add(&text, "no sampled function has '");
         text_add_escaped(&text, target->name, MIN(strlen(target->name), (size_t)60));
         text_add(&text, "' in its name");
+    } else if (work->found.symbol != NULL) { // neighbors are made of stacks alone
+        text_addf(&text, "the function at 0x%" PRIx64 " is on no stack", target->address);
     } else {
         text_addf(&text, "no function is known at 0x%" PRIx64, target->address);
     }

@@ -67,6 +67,9 @@ void fetches_put(struct json *j, struct debuginfod *debuginfod)
     json_u64_field(j, "cached", report.cached);
     json_u64_field(j, "missing", report.missing);
     json_u64_field(j, "deferred", report.deferred);
+    json_u64_field(j, "sources", report.sources);
+    json_u64_field(j, "sources_missing", report.sources_missing);
+    json_u64_field(j, "sources_wanted", report.sources_wanted);
     put_servers(j, &report);
     put_transfers(j, &report);
     put_failures(j, &report);

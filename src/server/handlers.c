@@ -485,14 +485,18 @@ static bool parse_address(const char *text, uint64_t *ret)
            *end == 0 && errno == 0;
 }
 
-static void read_source_maps(const json_t *params, struct source_maps *ret)
+static void read_source_maps(const json_t *params, struct source_maps *ret, struct err *reterr)
 {
     size_t i;
     const json_t *map;
     json_array_foreach(json_object_get(params, "source_paths"), i, map)
     {
-        source_maps_add(ret, json_string_value(json_object_get(map, "from")),
-                        json_string_value(json_object_get(map, "to")));
+        const char *from = json_string_value(json_object_get(map, "from"));
+        const char *to = json_string_value(json_object_get(map, "to"));
+        if (source_map_check(from, to, reterr) < 0) {
+            return;
+        }
+        source_maps_add(ret, from, to);
     }
 }
 
@@ -502,14 +506,14 @@ static bool read_code(const struct call *call, const json_t *params, struct ques
     static const char *const syntaxes[] = {"intel", "att", NULL};
     const json_t *address = json_object_get(params, "address");
     const json_t *name = json_object_get(params, "name");
-    const char *error = NULL;
+    struct err error = {0};
     struct code_work *code = code_work_new();
     question->code = code;
     if ((address == NULL) == (name == NULL)) {
-        error = "exactly one of `address` and `name` says which function";
+        err_set(&error, EINVAL, "exactly one of `address` and `name` says which function");
     } else if (address != NULL &&
                !parse_address(json_string_value(address), &code->params.target.address)) {
-        error = "`address` is a text like \"0x55d0c3e01139\"";
+        err_set(&error, EINVAL, "`address` is a text like \"0x55d0c3e01139\"");
     } else if (name != NULL) {
         code->params.target.name = copy_text(name);
     }
@@ -517,11 +521,11 @@ static bool read_code(const struct call *call, const json_t *params, struct ques
     code->params.source = !json_is_false(json_object_get(params, "source"));
     code->params.first_line = (uint32_t)param_u64(params, "first_line", 0);
     code->params.limit = (uint32_t)param_u64(params, "limit", RPC_DEFAULT_ANNOTATED_LIMIT);
-    read_source_maps(params, &code->params.maps);
-    if (error != NULL) {
-        call_refuse(call, RPC_ERROR_INVALID_PARAMS, error);
+    read_source_maps(params, &code->params.maps, &error);
+    if (error.text[0] != 0) {
+        call_refuse(call, RPC_ERROR_INVALID_PARAMS, error.text);
     }
-    return error == NULL;
+    return error.text[0] == 0;
 }
 
 static void handle_function_question(const struct call *call)

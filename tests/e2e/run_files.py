@@ -32,12 +32,33 @@ def answers(server, run_id):
         for method, params in questions:
             view = {**params.get("view", {}), "run": run_id}
             found[f"{method} {json.dumps(params)}"] = rpc.call(method, **{**params, "view": view})
+        found.update(code_answers(rpc, run_id))
         report = rpc.call("RunControl.diagnostics", run=run_id)["run"]
         for key in ("events", "accounts", "unexplained_waits", "truncations", "truncated_threads", "stacks", "frames"):
             found[f"diagnostics {key}"] = report[key]
         # Of symbols a file has those that are needed.
         found["images"] = sorted((image["path"], image["build_id"], image["leaf_samples"], image["unresolved_samples"])
                                  for image in report["images"])
+    return found
+
+
+def code_answers(rpc, run_id):
+    """Down to the instruction: of the hottest functions that have code. Where it was found differs, and so may the
+    texts of sources, which are no part of a run file."""
+    found = {}
+    entries = rpc.call("Profiler.top", limit=12, view={"run": run_id, "inline": False})["entries"]
+    for entry in entries:
+        for method in ("Profiler.annotated", "Profiler.cfg", "Profiler.neighbors"):
+            if entry["address"] == "0x0":
+                continue
+            answer = rpc.call(method, address=entry["address"], view={"run": run_id})
+            assert answer["function_name"] == entry["function_name"], (answer["function_name"], entry)
+            for gone in ("listing", "origin", "path"):
+                answer.pop(gone, None)
+            answer["notes"] = [note for note in answer.get("notes", []) if note["about"] not in ("sources", "code")]
+            for line in [*answer.get("lines", []), *answer.get("blocks", [])]:
+                line.get("source_header", {}).pop("text", None)
+            found[f"{method} of {entry['function_name']} at {entry['address']}"] = answer
     return found
 
 

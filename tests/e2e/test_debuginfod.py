@@ -8,10 +8,12 @@ import http.server
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import tarfile
 import threading
 import time
 import urllib.error
@@ -31,7 +33,8 @@ FLAGS = ["-std=gnu17", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-inline", "-
 class Modules:
     """Stripped libraries in `stripped`, and what was taken from them in `debug`."""
 
-    def __init__(self, directory, names):
+    def __init__(self, directory, names, flags=()):
+        self.flags = [*FLAGS, *flags]
         self.stripped = directory / "stripped"
         self.debug = directory / "debug"
         self.names = names
@@ -44,7 +47,7 @@ class Modules:
     def _build(self, name):
         library = self.stripped / f"{name}.so"
         source = REPO / "tests/targets/hidden.c"
-        subprocess.run(["gcc", *FLAGS, f"-DHIDDEN={name}", "-o", library, source], check=True)
+        subprocess.run(["gcc", *self.flags, f"-DHIDDEN={name}", "-o", library, source], check=True)
         subprocess.run(["objcopy", "--only-keep-debug", library, self.debug_file(name)], check=True)
         subprocess.run(["strip", library], check=True)
         notes = subprocess.run(["readelf", "-n", library], check=True, capture_output=True, text=True)
@@ -66,6 +69,17 @@ def one(tmp_path_factory):
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
     return Modules(tmp_path_factory.mktemp("many"), [f"hidden_{i}" for i in range(N_MODULES)])
+
+
+SOURCES = "/usr/src/stax-nowhere"  # where nothing is
+
+
+@pytest.fixture(scope="module")
+def sourceless(tmp_path_factory):
+    """Its sources are where no file system has them."""
+    assert not os.path.exists(SOURCES)
+    return Modules(tmp_path_factory.mktemp("sourceless"), ["hidden_work"],
+                   [f"-fdebug-prefix-map={REPO}/tests/targets={SOURCES}"])
 
 
 # ---- Servers ------------------------------------------------------------------------------------------
@@ -134,12 +148,13 @@ def silent_url():
 
 
 @contextlib.contextmanager
-def real_debuginfod(directory, modules, rpc):
-    """Debian's own, once it has found the debug files."""
+def real_debuginfod(directory, modules, rpc, *options):
+    """Debian's own, once it has found the debug files, where the options say or else as files."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with open(directory / "debuginfod.log", "wb") as log:
-        proc = subprocess.Popen(["debuginfod", "-p", str(port), "-d", ":memory:", "-F", modules.debug],
+        proc = subprocess.Popen(["debuginfod", "-p", str(port), "-d", ":memory:",
+                                 *(options or ("-F", modules.debug))],
                                 stdout=log, stderr=log, env={**os.environ, "HOME": str(directory)})
     try:
         url = f"http://127.0.0.1:{port}"
@@ -420,3 +435,113 @@ def test_off(fetching, target, one, tmp_path):
 def test_what_is_no_server_is_said(fetching):
     server = fetching("ftp://here", "localhost:8002")
     assert "is not asked: it is not an http:// or https:// URL" in server.ok("diagnose").out
+
+
+# ---- Sources ------------------------------------------------------------------------------------------
+
+
+def annotated(rpc):
+    return rpc.call("Profiler.annotated", name="hidden_work")
+
+
+def texts(answer):
+    """The text of the lines that instructions were made of, by file and line."""
+    headers = [line["source_header"] for line in answer["lines"] if line.get("source_header")]
+    return {(header["file"], header["line"]): header.get("text") for header in headers}
+
+
+def truth(name):
+    """What the lines of a source say."""
+    return (REPO / "tests/targets" / name).read_text().split("\n")
+
+
+def check_texts(answer):
+    """All of them, and they are right."""
+    got = texts(answer)
+    if not got or None in got.values():
+        return False
+    for (file, line), text in got.items():
+        assert pathlib.Path(file).parent == pathlib.Path(SOURCES), file
+        assert text == truth(pathlib.Path(file).name)[line - 1], (file, line)
+    return True
+
+
+def package(directory, modules):
+    """An archive with debug files and the sources that they name, as distributions have."""
+    (directory / "packages").mkdir()
+    with tarfile.open(directory / "packages/debug.tar", "w") as tar:
+        tar.add(modules.debug, "usr/lib/debug")
+        for name in ("hidden.c", "truth.h"):
+            tar.add(REPO / "tests/targets" / name, f"{SOURCES[1:]}/{name}")
+    return directory / "packages"
+
+
+@pytest.mark.needs(needs_program("debuginfod"))
+def test_sources_of_a_real_debuginfod(fetching, server, target, sourceless, tmp_path):
+    packages = package(tmp_path, sourceless)
+    with server.rpc() as idle, real_debuginfod(tmp_path, sourceless, idle, "-Z", ".tar", packages) as url:
+        first = fetching(url)
+        first.record([target("modules"), sourceless.stripped, "400"])
+        with first.rpc() as rpc:
+            until(rpc, "the name", lambda: "hidden_work" in names(rpc))
+            until(rpc, "the text", lambda: check_texts(annotated(rpc)))
+        assert "WORK(HIDDEN)" in first.ok("annotate", "hidden_work", "--all").out
+        first.stop()
+    # Nobody is there any more, but the cache has them.
+    second = fetching(url)
+    second.record([target("modules"), sourceless.stripped, "200"])
+    with second.rpc() as rpc:
+        until(rpc, "the name", lambda: "hidden_work" in names(rpc))
+        until(rpc, "the text", lambda: check_texts(annotated(rpc)))
+
+
+def test_sources_are_fetched_when_somebody_looks(fetching, target, sourceless):
+    """Not ahead, each once; and nobody waits for them."""
+    asked, go = [], threading.Event()
+    files = files_of(sourceless)
+
+    def answer(handler, build_id):
+        rest = handler.path.split("/", 3)[3]
+        if not rest.startswith("source/"):
+            files(handler, build_id)
+            return
+        asked.append("/" + rest.removeprefix("source/"))
+        go.wait(TIMEOUT)
+        send(handler, "\n".join(truth(os.path.basename(rest))).encode())
+
+    with DebugServer(answer) as debug:
+        server = fetching(debug.url, STAX_DEBUGINFOD_TIMEOUT_S="60")
+        server.record([target("modules"), sourceless.stripped, "400"])
+        with server.rpc() as rpc:
+            until(rpc, "the name", lambda: "hidden_work" in names(rpc))
+            assert asked == []
+            got = until(rpc, "the lines", lambda: texts(annotated(rpc)))
+            assert set(got.values()) == {None}  # at once, without their text
+            until(rpc, "the request", lambda: asked)
+            assert set(texts(annotated(rpc)).values()) == {None}
+            go.set()
+            until(rpc, "the text", lambda: check_texts(annotated(rpc)))
+        assert sorted(asked) == sorted({file for file, _ in got}), asked
+
+
+def test_a_server_without_sources_is_asked_once(fetching, target, sourceless):
+    asked = []
+    files = files_of(sourceless)
+
+    def answer(handler, build_id):
+        if "/source/" not in handler.path:
+            files(handler, build_id)
+            return
+        asked.append(handler.path)
+        send(handler, b"no\n", 404)
+
+    with DebugServer(answer) as debug:
+        server = fetching(debug.url)
+        server.record([target("modules"), sourceless.stripped, "400"])
+        with server.rpc() as rpc:
+            until(rpc, "the name", lambda: "hidden_work" in names(rpc))
+            got = until(rpc, "the lines", lambda: texts(annotated(rpc)))
+            until(rpc, "the requests", lambda: len(asked) == len({file for file, _ in got}))
+            rpc.call("Profiler.annotated", name="hidden_enter")  # looks again, at the same file
+            assert set(texts(annotated(rpc)).values()) == {None}
+            assert len(asked) == len(set(asked))

@@ -293,6 +293,7 @@ def test_who_leads_to_the_waits(server, target):
     assert "nap_wait" in names or "nap" in names, names
     text = server.ok("neighbors", waiting["function_name"], "--reason", "sleep", "--callers").out
     assert "callers" in text and "callees" not in text and "blocked ms" in text, text
+    assert re.search(r"^ *100\.0% .* \[sleep\] \d+ waits$", text, re.M) and text.count("[sleep]") == 1, text
     text = server.ok("neighbors", "nap_wait", "--off-cpu").out
     assert "sleep" in text and "waits" in text, text
 
@@ -322,21 +323,33 @@ def test_addresses_of_other_answers(server, tree):
     assert top["address"] not in server.ok("flame").out
 
 
+def function_line(result):
+    """The function that an answer is about, as text says it; before it there may be a line on the run's health."""
+    return re.search(r"^(.*)  0x[0-9a-f]+\n  total ", result.out, re.M).group(1)
+
+
 def test_several_match(server, tree):
     result = server.ok("neighbors", "LEF")
-    assert "left (tree)" in result.out.splitlines()[1], "the hottest, by its total"
+    assert function_line(result) == "left (tree)", "the hottest, by its total"
     assert len(result.err.splitlines()) == 1 and "left (tree)" in result.err and "left_own (tree) 0x" in result.err
     assert server.stax("neighbors", "left_own").err == "", "only one fits"
     as_json = server.stax("neighbors", "LEF", "--json")
-    assert as_json.json["n_matches"] == 2 and [m["function_name"] for m in as_json.json["matches"]] == ["left_own"]
+    assert as_json.json["n_matches"] >= 2
+    assert "left_own" in [match["function_name"] for match in as_json.json["matches"]]
     assert "left_own" in as_json.err
     whole = server.ok("neighbors", "left")
-    assert "left (tree)" in whole.out.splitlines()[1] and "left_own" in whole.err
+    assert function_line(whole) == "left (tree)" and "left_own" in whole.err
 
 
-def test_none_matches(server, tree):
+def test_none_matches(server, target, tree):
     assert_refused(server.stax("neighbors", "no such function"), "no such function", "shared", "main")
-    assert_refused(server.stax("neighbors", "0x10"), "0x10")
+    assert_refused(server.stax("neighbors", "0x10"), "0x10", "no function is known")
+    symbols = dict(reversed(line.split()[::2]) for line in subprocess.run(
+        ["nm", target("tree")], capture_output=True, text=True, check=True).stdout.splitlines() if len(line.split()) == 3)
+    main = next(e for e in server.json("top", "-n", 100)["entries"] if e["function_name"] == "main")
+    bias = int(main["address"], 16) - int(symbols["main"], 16)
+    never = f"{int(symbols['_fini'], 16) + bias:#x}"  # three instructions, once
+    assert_refused(server.stax("neighbors", never), never, "on no stack")
     with server.rpc() as rpc:
         with pytest.raises(RpcError) as error:
             ask(rpc, name="no such function")
@@ -391,8 +404,7 @@ def test_text(server, tree):
     callers = server.ok("neighbors", "right", "--callers").out
     callees = server.ok("neighbors", "right", "--callees").out
     lines = both.splitlines()
-    assert lines[1].startswith("right (tree)  0x")
-    assert lines[2].split()[0] == "total" and lines[3].split()[0] == "self"
+    assert re.search(r"^right \(tree\)  0x[0-9a-f]+\n  total .* of everything, .* samples\n  self ", both, re.M), both
     assert "callers" in lines and "callees" in lines
     assert "callers" in callers and "callees" not in callers.splitlines() and "middle" not in callers
     assert "callees" in callees and "callers" not in callees.splitlines() and "_start" not in callees
