@@ -98,6 +98,28 @@ def test_blocks_written_by_hand(server, recorded, target):
         assert described(answer) == lines, name
 
 
+def test_a_saved_run_says_the_same(server, target, public_dir):
+    """Without the binary, tables of switches and all."""
+    if NOT_X86:
+        pytest.skip(NOT_X86)
+    path = shutil.copy(target("cfg"), public_dir / "cfg")
+    server.record([path, "600"], "-F", FAST)
+    server.settle()
+    saved = str(public_dir / "saved.stax")
+    server.ok("save", saved)
+    os.unlink(path)
+    expected = expectations()
+    seen = 0
+    for entry in server.top("--no-inline", "--run", saved).entries:
+        name = entry["function_name"]
+        if name in expected:
+            seen += 1
+            answer = server.json("cfg", entry["address"], "--run", saved, "--json")
+            assert answer["origin"] == "run_file"
+            assert described(check(answer)) == expected[name], name
+    assert seen >= 4, seen
+
+
 def test_names_of_what_is_called(server, recorded, target):
     symbols = symbols_of(target("cfg"))
     tail = cfg(server, address=hex(symbols["cfg_tail_calls"]))
