@@ -3,12 +3,10 @@
 #include "base/clock.h"
 #include "base/thread.h"
 
-#include <errno.h>
-#include <time.h>
-
 struct lister {
     struct queue asked;
     struct queue done;
+    struct queue ended; // one message, when the thread has left its work
     void (*on_done)(void *context);
     void *context;
     _Atomic bool stop; // what is being made is broken off
@@ -44,6 +42,7 @@ static void *lister_thread(void *context)
         }
     }
     listing_tools_free(tools);
+    queue_push(&lister->ended, lister);
     return NULL;
 }
 
@@ -54,20 +53,21 @@ struct lister *lister_new(void (*on_done)(void *context), void *context)
     lister->context = context;
     queue_init(&lister->asked);
     queue_init(&lister->done);
+    queue_init(&lister->ended);
     ASSERT(thread_start(&lister->thread, lister_thread, lister) == 0);
     return lister;
 }
 
 bool lister_stop(struct lister *lister, uint64_t patience_ns)
 {
-    struct timespec until;
+    bool is_closed;
     atomic_store(&lister->stop, true);
     queue_close(&lister->asked);
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    uint64_t end_ns = (uint64_t)until.tv_nsec + patience_ns;
-    until.tv_sec += (time_t)(end_ns / NS_PER_S);
-    until.tv_nsec = (long)(end_ns % NS_PER_S);
-    return pthread_clockjoin_np(lister->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+    if (queue_pop_until(&lister->ended, clock_now_ns() + patience_ns, &is_closed) == NULL) {
+        return false;
+    }
+    pthread_join(lister->thread, NULL);
+    return true;
 }
 
 void lister_free(struct lister *lister)
@@ -75,6 +75,7 @@ void lister_free(struct lister *lister)
     if (lister != NULL) {
         queue_fini(&lister->asked);
         queue_fini(&lister->done);
+        queue_fini(&lister->ended);
         free(lister);
     }
 }
