@@ -5,6 +5,9 @@
 
 enum { BAR_CHARS = 8, SHOWN_CASES = 12, SHOWN_CALLS = 4 };
 
+// Functions with more blocks than that are not shown whole.
+enum { MANY_BLOCKS = 40, ELIDED_MIN = 3 };
+
 static const struct column columns[] = {
     {.title = "self %"},
     {.title = "samples"},
@@ -162,19 +165,91 @@ static void add_block(struct table *table, const struct cfg_graph *g, size_t b)
     table_add(table, &cell);
 }
 
-static void put_table(struct text *to, const struct cfg_graph *g, size_t first, size_t n,
-                      size_t width, bool colour)
+// ---- Which ones --------------------------------------------------------------------------------
+
+static bool is_cold(const struct cfg_graph *g, size_t b)
 {
+    const json_t *block = cfg_graph_block(g, b);
+    return result_u64(block, "self_samples") == 0 && result_u64(block, "total_samples") == 0;
+}
+
+static void show_neighbours(const struct cfg_graph *g, bool *shown, const bool *hot)
+{
+    for (size_t b = 0; b < g->n_blocks; b++) {
+        for (size_t e = g->first_edge[b]; e < g->first_edge[b + 1]; e++) {
+            shown[b] |= hot[g->edges[e].to];
+            shown[g->edges[e].to] |= hot[b];
+        }
+    }
+}
+
+// By block; the caller frees it.
+static bool *choose(const struct cfg_graph *g, bool all)
+{
+    bool *shown = NEW_ARRAY(bool, g->n_blocks + 1);
+    bool *hot = NEW_ARRAY(bool, g->n_blocks + 1);
+    size_t n_hot = 0;
+    for (size_t b = 0; b < g->n_blocks; b++) {
+        hot[b] = !is_cold(g, b);
+        n_hot += hot[b];
+    }
+    memcpy(shown, hot, g->n_blocks);
+    show_neighbours(g, shown, hot);
+    shown[0] = true; // where one comes in
+    if (all || g->n_blocks <= MANY_BLOCKS || n_hot == 0) {
+        memset(shown, true, g->n_blocks);
+    }
+    free(hot);
+    return shown;
+}
+
+// Blocks from `b` on that are left out together; fewer than ELIDED_MIN never are.
+static size_t n_elided(const bool *shown, size_t b, size_t end)
+{
+    size_t n = 0;
+    while (b + n < end && !shown[b + n]) {
+        n++;
+    }
+    return n < ELIDED_MIN ? 0 : n;
+}
+
+static void add_elided(struct table *table, size_t b, size_t n)
+{
+    struct text cell = {0};
+    for (size_t column = 0; column < 5; column++) {
+        table_add(table, &cell);
+    }
+    text_add(&cell, "…");
+    table_add(table, &cell);
+    text_addf(&cell, "B%zu to B%zu", b, b + n - 1);
+    table_add(table, &cell);
+    table_add(table, &cell);
+    table_add(table, &cell);
+    text_addf(&cell, "%zu blocks without samples (--all shows them)", n);
+    table_add(table, &cell);
+}
+
+static void put_table(struct text *to, const struct cfg_graph *g, size_t first, size_t n,
+                      const struct cfg_look *look)
+{
+    CLEANUP(freep) bool *shown = choose(g, look->all);
+    size_t end = MIN(first + n, g->n_blocks);
     struct table table;
     table_init(&table, columns, ARRAY_LEN(columns));
-    for (size_t b = first; b < MIN(first + n, g->n_blocks); b++) {
-        add_block(&table, g, b);
+    for (size_t b = first; b < end; b++) {
+        size_t elided = n_elided(shown, b, end);
+        if (elided > 0) {
+            add_elided(&table, b, elided);
+            b += elided - 1;
+        } else {
+            add_block(&table, g, b);
+        }
     }
-    table_put(&table, to, width, colour);
+    table_put(&table, to, look->width, look->colour);
     table_fini(&table);
 }
 
-static void put_versions(struct text *to, const struct cfg_graph *g, size_t width, bool colour)
+static void put_versions(struct text *to, const struct cfg_graph *g, const struct cfg_look *look)
 {
     const json_t *versions = json_object_get(g->answer, "versions");
     size_t i;
@@ -184,7 +259,7 @@ static void put_versions(struct text *to, const struct cfg_graph *g, size_t widt
         text_addf(to, "version %zu of %zu, at %s\n", i + 1, json_array_size(versions),
                   result_text(version, "address"));
         put_table(to, g, (size_t)result_u64(version, "first_block"),
-                  (size_t)result_u64(version, "n_blocks"), width, colour);
+                  (size_t)result_u64(version, "n_blocks"), look);
     }
 }
 
@@ -210,12 +285,12 @@ static void put_unknown(struct text *to, const json_t *answer)
     }
 }
 
-void cfg_text_put(struct text *to, const struct cfg_graph *graph, size_t width, bool colour)
+void cfg_text_put(struct text *to, const struct cfg_graph *graph, const struct cfg_look *look)
 {
     put_unknown(to, graph->answer);
     if (json_array_size(json_object_get(graph->answer, "versions")) > 0) {
-        put_versions(to, graph, width, colour);
+        put_versions(to, graph, look);
     } else if (graph->n_blocks > 0) {
-        put_table(to, graph, 0, graph->n_blocks, width, colour);
+        put_table(to, graph, 0, graph->n_blocks, look);
     }
 }

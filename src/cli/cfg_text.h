@@ -11,11 +11,20 @@
 // "o": the head of a loop; "↑": a way back to one. Shares are of the samples of the function with
 // what it calls, as in `annotate`.
 //
+// Of a function with many blocks, stretches of cold ones are one line: those that are shown have
+// samples, or are a step away from one that has.
+//
 // With --dot it is a graph for Graphviz: blocks are the redder the hotter they are.
 
 #include "cli/cfg_graph.h"
 
-// All but the lines about the run and the function. `width` of the terminal; 0: nothing is cut.
-void cfg_text_put(struct text *to, const struct cfg_graph *graph, size_t width, bool colour);
+struct cfg_look {
+    size_t width; // of the terminal; 0: nothing is cut
+    bool colour;
+    bool all; // also long stretches without samples
+};
+
+// All but the lines about the run and the function.
+void cfg_text_put(struct text *to, const struct cfg_graph *graph, const struct cfg_look *look);
 
 void cfg_dot_put(struct text *to, const struct cfg_graph *graph);

@@ -14,6 +14,7 @@ struct cfg_options {
     const char *run;
     const char *target; // no option: what stands beside them
     bool dot;
+    bool all;
     bool json;
 };
 
@@ -22,6 +23,9 @@ static const struct cfg_options defaults = {.tid = 0};
 static const struct option options[] = {
     OPTION_TID(struct cfg_options),
     {.name = "dot", .doc = "print a graph for Graphviz", .at = offsetof(struct cfg_options, dot)},
+    {.name = "all",
+     .doc = "also long stretches without samples",
+     .at = offsetof(struct cfg_options, all)},
     OPTION_RUN(struct cfg_options),
     OPTION_JSON(struct cfg_options),
     {.name = NULL},
@@ -39,8 +43,10 @@ static int print_cfg(const json_t *run, const json_t *answer, const void *values
     } else {
         report_put_head(&text, run, answer);
         annotated_put_head(&text, answer);
-        cfg_text_put(&text, &graph, format_terminal_width(STDOUT_FILENO),
-                     format_has_colour(STDOUT_FILENO));
+        struct cfg_look look = {.width = format_terminal_width(STDOUT_FILENO),
+                                .colour = format_has_colour(STDOUT_FILENO),
+                                .all = o->all};
+        cfg_text_put(&text, &graph, &look);
     }
     report_print(&text);
     return 0;
@@ -72,7 +78,7 @@ static int cfg_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_cfg = {
     .name = "cfg",
-    .synopsis = "TARGET [--tid TID] [--dot] [--run ID|PATH] [--json]",
+    .synopsis = "TARGET [--tid TID] [--dot] [--all] [--run ID|PATH] [--json]",
     .summary = "the basic blocks of a function, with their samples and ways",
     .details =
         "TARGET is an address, 0x... as answers say it, or a part of a name, whatever the case; of\n"
