@@ -128,7 +128,8 @@ enum {
 enum {
     LIMIT_LISTING_BYTES = LIMIT_SAVED_FUNCTION_BYTES, // of instructions; what is more is left out
     LIMIT_LISTING_RANGES = 64,                        // versions of one function of a JIT
-    LIMIT_LISTINGS = 16,                              // of one run, that are kept: the last used
+    LIMIT_LISTED_LINES = 1 << 20, // of one run's listings, that are kept: some 150 bytes each
+    LIMIT_LISTINGS = 16,          // of one run, that are kept: the last used
     LIMIT_SOURCE_FILE_BYTES = 16 << 20,
     LIMIT_SOURCE_FILES = 64,       // that are kept
     LIMIT_SOURCE_BYTES = 64 << 20, // of them

@@ -97,15 +97,3 @@ void put_heat_fields(struct json *j, const struct function_heat *heat)
     json_u64_field(j, "function_on_cpu_ns", heat->total_on_cpu_ns);
     json_u64_field(j, "function_off_cpu_ns", heat->total_off_ns);
 }
-
-struct code_numbers code_work_numbers(const struct code_work *work)
-{
-    const struct function_heat *heat = &work->heat;
-    return (struct code_numbers){
-        .self_samples = heat->self_samples,
-        .self_on_cpu_ns = heat->self_on_cpu_ns,
-        .total_samples = heat->total_samples,
-        .total_on_cpu_ns = heat->total_on_cpu_ns,
-        .total_off_ns = heat->total_off_ns,
-    };
-}

@@ -18,6 +18,3 @@ void put_source_header(struct json *j, const struct listing *listing, uint32_t s
 
 // FUNCTION_NUMBERS.
 void put_heat_fields(struct json *j, const struct function_heat *heat);
-
-// Of the function as a whole.
-struct code_numbers code_work_numbers(const struct code_work *work);

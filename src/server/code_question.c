@@ -88,8 +88,18 @@ static struct kept_listing *find_listing(struct listings *listings, const struct
     return NULL;
 }
 
-// Those under way stay: their jobs come back to them.
-static void make_room(struct listings *listings)
+static bool are_too_many(const struct listings *listings)
+{
+    size_t n_lines = 0;
+    for (size_t i = 0; i < listings->all.n; i++) {
+        const struct listing *listing = listings->all.at[i].listing;
+        n_lines += listing == NULL ? 0 : listing->lines.n;
+    }
+    return listings->all.n >= LIMIT_LISTINGS || n_lines > LIMIT_LISTED_LINES;
+}
+
+// Those under way stay: their jobs come back to them. SIZE_MAX: all are.
+static size_t oldest_of(const struct listings *listings)
 {
     size_t oldest = SIZE_MAX;
     for (size_t i = 0; i < listings->all.n; i++) {
@@ -99,7 +109,12 @@ static void make_room(struct listings *listings)
             oldest = i;
         }
     }
-    if (listings->all.n >= LIMIT_LISTINGS && oldest != SIZE_MAX) {
+    return oldest;
+}
+
+static void make_room(struct listings *listings)
+{
+    for (size_t oldest; are_too_many(listings) && (oldest = oldest_of(listings)) != SIZE_MAX;) {
         kept_listing_fini(&listings->all.at[oldest]);
         vec_remove_at(&listings->all, oldest);
     }
