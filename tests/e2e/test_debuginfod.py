@@ -427,7 +427,8 @@ def test_off(fetching, target, one, tmp_path):
     server.record([target("modules"), one.stripped, "100"])
     with server.rpc() as rpc:
         assert report(rpc) == {"on": False, "note": "", "cache": "", "fetched": 0, "cached": 0, "missing": 0,
-                               "deferred": 0, "servers": [], "transfers": [], "failures": []}
+                               "deferred": 0, "sources": 0, "sources_missing": 0, "sources_wanted": 0,
+                               "servers": [], "transfers": [], "failures": []}
     assert "debug files" not in server.ok("diagnose").out
     assert not (tmp_path / "cache").exists()
 
@@ -521,6 +522,7 @@ def test_sources_are_fetched_when_somebody_looks(fetching, target, sourceless):
             assert set(texts(annotated(rpc)).values()) == {None}
             go.set()
             until(rpc, "the text", lambda: check_texts(annotated(rpc)))
+            assert report(rpc)["sources"] == len(asked) and report(rpc)["sources_missing"] == 0
         assert sorted(asked) == sorted({file for file, _ in got}), asked
 
 
@@ -545,3 +547,4 @@ def test_a_server_without_sources_is_asked_once(fetching, target, sourceless):
             rpc.call("Profiler.annotated", name="hidden_enter")  # looks again, at the same file
             assert set(texts(annotated(rpc)).values()) == {None}
             assert len(asked) == len(set(asked))
+            until(rpc, "the count", lambda: report(rpc)["sources_missing"] >= len(asked))
