@@ -142,6 +142,33 @@ static int take_code(sqlite3_stmt *statement, uint64_t addr, uint64_t end, struc
     return 0;
 }
 
+void names_file_note(sqlite3_stmt *row, int column, struct err *ret)
+{
+    struct slice note = column_slice(row, column);
+    note.n = note.n == 0 ? 0 : strnlen((const char *)note.data, note.n);
+    CLEANUP(text_fini) struct text escaped = {0};
+    text_add_escaped(&escaped, (const char *)note.data, MIN(note.n, (size_t)ERR_TEXT_BYTES));
+    err_set(ret, 0, "%s", text_get(&escaped));
+}
+
+void names_file_notes(struct run_file *file, image_id image, struct err *ret_lines,
+                      struct err *ret_code)
+{
+    CLEANUP(statementp) sqlite3_stmt *statement = NULL;
+    struct err ignored = {0};
+    *ret_lines = (struct err){0};
+    *ret_code = (struct err){0};
+    if (run_file_prepare(file, "SELECT line_note, code_note FROM image_names WHERE image = ?",
+                         &statement, &ignored) < 0) {
+        return;
+    }
+    sqlite3_bind_int64(statement, 1, image);
+    if (run_file_step(file, statement, &ignored) > 0) {
+        names_file_note(statement, 0, ret_lines);
+        names_file_note(statement, 1, ret_code);
+    }
+}
+
 int names_file_code(struct run_file *file, image_id image, uint64_t addr, uint64_t end,
                     struct text *to, struct err *reterr)
 {

@@ -88,6 +88,13 @@ int names_file_lines(struct run_file *file, image_id image, uint64_t addr, uint6
                      struct names_lines *ret, struct err *reterr);
 void names_lines_fini(struct names_lines *lines); // a zeroed one is empty, and ready
 
+// A note in a column of a row, for people: nobody knows who wrote it.
+void names_file_note(sqlite3_stmt *row, int column, struct err *ret);
+
+// Why lines and code of that image are missing, as far as that is known; else "".
+void names_file_notes(struct run_file *file, image_id image, struct err *ret_lines,
+                      struct err *ret_code);
+
 // Appends the bytes of [addr, end), which lies within one function, or within the table of a switch
 // of one (disasm/jump_table.h). 0; -ENODATA they were not
 // saved; or another negative errno.

@@ -67,15 +67,6 @@ static bool is_text(sqlite3_stmt *statement, int column, const char *text)
     return slice_equal(column_slice(statement, column), slice_of_text(text));
 }
 
-// A line for people, that may say anything.
-static void get_note(sqlite3_stmt *statement, int column, struct err *ret)
-{
-    struct slice note = name_at(statement, column);
-    CLEANUP(text_fini) struct text escaped = {0};
-    text_add_escaped(&escaped, (const char *)note.data, MIN(note.n, (size_t)ERR_TEXT_BYTES));
-    err_set(ret, 0, "%s", text_get(&escaped));
-}
-
 static sqlite3_stmt *begin(struct names_reader *reader, enum statement which, image_id image)
 {
     sqlite3_stmt *statement = reader->statements[which];
@@ -338,8 +329,8 @@ static bool read_row(struct names_reader *reader, sqlite3_stmt *row, struct save
     }
     names->n_symbols = number_at(row, 2);
     names->has_dwarf = sqlite3_column_int(row, 3) != 0;
-    get_note(row, 4, &names->note);
-    get_note(row, 5, &names->inline_note);
+    names_file_note(row, 4, &names->note);
+    names_file_note(row, 5, &names->inline_note);
     return is_text(row, 0, "ready");
 }
 

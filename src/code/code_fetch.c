@@ -105,6 +105,9 @@ static int fetch_from_run_file(const struct listing_run *run, image_id image, ui
         return r;
     }
     r = names_file_code(&file, image, addr, end, &ret->bytes, &ignored);
+    if (r < 0 && ret->note.text[0] == 0) {
+        names_file_notes(&file, image, &ignored, &ret->note);
+    }
     run_file_close(&file);
     if (r == 0) {
         ret->note = (struct err){0};

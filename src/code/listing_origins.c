@@ -53,6 +53,9 @@ static void find_saved_rows(struct origins *o, uint64_t addr, uint64_t end)
         return;
     }
     names_file_lines(&file, o->listing->wish.image, addr, end, &o->rows, &ignored);
+    if (o->rows.rows.list.n == 0 && o->listing->line_note.text[0] == 0) {
+        names_file_notes(&file, o->listing->wish.image, &o->listing->line_note, &ignored);
+    }
     run_file_close(&file);
 }
 
@@ -69,6 +72,10 @@ static void find_live_rows(struct origins *o, uint64_t addr, uint64_t end)
 static void find_rows(struct origins *o)
 {
     const struct listing_wish *wish = &o->listing->wish;
+    if (o->run->library->is_saved && !image_has_dwarf(o->image)) {
+        err_set(&o->listing->line_note, 0, "%s has no debug information", o->image->path);
+        return;
+    }
     for (size_t i = 0; i < o->listing->parts.n; i++) {
         const struct listing_part *part = &o->listing->parts.at[i];
         if (part->n == 0) {
