@@ -1,8 +1,10 @@
 #include "server/loop.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 
 #include <errno.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 // Beyond the clients: the listening socket, the signals, and what the library itself needs.
@@ -71,31 +73,6 @@ static const struct lws_protocols protocols[] = {
     {0},
 };
 
-int loop_init(struct loop *loop, void (*on_wake)(void *user), void *user)
-{
-    *loop = (struct loop){.on_wake = on_wake, .user = user};
-    lws_set_log_level(LLL_ERR, NULL);
-    struct lws_context_creation_info info = {
-        .port = CONTEXT_PORT_NO_LISTEN,
-        .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
-        .protocols = protocols,
-        .user = loop,
-        .fd_limit_per_thread = LIMIT_CONNECTIONS + OWN_FDS,
-    };
-    struct lws_context *context = lws_create_context(&info);
-    if (context == NULL) {
-        return -ENOMEM;
-    }
-    info.vhost_name = "local";
-    loop->vhost = lws_create_vhost(context, &info);
-    if (loop->vhost == NULL) {
-        lws_context_destroy(context);
-        return -ENOMEM;
-    }
-    loop->context = context;
-    return 0;
-}
-
 void loop_fini(struct loop *loop)
 {
     if (loop->context != NULL) {
@@ -103,6 +80,7 @@ void loop_fini(struct loop *loop)
         lws_context_destroy(context);
     }
     vec_fini(&loop->again);
+    vec_fini(&loop->timers);
 }
 
 void loop_run(struct loop *loop)
@@ -164,18 +142,110 @@ void loop_close_later(struct loop_fd *fd)
     }
 }
 
-static void handle_time(lws_sorted_usec_list_t *entry)
-{
-    struct loop_timer *timer = CONTAINER_OF(entry, struct loop_timer, entry);
-    timer->on_time(timer);
-}
+// ---- Timers ------------------------------------------------------------------------------------
 
-void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t in_ns)
+static void set_alarm(struct loop *loop)
 {
-    lws_sul_schedule(loop->context, 0, &timer->entry, handle_time, (lws_usec_t)(in_ns / 1000 + 1));
+    uint64_t first_ns = UINT64_MAX;
+    for (size_t i = 0; i < loop->timers.n; i++) {
+        first_ns = MIN(first_ns, loop->timers.at[i]->due_ns);
+    }
+    struct itimerspec when = {0}; // zero: never
+    if (first_ns != UINT64_MAX) {
+        when.it_value.tv_sec = (time_t)(first_ns / NS_PER_S);
+        when.it_value.tv_nsec = (long)(first_ns % NS_PER_S);
+    }
+    timerfd_settime(loop->alarm.fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 void loop_timer_cancel(struct loop_timer *timer)
 {
-    lws_sul_cancel(&timer->entry);
+    struct loop *loop = TAKE(timer->loop);
+    for (size_t i = 0; loop != NULL && i < loop->timers.n; i++) {
+        if (loop->timers.at[i] == timer) {
+            vec_remove_at(&loop->timers, i);
+            break;
+        }
+    }
+}
+
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t in_ns)
+{
+    uint64_t now_ns = clock_now_ns();
+    loop_timer_cancel(timer);
+    timer->loop = loop;
+    timer->due_ns = now_ns + MIN(in_ns, UINT64_MAX / 2 - now_ns);
+    vec_push(&loop->timers, timer);
+    set_alarm(loop);
+}
+
+// One that is due; those that are set meanwhile have their turn the next time.
+static struct loop_timer *take_due(struct loop *loop, uint64_t now_ns)
+{
+    for (size_t i = 0; i < loop->timers.n; i++) {
+        struct loop_timer *timer = loop->timers.at[i];
+        if (timer->due_ns <= now_ns) {
+            loop_timer_cancel(timer);
+            return timer;
+        }
+    }
+    return NULL;
+}
+
+static bool handle_alarm(struct loop_fd *fd)
+{
+    struct loop *loop = fd->loop;
+    uint64_t n_times;
+    uint64_t now_ns = clock_now_ns();
+    if (read(fd->fd, &n_times, sizeof n_times) < 0) {
+        return true; // it was set anew before it was looked at
+    }
+    for (struct loop_timer *timer; (timer = take_due(loop, now_ns)) != NULL;) {
+        timer->on_time(timer);
+    }
+    set_alarm(loop);
+    return true;
+}
+
+static void handle_alarm_closed(struct loop_fd *fd)
+{
+    (void)fd; // the loop ends
+}
+
+// ---- Life --------------------------------------------------------------------------------------
+
+static int open_alarm(struct loop *loop)
+{
+    loop->alarm = (struct loop_fd){
+        .fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
+        .on_readable = handle_alarm,
+        .on_closed = handle_alarm_closed,
+    };
+    return loop->alarm.fd < 0 ? -errno : loop_add(loop, &loop->alarm);
+}
+
+int loop_init(struct loop *loop, void (*on_wake)(void *user), void *user)
+{
+    *loop = (struct loop){.on_wake = on_wake, .user = user};
+    lws_set_log_level(LLL_ERR, NULL);
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN,
+        .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+        .protocols = protocols,
+        .user = loop,
+        .fd_limit_per_thread = LIMIT_CONNECTIONS + OWN_FDS,
+    };
+    struct lws_context *context = lws_create_context(&info);
+    if (context == NULL) {
+        return -ENOMEM;
+    }
+    info.vhost_name = "local";
+    loop->vhost = lws_create_vhost(context, &info);
+    int r = loop->vhost == NULL ? -ENOMEM : open_alarm(loop);
+    if (r < 0) {
+        lws_context_destroy(context);
+        return r;
+    }
+    loop->context = context;
+    return 0;
 }

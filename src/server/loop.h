@@ -2,6 +2,9 @@
 
 // The server's event loop: descriptors, timers, and a way to wake it from other threads.
 //
+// Timers are a descriptor, too (timerfd(2)): the library's own end a wait a millisecond early and
+// then look at the clock, over and over, until it is time.
+//
 // One thread runs it and owns everything that hangs on it; handlers never block. It stands on
 // libwebsockets, so that browsers' connections can be served by the same loop; nothing of that
 // shows here, except that a descriptor which is added belongs to the loop until it is closed.
@@ -11,14 +14,7 @@
 #include <libwebsockets.h>
 #include <stdbool.h>
 
-struct loop {
-    struct lws_context *context;
-    struct lws_vhost *vhost;
-    void (*on_wake)(void *user); // on the loop thread, after loop_wake(); at times without cause
-    void *user;
-    bool stopping;
-    VEC(struct loop_fd *) again; // want to write, since their handler has run: see loop.c
-};
+struct loop;
 
 // Embedded in its owner. Handlers return false to have the descriptor closed; on_closed() comes
 // then, once, after which the owner may be freed.
@@ -30,6 +26,24 @@ struct loop_fd {
     bool (*on_readable)(struct loop_fd *fd);
     bool (*on_writable)(struct loop_fd *fd); // only after loop_want_write()
     void (*on_closed)(struct loop_fd *fd);
+};
+
+// Embedded in its owner, zeroed before its first use. Fires once.
+struct loop_timer {
+    struct loop *loop; // NULL: it is not set
+    uint64_t due_ns;
+    void (*on_time)(struct loop_timer *timer);
+};
+
+struct loop {
+    struct lws_context *context;
+    struct lws_vhost *vhost;
+    void (*on_wake)(void *user); // on the loop thread, after loop_wake(); at times without cause
+    void *user;
+    bool stopping;
+    VEC(struct loop_fd *) again;     // want to write, since their handler has run: see loop.c
+    VEC(struct loop_timer *) timers; // that are set: a handful
+    struct loop_fd alarm;            // readable when the first of them is due
 };
 
 // 0 or a negative errno.
@@ -50,12 +64,6 @@ int loop_add(struct loop *loop, struct loop_fd *fd);
 void loop_want_write(struct loop_fd *fd);
 void loop_want_read(struct loop_fd *fd, bool want);
 void loop_close_later(struct loop_fd *fd); // not from its own handlers: those return false
-
-// Embedded in its owner, zeroed before its first use. Fires once.
-struct loop_timer {
-    lws_sorted_usec_list_t entry;
-    void (*on_time)(struct loop_timer *timer);
-};
 
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t in_ns);
 void loop_timer_cancel(struct loop_timer *timer);

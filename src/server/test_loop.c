@@ -199,6 +199,47 @@ static void test_another_thread_can_wake_it(void **state)
     pthread_join(thread, NULL);
 }
 
+// Sets itself again and again, while another one that is set stays set.
+struct again {
+    struct loop_timer timer;
+    int n_left;
+};
+
+static void fire_again(struct loop_timer *timer)
+{
+    struct again *again = CONTAINER_OF(timer, struct again, timer);
+    if (--again->n_left == 0) {
+        loop_stop(&loop);
+    } else {
+        loop_timer_set(&loop, timer, 5900000);
+    }
+}
+
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
+static void test_waiting_for_a_timer_costs_nothing(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 20 };
+    struct again again = {.timer = {.on_time = fire_again}, .n_left = ROUNDS};
+    struct loop_timer later = {.on_time = stop_loop};
+    uint64_t began_ns = clock_now_ns();
+    uint64_t cpu_ns = thread_cpu_ns();
+    loop_timer_set(&loop, &later, (uint64_t)3600 * NS_PER_S);
+    loop_timer_set(&loop, &again.timer, 0);
+    loop_run(&loop);
+    assert_int_equal(again.n_left, 0);
+    assert_true(clock_now_ns() - began_ns >= (uint64_t)(ROUNDS - 1) * 5900000);
+    assert_true(thread_cpu_ns() - cpu_ns <
+                (uint64_t)10 * NS_PER_MS); // not a look at the clock each µs
+    loop_timer_cancel(&later);
+}
+
 int main(void)
 {
 #define LOOP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -208,6 +249,7 @@ int main(void)
         LOOP(test_writes_only_when_it_wants_to),
         LOOP(test_does_not_read_while_it_does_not_want_to),
         LOOP(test_timers_fire_once_and_not_early),
+        LOOP(test_waiting_for_a_timer_costs_nothing),
         LOOP(test_another_thread_can_wake_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
