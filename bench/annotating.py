@@ -133,8 +133,14 @@ def measure_first_look(build, rounds):
 # ---- A subscriber ---------------------------------------------------------------------------------------
 
 
+def exact_cpu_s(server):
+    """CPU time of all threads, to the nanosecond: /proc/PID/stat counts in hundredths of a second."""
+    tasks = pathlib.Path(f"/proc/{server.process.pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
 def ticks(server, method, seconds):
-    """Messages of a subscription for so long: how many, and the bytes of those after the first."""
+    """Messages of a subscription for so long: their sizes, and CPU seconds of the server from the first one on."""
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(server.path)
     stream = connection.makefile("rwb")
@@ -142,13 +148,16 @@ def ticks(server, method, seconds):
                "params": {"method": method, "params": {"name": "long_function"}, "interval_ms": TICK_MS}}
     stream.write(json.dumps(request).encode() + b"\n")
     stream.flush()
-    until, sizes = time.monotonic() + seconds, []
-    while time.monotonic() < until:
+    until, sizes, began = 0, [], 0
+    while not sizes or time.monotonic() < until:
         line = stream.readline()
         if b'"subscription"' in line and b'"seq"' in line:
+            if not sizes:
+                until, began = time.monotonic() + seconds, exact_cpu_s(server)
             sizes.append(len(line))
+    used = exact_cpu_s(server) - began
     connection.close()
-    return sizes
+    return sizes, used
 
 
 def measure_ticks(build, folder):
@@ -162,13 +171,11 @@ def measure_ticks(build, folder):
     call(connection, "RunControl.wait_active", condition={"for_samples": 500}, start_ms=5000)
     for method in ("Profiler.annotated", "Profiler.cfg"):
         call(connection, method, name="long_function")
-        cpu = server.cpu_s()
+        cpu = exact_cpu_s(server)
         time.sleep(TICKS_S)
-        idle = server.cpu_s() - cpu
-        cpu = server.cpu_s()
-        sizes = ticks(server, method, TICKS_S)
-        busy = server.cpu_s() - cpu
-        each = 1000 * (busy - idle) / len(sizes)
+        idle = exact_cpu_s(server) - cpu
+        sizes, busy = ticks(server, method, TICKS_S)
+        each = 1000 * (busy - idle) / (len(sizes) - 1)
         rows.append((f"a subscriber of `{method}` of that function, {1000 // TICK_MS} messages/s: CPU of the server per message",
                      f"{max(0, each):.2f} ms", "bound: 2 ms",
                      f"{len(sizes)} messages: the first {sizes[0]:,} bytes, then {statistics.median(sizes[1:]):,.0f}"))
