@@ -37,9 +37,8 @@ GUEST_LIBRARIES = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "l
 UNITS = [line for line in (HERE / "units.txt").read_text().splitlines() if not line.startswith("#")]
 
 MS = 200
-# Of the samples after a program's start. Nearly 200 in all, so one or two are where it tells the truth at its end; and a
-# system call on the way there (made code is protected first) takes some samples of its own in an emulated machine.
-WHOLE = 0.94
+# Of the samples after a program's start. Nearly 200 in all, so one or two are where it tells the truth at its end.
+WHOLE = 0.98
 # Of a program: the files of its libraries are found first. Some 5 %; on a machine that has other things to do, the
 # emulated processors lose more of their time there.
 START = 0.12
@@ -179,8 +178,11 @@ class Recording:
 
 
 def is_start(stack):
-    """Of the kernel or the loader before `main`."""
+    """Of the kernel or the loader before `main`; or code is still being made, which takes an emulated machine a while."""
     binaries = {binary for _, binary in stack}
+    names = [name for name, _ in stack]
+    if "made" in names and any("mprotect" in name for name in names):
+        return True
     own = ("main", "_start") if "ld-linux-aarch64.so.1" not in binaries else ("main",)
     return not any(name in own for name, _ in stack) and (
         "ld-linux-aarch64.so.1" in binaries or all(binary.startswith("[") for binary in binaries))

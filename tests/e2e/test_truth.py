@@ -191,7 +191,7 @@ def test_depth_that_fits(server, target):
     top, flame = settled(server)
     names = [f"d{i:03d}" for i in range(100, 200)]
     assert_share(flame.at("main", *names), top.samples, 1, "the whole line below main")
-    assert_share(top.total_samples("d199"), top.samples, 1, "d199 as leaf")
+    assert top.self_samples("d199") > 0.9 * top.samples, "but for interrupts, it is the leaf"
     for name in names:
         assert_share(top.total_samples(name), top.samples, 1, name)
         assert name == "d199" or top.self_samples(name) <= 2
