@@ -79,20 +79,27 @@ FIELDS(view_fields) = {
     PARAM("time_range", RPC_OBJECT, "Only samples within it.", .type = &time_range),
     PARAM("exclude_symbols", RPC_ARRAY, "Leaves out samples with one of these on their stack.",
           .element = RPC_OBJECT, .type = &symbol, .max = LIMIT_EXCLUDED_SYMBOLS),
+    PARAM("only_symbols", RPC_ARRAY, "Only samples with at least one of these on their stack.",
+          .element = RPC_OBJECT, .type = &symbol, .max = LIMIT_EXCLUDED_SYMBOLS),
+    PARAM("focus_symbol", RPC_OBJECT, "Only samples with this one on their stack, on top of that.",
+          .type = &symbol),
     PARAM("inline", RPC_BOOL,
           "With functions that the compiler has inlined as functions of their own; true when "
           "absent. When false, stacks are as they are in memory."),
     END,
 };
-static const char *const modes[] = {"on_cpu", "off_cpu", NULL};
+static const char *const modes[] = {"on_cpu", "off_cpu", "wall", NULL};
+static const char *const single_modes[] = {"on_cpu", "off_cpu", NULL};
 static const char *const reasons[] = {
     "idle",      "lock",  "semaphore", "ipc",   "io_read", "io_write",
     "readiness", "sleep", "connect",   "other", NULL,
 };
 
-// What weighs: time on a CPU, or time spent waiting.
+// What weighs: time on a CPU, time spent waiting, or both together.
 #define MODE                                                                                       \
-    PARAM("mode", RPC_STRING, "What orders and cuts: \"on_cpu\" when absent.", .values = modes),   \
+    PARAM("mode", RPC_STRING,                                                                      \
+          "What orders and cuts: \"on_cpu\" when absent; \"wall\" is both together.",              \
+          .values = modes),                                                                        \
         PARAM("reason", RPC_STRING, "Only waits for this reason.", .values = reasons)
 
 static const struct rpc_type view = {
@@ -204,6 +211,8 @@ FIELDS(run_summary_fields) = {
     COUNT("lost_records", "Records of any kind that were lost."),
     COUNT("unrecorded_children_cpu_ns", "CPU time of child processes that were not recorded."),
     FLAG("estimated", "On-CPU times are samples x period, not exact."),
+    FLAG("paused", "It takes in no samples at the moment: see Profiler.set_paused."),
+    COUNT("paused_samples", "Samples that came while it was paused, and were not kept."),
     FLAG("recovered",
          "The server that recorded it died: it ends where that last wrote to its file."),
     TEXT("host", "Where it was recorded."),
@@ -258,6 +267,8 @@ FIELDS(status_fields) = {
     OBJECTS("active", run_summary, "The active run: none or one."),
     TEXT("backend", "How events are captured."),
     OBJECT("capabilities", capabilities, "What can be seen here, and why not."),
+    TEXT("web_url", "Where a browser finds it; `stax ui` knows the token. Empty: nowhere."),
+    TEXT("web_note", "Why nowhere. Else empty."),
     END,
 };
 static const struct rpc_type status = {"Status", "The state of the server.",
@@ -1162,7 +1173,7 @@ FIELDS(compare_params_fields) = {
           .max = LIMIT_COMPARE_RUNS),
     PARAM("by", RPC_STRING, "What is compared: \"function\" when absent.", .values = compare_bys),
     PARAM("mode", RPC_STRING, "Samples, or time spent waiting: \"on_cpu\" when absent.",
-          .values = modes),
+          .values = single_modes),
     PARAM("limit", RPC_INTEGER, "How many rows; 20 when absent.", RANGE(1, LIMIT_COMPARE_ENTRIES)),
     PARAM("fail_above_pct", RPC_NUMBER,
           "What is slower by no more than this fails nothing, and is what min_detectable_pct is "
@@ -1655,6 +1666,223 @@ FIELDS(neighbors_fields) = {
 static const struct rpc_type neighbors = {"Neighbors", "Who calls a function, and what it calls.",
                                           .fields = neighbors_fields};
 
+// ---- Live --------------------------------------------------------------------------------------
+//
+// The same answers for who draws them several times a second: tables by columns, and a subscriber
+// is told only what has changed. What was sent before is remembered per subscription and epoch;
+// asked without a subscription, all of it is sent.
+
+#define LIVE_FULL                                                                                  \
+    FLAG("full", "Nothing that was sent before counts any more: this is all there is.")
+
+FIELDS(live_functions_fields) = {
+    COUNT("first", "Number of the first one here; they are numbered as they are first sent."),
+    TEXTS("name", "Demangled; binary+0xoffset when it has no name. Untrusted text."),
+    TEXTS("binary", "The file that it is in, without its folder; [kernel], [vdso]."),
+    COUNTS("kind", "0 of the program itself, 1 of a library, 2 of the kernel, 3 made by a JIT, 4 "
+                   "no function: the callers are missing."),
+    TEXTS("language", "\"c\", \"c++\", \"rust\", …; empty when not known."),
+    FLAGS("inlined", "The compiler has inlined it there."),
+    TEXTS("address", "Where it begins, as 0x…; 0x0 of an inlined one."),
+    END,
+};
+static const struct rpc_type live_functions = {
+    "LiveFunctions",
+    "Functions that were not sent before, as a table by columns: a dictionary that only grows.",
+    .fields = live_functions_fields,
+};
+
+FIELDS(live_tree_params_fields) = {
+    VIEW,
+    MODE,
+    PARAM("focus", RPC_OBJECT,
+          "The tree begins with this function: what it calls, merged over all places where it is "
+          "called. Most often together with the view's focus_symbol.",
+          .type = &symbol),
+    PARAM("callers", RPC_BOOL,
+          "The other way round: innermost functions are the root's children, callers stand below "
+          "those that they call. With `focus`: the callers of that function."),
+    PARAM("zoom", RPC_ARRAY, "Functions from a child of the root on, the way to a node.",
+          .element = RPC_OBJECT, .type = &symbol, .max = LIMIT_STACK_DEPTH),
+    PARAM("min_share", RPC_NUMBER,
+          "Cuts nodes with a smaller share: below the node that `zoom` names, of that node; "
+          "elsewhere of the whole. 0 when absent.",
+          RANGE(0, 1)),
+    PARAM("max_nodes", RPC_INTEGER, "Keeps the heaviest so many; 20000 when absent.",
+          RANGE(1, LIMIT_FLAME_NODES)),
+    END,
+};
+static const struct rpc_type live_tree_params = {
+    "LiveTreeParams",
+    "Which call tree, and how much of it.",
+    .fields = live_tree_params_fields,
+};
+
+FIELDS(live_nodes_fields) = {
+    COUNT("first", "Number of the first one here; they are numbered as they are first sent."),
+    COUNTS("parent", "The node above, with a smaller number; of the root, node 0: 0."),
+    COUNTS("function", "Number of its function; of the root: 0, without meaning, unless there is a "
+                       "`focus`."),
+    END,
+};
+static const struct rpc_type live_nodes = {
+    "LiveNodes",
+    "Nodes that were not sent before, as a table by columns. A node is one as long as its epoch: "
+    "same parent, same function.",
+    .fields = live_nodes_fields,
+};
+
+FIELDS(live_values_fields) = {
+    COUNTS("node", "Its number; rising."),
+    COUNTS("on_cpu_ns", "Time of the node and everything below it."),
+    COUNTS("self_on_cpu_ns", "Time of the node itself."),
+    COUNTS("samples", "Samples of the node and everything below it."),
+    COUNTS("self_samples", "Samples of the node itself."),
+    COUNTS("off_cpu_ns", "Waits of the node and everything below it; empty when mode is on_cpu."),
+    COUNTS("self_off_cpu_ns", "Waits of the node itself; likewise."),
+    COUNTS("intervals", "How many waits of the node and everything below it; likewise."),
+    COUNTS("cut_children", "Nodes right below it that are not shown: they are what its children "
+                           "and itself leave of its time."),
+    END,
+};
+static const struct rpc_type live_values = {
+    "LiveValues",
+    "Numbers of nodes that have changed, or are new, as a table by columns; they replace those "
+    "that were sent before. All 0: it is not shown any more. While the run goes on, a time that "
+    "has changed by less than a thousandth may be left out until there is more.",
+    .fields = live_values_fields,
+};
+
+FIELDS(live_tree_fields) = {
+    ANSWER_FIELDS,
+    OBJECT("total_off_cpu", off_cpu, "Waits of the whole view."),
+    COUNT("n_nodes", "Nodes of the whole tree, before anything was cut."),
+    COUNT("n_shown", "Nodes that are shown."),
+    COUNT("zoom_depth", "How much of `zoom` exists in this view."),
+    LIVE_FULL,
+    OBJECT("functions", live_functions, "What nodes are called."),
+    OBJECT("nodes", live_nodes, "The tree."),
+    OBJECT("values", live_values, "Its numbers."),
+    OBJECT("waits", flame_waits,
+           "Why nodes wait: all reasons of each node that is in `values`; empty when mode is "
+           "on_cpu."),
+    END,
+};
+static const struct rpc_type live_tree = {
+    "LiveTree",
+    "The call tree, as it grows.",
+    .fields = live_tree_fields,
+};
+
+FIELDS(live_rows_fields) = {
+    COUNTS("function", "Number of its function."),
+    COUNTS("self_on_cpu_ns", "As in TopEntry."),
+    COUNTS("total_on_cpu_ns", "As in TopEntry."),
+    COUNTS("self_samples", "As in TopEntry."),
+    COUNTS("total_samples", "As in TopEntry."),
+    COUNTS("self_off_cpu_ns", "As in TopEntry, all reasons together."),
+    COUNTS("total_off_cpu_ns", "As in TopEntry, all reasons together."),
+    COUNTS("self_off_cpu_intervals", "As in TopEntry."),
+    COUNTS("total_off_cpu_intervals", "As in TopEntry."),
+    COUNTS("reason", "The reason for most of total_off_cpu_ns, numbered as in FlameWaits; 10 when "
+                     "there is none."),
+    END,
+};
+static const struct rpc_type live_rows = {
+    "LiveRows",
+    "A table by columns, the hottest first.",
+    .fields = live_rows_fields,
+};
+
+FIELDS(live_top_fields) = {
+    ANSWER_FIELDS,
+    OBJECT("total_off_cpu", off_cpu, "Waits of the whole view."),
+    COUNT("total_runnable_ns", "Time that threads of the view were ready and had no CPU."),
+    COUNT("n_functions", "Functions with samples (or waits: by mode), shown or not."),
+    LIVE_FULL,
+    OBJECT("functions", live_functions, "What they are called."),
+    OBJECT("rows", live_rows, "All of them, each time."),
+    END,
+};
+static const struct rpc_type live_top = {"LiveTop", "The hottest functions, by columns.",
+                                         .fields = live_top_fields};
+
+FIELDS(live_bucket_waits_fields) = {
+    COUNTS("bucket", "Its number, counted from the start of the timeline; rising."),
+    COUNTS("reason", "Numbered as in FlameWaits."),
+    COUNTS("ns", "Waits for this reason; never 0."),
+    END,
+};
+static const struct rpc_type live_bucket_waits = {
+    "LiveBucketWaits",
+    "Waits by bucket and reason, as a table by columns; what is 0 is left out.",
+    .fields = live_bucket_waits_fields,
+};
+
+FIELDS(live_timeline_thread_fields) = {
+    COUNT("tid", "Thread id."),
+    COUNT("pid", "Of its process."),
+    TEXT("name", "The last one it had. Untrusted text."),
+    COUNT("first", "Number of the first bucket here; those before are as they were sent."),
+    COUNTS("on_cpu_ns", "By bucket."),
+    COUNTS("runnable_ns", "By bucket."),
+    COUNTS("off_cpu_ns", "By bucket."),
+    COUNTS("reason", "As in TimelineThread."),
+    END,
+};
+static const struct rpc_type live_timeline_thread = {
+    "LiveTimelineThread",
+    "One thread over time.",
+    .fields = live_timeline_thread_fields,
+};
+
+FIELDS(live_timeline_fields) = {
+    ANSWER_FIELDS,
+    OBJECT("total_off_cpu", off_cpu, "Waits of the view."),
+    COUNT("bucket_size_ns", "Of each bucket; the last one may be cut short by the end."),
+    COUNT("start_ns", "Where the first bucket begins, from the start of the run."),
+    COUNT("recording_duration_ns", "From the start of the run to its end, or to now."),
+    LIVE_FULL,
+    COUNT("n_buckets", "How many there are now."),
+    COUNT("first", "Number of the first bucket here; those before are as they were sent."),
+    COUNTS("on_cpu_ns", "By bucket, of all threads of the view together."),
+    COUNTS("runnable_ns", "By bucket: ready, without a CPU."),
+    OBJECT("waits", live_bucket_waits, "Of buckets from `first` on."),
+    COUNT("n_threads", "Threads in this view, shown or not."),
+    OBJECTS("threads", live_timeline_thread, "By on-CPU time, most first; all that are shown."),
+    END,
+};
+static const struct rpc_type live_timeline = {
+    "LiveTimeline",
+    "Activity over time, as it goes on.",
+    .fields = live_timeline_fields,
+};
+
+// ---- Profiler.set_paused, is_paused ------------------------------------------------------------
+
+FIELDS(set_paused_params_fields) = {
+    PARAM("paused", RPC_BOOL,
+          "True: samples are dropped from now on, and counted. Times of threads and waits go on.",
+          REQUIRED),
+    END,
+};
+static const struct rpc_type set_paused_params = {
+    "SetPausedParams",
+    "Whether the active run takes in samples.",
+    .fields = set_paused_params_fields,
+};
+
+FIELDS(paused_fields) = {
+    FLAG("paused", "The active run takes in no samples."),
+    COUNT("paused_samples", "Samples of it that came meanwhile, and were not kept."),
+    END,
+};
+static const struct rpc_type paused = {
+    "Paused",
+    "Whether the active run takes in samples.",
+    .fields = paused_fields,
+};
+
 // ---- Profiler.subscribe ------------------------------------------------------------------------
 
 static const char *const subscribable_methods[] = {
@@ -1668,6 +1896,9 @@ static const char *const subscribable_methods[] = {
     "Profiler.annotated",
     "Profiler.cfg",
     "Profiler.neighbors",
+    "Live.tree",
+    "Live.top",
+    "Live.timeline",
     NULL,
 };
 
@@ -1676,6 +1907,9 @@ FIELDS(subscribe_params_fields) = {
     PARAM("params", RPC_OBJECT, "Its parameters."),
     PARAM("interval_ms", RPC_INTEGER, "Not more often than this; 250 when absent.",
           RANGE(RPC_INTERVAL_MS_MIN, RPC_INTERVAL_MS_MAX)),
+    PARAM("ack", RPC_BOOL,
+          "The next message is sent when Profiler.ack has named this one; false when absent: when "
+          "the socket has been read."),
     END,
 };
 static const struct rpc_type subscribe_params = {
@@ -1694,6 +1928,43 @@ static const struct rpc_type subscription = {
     .fields = subscription_fields,
 };
 
+FIELDS(resubscribe_params_fields) = {
+    PARAM("subscription", RPC_INTEGER, "Its id, on this connection.", REQUIRED,
+          RANGE(0, INT32_MAX)),
+    PARAM("params", RPC_OBJECT, "The new parameters of its question; as before when absent."),
+    PARAM("interval_ms", RPC_INTEGER, "As before when absent.",
+          RANGE(RPC_INTERVAL_MS_MIN, RPC_INTERVAL_MS_MAX)),
+    END,
+};
+static const struct rpc_type resubscribe_params = {
+    "ResubscribeParams",
+    "Another question for the same subscription.",
+    .fields = resubscribe_params_fields,
+};
+
+FIELDS(epoch_fields) = {
+    COUNT("epoch", "Of messages that answer the new question: those of smaller ones are stale."),
+    END,
+};
+static const struct rpc_type epoch = {
+    "Epoch",
+    "From which message on a subscription answers its new question.",
+    .fields = epoch_fields,
+};
+
+FIELDS(ack_params_fields) = {
+    PARAM("subscription", RPC_INTEGER, "Its id, on this connection.", REQUIRED,
+          RANGE(0, INT32_MAX)),
+    PARAM("seq", RPC_INTEGER, "Of the message that was worked off, and all before.", REQUIRED,
+          RANGE(1, (double)(1ULL << 53))),
+    END,
+};
+static const struct rpc_type ack_params = {
+    "AckParams",
+    "What of a subscription has been worked off.",
+    .fields = ack_params_fields,
+};
+
 FIELDS(notified_error_fields) = {
     TEXT("kind", "As in data.kind of an error."),
     TEXT("message", "For people."),
@@ -1709,6 +1980,7 @@ FIELDS(notification_fields) = {
     COUNT("subscription", "Its id."),
     COUNT("seq", "Counts the messages of this subscription from 1. Answers that the client was too "
                  "slow for are skipped, never queued."),
+    COUNT("epoch", "1, and one more with each Profiler.resubscribe."),
     FLAG("ended", "The run is over: this is the last message."),
     MAYBE("result", RPC_OBJECT, "The answer, as the method itself would give it."),
     MAYBE("error", RPC_OBJECT, "Instead of result.", .type = &notified_error),
@@ -1743,7 +2015,7 @@ FIELDS(export_params_fields) = {
     PARAM("mode", RPC_STRING,
           "Which of the two weighs, for formats that have one weight per stack, and which is shown "
           "first by others; \"on_cpu\" when absent.",
-          .values = modes),
+          .values = single_modes),
     PARAM("view", RPC_OBJECT, "Which part of the run. Its `run` counts when there is none above.",
           .type = &view),
     END,
@@ -1815,11 +2087,26 @@ const struct rpc_method rpc_methods[] = {
      &neighbors, true},
     {"Profiler.compare", "What has become slower or faster from some runs to others.",
      &compare_params, &comparison, false},
+    {"Live.tree", "The call tree by columns; to a subscriber: what has changed.", &live_tree_params,
+     &live_tree, true},
+    {"Live.top", "The hottest functions by columns.", &top_params, &live_top, true},
+    {"Live.timeline", "Activity over time by columns; to a subscriber: what has changed.",
+     &timeline_params, &live_timeline, true},
+    {"Profiler.set_paused",
+     "Makes the active run take in no samples for a while. What is dropped is lost.",
+     &set_paused_params, &paused, false},
+    {"Profiler.is_paused", "Whether the active run takes in samples.", &nothing, &paused, false},
     {"Profiler.subscribe",
      "Answers a question now and again whenever there is something new, as "
      "notifications named `subscription`.",
      &subscribe_params, &subscription, false},
     {"Profiler.unsubscribe", "Ends a subscription.", &subscription, &nothing, false},
+    {"Profiler.resubscribe",
+     "Gives a subscription another question, or another interval. Its next message answers it in "
+     "full.",
+     &resubscribe_params, &epoch, false},
+    {"Profiler.ack", "Of a subscription with `ack`: its last message has been worked off.",
+     &ack_params, &nothing, false},
     {"rpc.discover", "This protocol as an OpenRPC document.", &nothing, &openrpc_document, false},
     {.name = NULL},
 };
@@ -1922,8 +2209,23 @@ const struct rpc_type *const rpc_types[] = {
     &compare_row,
     &compare_amount,
     &total,
+    &live_tree_params,
+    &live_tree,
+    &live_functions,
+    &live_nodes,
+    &live_values,
+    &live_top,
+    &live_rows,
+    &live_timeline,
+    &live_timeline_thread,
+    &live_bucket_waits,
+    &set_paused_params,
+    &paused,
     &subscribe_params,
     &subscription,
+    &resubscribe_params,
+    &epoch,
+    &ack_params,
     &rpc_notification,
     &notified_error,
     &openrpc_document,
