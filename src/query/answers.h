@@ -15,8 +15,9 @@
 // blocked or runnable. A function has its share of the thread's samples in that time. Over all
 // functions that adds up to the time of all threads, except for samples without any frame and for
 // threads that ran but were never sampled (health.unsampled_ns). Without switches it is samples x
-// period (health.estimated). When the view excludes symbols, only the kept share of a thread's
-// samples counts; of the time of a thread without any sample nothing is known to be excluded.
+// period (health.estimated). When the view has symbols, only the kept share of a thread's samples
+// counts. Of a thread without any sample nobody knows where it was: excluding symbols keeps its
+// time; asking for some does not (view_keeps_no_stack()).
 //
 // Waits stand at the function that waits: the stack of the wait without what belongs to switching
 // itself (reasons_waiting_stack()). Waits that are not over count up to the fold's horizon.

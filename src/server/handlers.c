@@ -30,6 +30,25 @@ static int param_word(const json_t *params, const char *name, const char *const 
     return -1;
 }
 
+static struct view_symbol read_symbol(const json_t *symbol)
+{
+    const json_t *binary = json_object_get(symbol, "binary");
+    return (struct view_symbol){
+        .function_name = copy_text(json_object_get(symbol, "function_name")),
+        .binary = binary == NULL ? NULL : copy_text(binary),
+    };
+}
+
+static void read_symbols(const json_t *symbols, view_symbols *ret)
+{
+    size_t i;
+    const json_t *symbol;
+    json_array_foreach(symbols, i, symbol)
+    {
+        vec_push(ret, read_symbol(symbol));
+    }
+}
+
 static void read_view(const json_t *params, struct view *ret)
 {
     const json_t *view = json_object_get(params, "view");
@@ -41,16 +60,11 @@ static void read_view(const json_t *params, struct view *ret)
     ret->start_ns = param_u64(range, "start_ns", 0);
     ret->end_ns = param_u64(range, "end_ns", 0);
     ret->physical = json_is_false(json_object_get(view, "inline"));
-    size_t i;
-    const json_t *symbol;
-    json_array_foreach(json_object_get(view, "exclude_symbols"), i, symbol)
-    {
-        const json_t *binary = json_object_get(symbol, "binary");
-        struct view_symbol excluded = {
-            .function_name = copy_text(json_object_get(symbol, "function_name")),
-            .binary = binary == NULL ? NULL : copy_text(binary),
-        };
-        vec_push(&ret->exclude, excluded);
+    read_symbols(json_object_get(view, "exclude_symbols"), &ret->exclude);
+    read_symbols(json_object_get(view, "only_symbols"), &ret->only);
+    const json_t *focus = json_object_get(view, "focus_symbol");
+    if (focus != NULL) {
+        ret->focus = read_symbol(focus);
     }
 }
 
