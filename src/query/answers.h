@@ -66,9 +66,19 @@ static inline uint64_t off_cpu_total(const struct off_cpu *off_cpu)
 
 // What weighs: it chooses, orders and cuts. The numbers of the other kind are there all the same.
 enum answer_mode {
-    MODE_ON_CPU, // time on a CPU
-    MODE_OFF_CPU // time spent waiting
+    MODE_ON_CPU,  // time on a CPU
+    MODE_OFF_CPU, // time spent waiting
+    MODE_WALL     // both together: neither is counted twice, a thread is in one state at a time
 };
+
+// What is of the mode, of times (or of samples and waits: together they only tell whether there is
+// any). At most UINT64_MAX: a file may tell of lives that add up to more.
+static inline uint64_t answer_mode_sum(enum answer_mode mode, uint64_t on_cpu, uint64_t off)
+{
+    uint64_t counted_on = mode == MODE_OFF_CPU ? 0 : on_cpu;
+    uint64_t counted_off = mode == MODE_ON_CPU ? 0 : off;
+    return counted_off > UINT64_MAX - counted_on ? UINT64_MAX : counted_on + counted_off;
+}
 
 // ---- Top ---------------------------------------------------------------------------------------
 
@@ -99,7 +109,7 @@ struct top {
     uint64_t total_on_cpu_ns;
     struct off_cpu total_off_cpu;
     uint64_t total_runnable_ns;
-    uint64_t n_functions; // with samples (or waits: by mode), before the limit
+    uint64_t n_functions; // with samples (or waits, or either: by mode), before the limit
     VEC(struct top_entry) entries;
 };
 

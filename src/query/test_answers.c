@@ -323,15 +323,19 @@ struct aspect {
     enum event_reason reason;
 };
 
-// In units of the mode: samples or nanoseconds.
 static uint64_t weight_in(const struct naive_weight *weight, const struct aspect *aspect)
 {
-    return aspect->mode == MODE_ON_CPU ? weight->samples : off_cpu_total(&weight->off_cpu);
+    uint64_t on_cpu_ns = weight->samples * WEIGHT_NS;
+    uint64_t off_ns = off_cpu_total(&weight->off_cpu);
+    return aspect->mode == MODE_ON_CPU    ? on_cpu_ns
+           : aspect->mode == MODE_OFF_CPU ? off_ns
+                                          : on_cpu_ns + off_ns;
 }
 
 static bool is_in(const struct naive_weight *weight, const struct aspect *aspect)
 {
-    return (aspect->mode == MODE_ON_CPU ? weight->samples : weight->waits) > 0;
+    return (aspect->mode != MODE_OFF_CPU && weight->samples > 0) ||
+           (aspect->mode != MODE_ON_CPU && weight->waits > 0);
 }
 
 static void add_weight(struct naive_weight *to, const struct naive_weight *more)
@@ -593,8 +597,7 @@ static size_t kept_callees(const struct naive *naive, const struct flame_params 
 {
     size_t n = 0;
     struct aspect aspect = aspect_of(params);
-    uint64_t unit = params->mode == MODE_ON_CPU ? WEIGHT_NS : 1;
-    double whole = (double)(weight_in(&naive->nodes.at[0].total, &aspect) * unit);
+    double whole = (double)weight_in(&naive->nodes.at[0].total, &aspect);
     for (size_t i = 1; i < naive->nodes.n; i++) {
         const struct naive_node *callee = &naive->nodes.at[i];
         if (callee->caller != node) {
@@ -603,7 +606,7 @@ static size_t kept_callees(const struct naive *naive, const struct flame_params 
         uint64_t weight = weight_in(&callee->total, &aspect);
         bool too_deep = params->max_depth != 0 && callee->depth > params->max_depth;
         bool in = is_in(&callee->total, &aspect);
-        if (!in || too_deep || (double)(weight * unit) < params->min_share * whole) {
+        if (!in || too_deep || (double)weight < params->min_share * whole) {
             cut->cut_children += in;
             cut->cut_samples += callee->total.samples;
             cut->cut_off_ns += off_cpu_total(&callee->total.off_cpu);
@@ -712,7 +715,9 @@ static void check_few_nodes(const struct flame *flame, const struct naive *naive
     uint64_t *got = NEW_ARRAY(uint64_t, n);
     for (size_t i = 0; i < n; i++) {
         const struct flame_node *node = &flame->nodes.at[i];
-        got[i] = params->mode == MODE_ON_CPU ? node->total_samples : node->off_ns;
+        got[i] = params->mode == MODE_ON_CPU    ? node->on_cpu_ns
+                 : params->mode == MODE_OFF_CPU ? node->off_ns
+                                                : node->on_cpu_ns + node->off_ns;
     }
     got[0] = UINT64_MAX;
     qsort(got, n, sizeof *got, descending);
@@ -846,7 +851,7 @@ static void check_total(struct world *w, const struct fold *fold, const struct n
 
 static void check_all(struct world *w, const struct fold *fold)
 {
-    struct aspect aspect = {.mode = dice(&w->truth, 2) == 0 ? MODE_ON_CPU : MODE_OFF_CPU,
+    struct aspect aspect = {.mode = (enum answer_mode)dice(&w->truth, 3),
                             .has_reason = dice(&w->truth, 4) == 0,
                             .reason = (enum event_reason)dice(&w->truth, EVENT_REASON_COUNT)};
     struct naive naive = naive_of(&w->truth, &fold->view, &aspect);

@@ -515,6 +515,32 @@ static void test_functions_that_wait(void **state)
     top_fini(&top);
 }
 
+static void test_functions_of_the_wall_clock(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *name;
+        uint64_t total_ns; // on a CPU or off it
+    } rows[] = {{"main", 870},  {"hrtimer_nanosleep", 500},
+                {"doze", 500},  {"pipe_read", 300},
+                {"serve", 300}, {"work", 225},
+                {"take", 145},  {"do_futex", 100}};
+    begin_fold(w, &views[0]);
+    catch_up(w);
+    struct top top;
+    top_make(&top, &w->tree, &w->fold, w->store, &w->reasons,
+             &(struct top_params){.sort = TOP_TOTAL, .mode = MODE_WALL});
+    assert_int_equal(top.n_functions, ARRAY_LEN(rows));
+    assert_int_equal(top.entries.n, ARRAY_LEN(rows));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct top_entry *entry = &top.entries.at[i];
+        assert_string_equal(entry->function->name, rows[i].name);
+        assert_int_equal(entry->total_on_cpu_ns + off_cpu_total(&entry->total_off_cpu),
+                         rows[i].total_ns);
+    }
+    top_fini(&top);
+}
+
 // A function that waits, and waits again deeper inside, counts once.
 static void test_recursive_waits_count_once(void **state)
 {
@@ -597,6 +623,17 @@ static void test_flames_of_both_modes(void **state)
                 "all 270 900\n"
                 ".main 270 600 cut 1: 6, 100\n"
                 "..doze 0 500 cut 1: 0, 500\n"
+                ".serve 0 300\n"
+                "..pipe_read 0 300\n");
+    check_flame(w, (struct flame_params){.mode = MODE_WALL},
+                "all 270 900\n"
+                ".main 270 600\n"
+                "..doze 0 500\n"
+                "...hrtimer_nanosleep 0 500\n"
+                "..work 225 0\n"
+                "...main 45 0\n"
+                "..take 45 100\n"
+                "...do_futex 0 100\n"
                 ".serve 0 300\n"
                 "..pipe_read 0 300\n");
     check_flame(w, (struct flame_params){.max_nodes = 3},
@@ -741,6 +778,7 @@ int main(void)
         TEST(test_a_wait_that_was_open_is_counted_once),
         TEST(test_functions_share_their_threads_time),
         TEST(test_functions_that_wait),
+        TEST(test_functions_of_the_wall_clock),
         TEST(test_recursive_waits_count_once),
         TEST(test_flames_of_both_modes),
         TEST(test_unexplained_waits_are_named),

@@ -397,9 +397,15 @@ static bool param_reason(const json_t *params, enum event_reason *ret)
 static void read_weights(const json_t *params, struct question_params *ret, uint32_t limit)
 {
     static const char *const sorts[] = {"self", "total", NULL};
-    static const char *const modes[] = {"on_cpu", "off_cpu", NULL};
+    static const char *const modes[] = {
+        [MODE_ON_CPU] = "on_cpu",
+        [MODE_OFF_CPU] = "off_cpu",
+        [MODE_WALL] = "wall",
+        NULL,
+    };
     const json_t *min_share = json_object_get(params, "min_share");
-    enum answer_mode mode = param_word(params, "mode", modes) == 1 ? MODE_OFF_CPU : MODE_ON_CPU;
+    int word = param_word(params, "mode", modes);
+    enum answer_mode mode = word < 0 ? MODE_ON_CPU : (enum answer_mode)word;
     ret->top = (struct top_params){
         .sort = param_word(params, "sort", sorts) == 1 ? TOP_TOTAL : TOP_SELF,
         .mode = mode,
