@@ -265,28 +265,38 @@ static bool in_time(const struct view *view, uint64_t time_ns)
     return !view->has_time_range || (time_ns >= view->start_ns && time_ns < view->end_ns);
 }
 
-static bool excluded(const struct truth *t, const struct view *view, struct place place)
+static bool is_symbol(const struct view_symbol *symbol, const struct label *label)
 {
-    struct label label = label_of(t, place);
-    for (size_t i = 0; i < view->exclude.n; i++) {
-        const struct view_symbol *symbol = &view->exclude.at[i];
-        if (strcmp(symbol->function_name, label.name) == 0 &&
-            (symbol->binary == NULL || strcmp(symbol->binary, label.binary) == 0)) {
-            return true;
-        }
+    return strcmp(symbol->function_name, label->name) == 0 &&
+           (symbol->binary == NULL || strcmp(symbol->binary, label->binary) == 0);
+}
+
+static bool has_symbol(const struct truth *t, const struct truth_sample *s,
+                       const struct view_symbol *symbol)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < s->depth; i++) {
+        struct label label = label_of(t, s->places[i]);
+        has = has || is_symbol(symbol, &label);
     }
-    return false;
+    return has;
+}
+
+static bool has_any(const struct truth *t, const struct truth_sample *s,
+                    const view_symbols *symbols)
+{
+    bool has = false;
+    for (size_t i = 0; i < symbols->n; i++) {
+        has = has || has_symbol(t, s, &symbols->at[i]);
+    }
+    return has;
 }
 
 static bool stack_counts(const struct truth *t, const struct view *view,
                          const struct truth_sample *s)
 {
-    for (uint32_t i = 0; i < s->depth; i++) {
-        if (excluded(t, view, s->places[i])) {
-            return false;
-        }
-    }
-    return true;
+    return !has_any(t, s, &view->exclude) && (view->only.n == 0 || has_any(t, s, &view->only)) &&
+           (view->focus.function_name == NULL || has_symbol(t, s, &view->focus));
 }
 
 static bool counts(const struct truth *t, const struct view *view, const struct truth_sample *s)
@@ -870,20 +880,34 @@ static void check_all(struct world *w, const struct fold *fold)
 
 // ---- The tests ---------------------------------------------------------------------------------
 
-static void random_exclude(struct world *w, struct view *view)
+// False: there is none in that stack.
+static bool random_symbol(struct world *w, struct view_symbol *ret)
 {
     struct truth *t = &w->truth;
     struct truth_sample sample = random_sample(t, 0);
     if (sample.depth == 0) {
-        return;
+        return false;
     }
-    struct label label = label_of(t, sample.places[sample.depth - 1]);
+    struct label label = label_of(t, sample.places[dice(t, sample.depth)]);
     bool any_binary = dice(t, 2) == 0;
-    vec_push(&view->exclude,
-             (struct view_symbol){
-                 .function_name = alloc_text(label.name, strlen(label.name)),
-                 .binary = any_binary ? NULL : alloc_text(label.binary, strlen(label.binary)),
-             });
+    *ret = view_symbol_new(label.name, any_binary ? NULL : label.binary);
+    return true;
+}
+
+static void random_exclude(struct world *w, struct view *view)
+{
+    struct view_symbol symbol;
+    if (random_symbol(w, &symbol)) {
+        vec_push(&view->exclude, symbol);
+    }
+}
+
+static void random_only(struct world *w, struct view *view)
+{
+    struct view_symbol symbol;
+    if (random_symbol(w, &symbol)) {
+        vec_push(&view->only, symbol);
+    }
 }
 
 static struct view random_view(struct world *w)
@@ -901,6 +925,12 @@ static struct view random_view(struct world *w)
     }
     for (uint64_t n = dice(t, 4); n > 1; n--) {
         random_exclude(w, &view);
+    }
+    for (uint64_t n = dice(t, 6); n > 2; n--) {
+        random_only(w, &view);
+    }
+    if (dice(t, 4) == 0) {
+        random_symbol(w, &view.focus);
     }
     return view;
 }
@@ -1001,6 +1031,105 @@ static void test_what_is_newer_than_the_names_waits(void **state)
         check_all(w, &everything);
         fold_fini(&excluding);
         fold_fini(&everything);
+        world_free(w);
+    }
+}
+
+// ---- What the three filters are to each other --------------------------------------------------
+
+struct counted {
+    uint64_t samples;
+    uint64_t waits_ns;
+    uint64_t on_cpu_ns;
+    uint64_t runnable_ns;
+};
+
+// Takes over the view.
+static struct counted count_view(struct world *w, struct view *view)
+{
+    struct fold fold;
+    fold_init(&fold, view);
+    catch_up(w, &fold, 100);
+    check_all(w, &fold);
+    struct total total;
+    total_make(&total, &w->tree, &fold, w->store, &w->reasons);
+    struct counted counted = {
+        .samples = fold.n_samples,
+        .waits_ns = off_cpu_total(&total.total_off_cpu),
+        .on_cpu_ns = total.total_on_cpu_ns,
+        .runnable_ns = total.total_runnable_ns,
+    };
+    fold_fini(&fold);
+    return counted;
+}
+
+static struct view part_of(const struct view *view, const struct top_entry *entry)
+{
+    struct view part;
+    view_copy(&part, view);
+    vec_push(&part.only, view_symbol_new(entry->function->name, entry->function->binary));
+    return part;
+}
+
+// Only it, without it, and the focus on it: two halves, and the same as one of them.
+static void check_parts(struct world *w, const struct view *view, const struct counted *all,
+                        const struct top_entry *entry)
+{
+    struct view only = part_of(view, entry);
+    struct view focused = part_of(view, entry);
+    focused.focus = vec_pop(&focused.only);
+    struct view both = part_of(view, entry);
+    both.focus = view_symbol_new(both.only.at[0].function_name, NULL);
+    struct view without = part_of(view, entry);
+    vec_push(&without.exclude, vec_pop(&without.only));
+    struct view nothing = part_of(view, entry);
+    vec_push(&nothing.exclude, view_symbol_new(nothing.only.at[0].function_name, NULL));
+    struct counted with = count_view(w, &only);
+    struct counted rest = count_view(w, &without);
+    assert_int_equal(with.samples, entry->total_samples);
+    assert_int_equal(with.waits_ns, off_cpu_total(&entry->total_off_cpu));
+    assert_int_equal(with.samples + rest.samples, all->samples);
+    assert_int_equal(with.waits_ns + rest.waits_ns, all->waits_ns);
+    assert_int_equal(with.runnable_ns + rest.runnable_ns, all->runnable_ns);
+    assert_in_range(with.on_cpu_ns + rest.on_cpu_ns + 1, all->on_cpu_ns, all->on_cpu_ns + 2);
+    struct counted same = count_view(w, &focused);
+    assert_memory_equal(&same, &with, sizeof same);
+    same = count_view(w, &both);
+    assert_memory_equal(&same, &with, sizeof same);
+    same = count_view(w, &nothing);
+    assert_int_equal(same.samples + same.waits_ns + same.on_cpu_ns + same.runnable_ns, 0);
+}
+
+static void test_parts_add_up(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 3000; seed < 3012; seed++) {
+        struct world *w = world_new(seed);
+        publish(w, 0);
+        publish(w, 1);
+        add_samples(w, 150);
+        add_waits(w);
+        w->store->has_switches = false;
+        struct view view = {.has_tid = seed % 3 == 0, .tid = 101};
+        view.has_time_range = seed % 2 == 0;
+        view.start_ns = 50;
+        view.end_ns = 400;
+        struct view whole;
+        view_copy(&whole, &view);
+        struct counted all = count_view(w, &whole);
+        struct fold fold;
+        view_copy(&whole, &view);
+        fold_init(&fold, &whole);
+        catch_up(w, &fold, 1000);
+        struct top top;
+        top_make(&top, &w->tree, &fold, w->store, &w->reasons,
+                 &(struct top_params){.mode = MODE_WALL});
+        assert_true(top.entries.n > 3);
+        for (size_t i = 0; i < top.entries.n; i += 1 + top.entries.n / 8) {
+            check_parts(w, &view, &all, &top.entries.at[i]);
+        }
+        top_fini(&top);
+        fold_fini(&fold);
         world_free(w);
     }
 }
@@ -1205,6 +1334,7 @@ int main(void)
         cmocka_unit_test(test_answers_agree_with_the_naive_ones),
         cmocka_unit_test(test_answers_keep_up),
         cmocka_unit_test(test_what_is_newer_than_the_names_waits),
+        cmocka_unit_test(test_parts_add_up),
         cmocka_unit_test(test_an_empty_run_has_empty_answers),
         cmocka_unit_test(test_health_hides_nothing_that_was_lost),
         cmocka_unit_test(test_stacks_without_callers_are_told_apart),

@@ -206,6 +206,8 @@ struct expected {
     uint64_t start_ns;
     uint64_t end_ns; // 0: all of the time
     const char *exclude;
+    const char *only;
+    const char *focus;
     uint64_t samples;
     uint64_t a_on_cpu_ns;
     uint64_t b_on_cpu_ns;
@@ -295,6 +297,35 @@ static const struct expected views[] = {
      .sleep_ns = 500,
      .runnable_ns = 130,
      .wakeups = 2},
+    {.what = "the lock only: of B's time on a CPU, nobody knows",
+     .only = "take",
+     .samples = 1,
+     .a_on_cpu_ns = 45,
+     .lock_ns = 100,
+     .runnable_ns = 30,
+     .wakeups = 2},
+    {.what = "the server only: it was never sampled",
+     .focus = "serve",
+     .ipc_ns = 300,
+     .approximate_ns = 300,
+     .wakeups = 2},
+    {.what = "main without the lock",
+     .only = "main",
+     .exclude = "take",
+     .samples = 5,
+     .a_on_cpu_ns = 225,
+     .sleep_ns = 500,
+     .runnable_ns = 100,
+     .wakeups = 2},
+    {.what = "the lock, called by main",
+     .only = "main",
+     .focus = "take",
+     .samples = 1,
+     .a_on_cpu_ns = 45,
+     .lock_ns = 100,
+     .runnable_ns = 30,
+     .wakeups = 2},
+    {.what = "nothing is both", .only = "serve", .focus = "take", .wakeups = 2},
 };
 
 static void begin_fold(struct world *w, const struct expected *expected)
@@ -307,10 +338,12 @@ static void begin_fold(struct world *w, const struct expected *expected)
         .end_ns = expected->end_ns,
     };
     if (expected->exclude != NULL) {
-        vec_push(&view.exclude,
-                 (struct view_symbol){
-                     .function_name = alloc_text(expected->exclude, strlen(expected->exclude))});
+        vec_push(&view.exclude, view_symbol_new(expected->exclude, NULL));
     }
+    if (expected->only != NULL) {
+        vec_push(&view.only, view_symbol_new(expected->only, NULL));
+    }
+    view.focus = view_symbol_new(expected->focus, NULL);
     fold_fini(&w->fold);
     fold_init(&w->fold, &view);
 }

@@ -26,11 +26,11 @@ static char *copy_text(const char *text)
     return text == NULL ? NULL : alloc_text(text, strlen(text));
 }
 
-static struct view_symbol symbol_copy(const struct view_symbol *from)
+struct view_symbol view_symbol_new(const char *function_name, const char *binary)
 {
     return (struct view_symbol){
-        .function_name = copy_text(from->function_name),
-        .binary = copy_text(from->binary),
+        .function_name = copy_text(function_name),
+        .binary = copy_text(binary),
     };
 }
 
@@ -38,7 +38,7 @@ static void symbols_copy(view_symbols *to, const view_symbols *from)
 {
     *to = (view_symbols){0};
     for (size_t i = 0; i < from->n; i++) {
-        vec_push(to, symbol_copy(&from->at[i]));
+        vec_push(to, view_symbol_new(from->at[i].function_name, from->at[i].binary));
     }
 }
 
@@ -47,7 +47,7 @@ void view_copy(struct view *to, const struct view *from)
     *to = *from;
     symbols_copy(&to->exclude, &from->exclude);
     symbols_copy(&to->only, &from->only);
-    to->focus = symbol_copy(&from->focus);
+    to->focus = view_symbol_new(from->focus.function_name, from->focus.binary);
 }
 
 bool view_keeps_no_stack(const struct view *view)

@@ -18,6 +18,9 @@ struct view_symbol {
 
 typedef VEC(struct view_symbol) view_symbols;
 
+// With copies of the texts. `binary` may be NULL.
+struct view_symbol view_symbol_new(const char *function_name, const char *binary);
+
 struct view {
     bool has_tid;
     uint32_t tid; // every thread of the run that had it
@@ -27,7 +30,7 @@ struct view {
     view_symbols exclude;
     view_symbols only;        // empty: no matter
     struct view_symbol focus; // without a name: no matter
-    bool physical; // stacks as they are in memory: without inlined functions
+    bool physical;            // stacks as they are in memory: without inlined functions
 };
 
 void view_fini(struct view *view);

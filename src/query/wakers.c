@@ -5,8 +5,8 @@
 //     wakeups    ──── t1 ─────────── t2 ── t3 ──►      t1, t3: ended a wait
 //     intervals  ─────┘ ends at t1         └ t3 ─►     t2: the thread did not wait
 //
-// Whether a view with symbols keeps a wakeup is told by the wait that it ended. Until that is there,
-// and if it never comes, it counts as one without a stack.
+// Whether a view with symbols keeps a wakeup is told by the wait that it ended. Until that is
+// there, and if it never comes, it counts as one without a stack.
 //
 // Only waits up to the newest wakeup are looked at. So a wait whose wakeup is about to come is not
 // pushed out by the next one of its thread.
@@ -95,8 +95,8 @@ static void pair(const struct walk *walk, struct wakers_wakee *wakee)
     struct wakers_cell *cell = &walk->wakers->cells.at[wakee->wakeup_cell];
     bool was_counted = view_keeps_no_stack(&walk->wakers->view);
     if (wakee->wait_is_kept) {
-        cell->ended_ns[wakee->wait_reason] +=
-            wakee->wait_end_ns - MIN(start_ns, wakee->wait_end_ns);
+        cell->ended_ns[wakee->wait_reason] += wakee->wait_end_ns -
+                                              MIN(start_ns, wakee->wait_end_ns);
     }
     if (wakee->wait_is_kept && !was_counted) {
         cell->count++;

@@ -72,8 +72,8 @@ void wakers_init(struct wakers *wakers, struct view *view);
 void wakers_fini(struct wakers *wakers);
 
 // Looks at up to `max_rows` further rows. True when it has caught up with what is published. When
-// names have changed, and a reason or what the view keeps with them, it starts over. Waits that are newer than the names,
-// and what comes behind them, have to wait: it counts as caught up there.
+// names have changed, and a reason or what the view keeps with them, it starts over. Waits that are
+// newer than the names, and what comes behind them, have to wait: it counts as caught up there.
 bool wakers_advance(struct wakers *wakers, const struct store *store, struct reasons *reasons,
                     uint64_t max_rows);
 

@@ -32,11 +32,8 @@ static int param_word(const json_t *params, const char *name, const char *const 
 
 static struct view_symbol read_symbol(const json_t *symbol)
 {
-    const json_t *binary = json_object_get(symbol, "binary");
-    return (struct view_symbol){
-        .function_name = copy_text(json_object_get(symbol, "function_name")),
-        .binary = binary == NULL ? NULL : copy_text(binary),
-    };
+    return view_symbol_new(json_string_value(json_object_get(symbol, "function_name")),
+                           json_string_value(json_object_get(symbol, "binary")));
 }
 
 static void read_symbols(const json_t *symbols, view_symbols *ret)
