@@ -714,6 +714,8 @@ void handle_call(const struct call *call)
         {"Profiler.neighbors", handle_function_question},
         {"Profiler.total_on_cpu_ns", handle_question},
         {"Profiler.compare", handle_compare},
+        {"Profiler.set_paused", handle_set_paused},
+        {"Profiler.is_paused", handle_is_paused},
         {"Profiler.subscribe", handle_subscribe},
         {"Profiler.unsubscribe", handle_unsubscribe},
         {"rpc.discover", handle_discover},
