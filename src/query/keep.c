@@ -6,6 +6,8 @@
 
 #include "query/keep.h"
 
+#include "base/text.h"
+
 enum {
     MARK_EXCLUDED = 1,
     MARK_ONLY = 2,
@@ -52,22 +54,36 @@ static void index_symbols(struct keep *keep, const struct view *view)
     }
 }
 
-static bool matches(const struct view_symbol *symbol, const struct function *function)
+// Names are as answers show them: bytes that are not UTF-8 stand there as text.
+static const char *shown(const char *name, struct text *scratch)
 {
-    return strcmp(symbol->function_name, function->name) == 0 &&
-           (symbol->binary == NULL || strcmp(symbol->binary, function->binary) == 0);
+    size_t n = strlen(name);
+    if (utf8_is_whole(name, n)) {
+        return name;
+    }
+    text_add_utf8(scratch, name, n);
+    return text_get(scratch);
+}
+
+static bool matches(const struct view_symbol *symbol, const char *name, const char *binary)
+{
+    return strcmp(symbol->function_name, name) == 0 &&
+           (symbol->binary == NULL || strcmp(symbol->binary, binary) == 0);
 }
 
 static uint8_t find_marks(const struct keep *keep, const struct function *function)
 {
-    uint64_t hash = hash_name(function->name);
+    CLEANUP(text_fini) struct text name_text = {0};
+    CLEANUP(text_fini) struct text binary_text = {0};
+    const char *name = shown(function->name, &name_text);
+    const char *binary = shown(function->binary, &binary_text);
+    uint64_t hash = hash_name(name);
     size_t cursor = 0;
     uint32_t found;
     uint8_t marks = 0;
     while ((found = map_find_from(&keep->by_name, hash, &cursor)) != MAP_NONE) {
-        if (matches(&keep->symbols.at[found].symbol, function)) {
-            marks |= keep->symbols.at[found].mark;
-        }
+        const struct keep_symbol *symbol = &keep->symbols.at[found];
+        marks |= matches(&symbol->symbol, name, binary) ? symbol->mark : 0;
     }
     return marks;
 }
