@@ -15,8 +15,9 @@
 // blocked or runnable. A function has its share of the thread's samples in that time. Over all
 // functions that adds up to the time of all threads, except for samples without any frame and for
 // threads that ran but were never sampled (health.unsampled_ns). Without switches it is samples x
-// period (health.estimated). When the view excludes symbols, only the kept share of a thread's
-// samples counts; of the time of a thread without any sample nothing is known to be excluded.
+// period (health.estimated). When the view has symbols, only the kept share of a thread's samples
+// counts. Of a thread without any sample nobody knows where it was: excluding symbols keeps its
+// time; asking for some does not (view_keeps_no_stack()).
 //
 // Waits stand at the function that waits: the stack of the wait without what belongs to switching
 // itself (reasons_waiting_stack()). Waits that are not over count up to the fold's horizon.
@@ -65,9 +66,19 @@ static inline uint64_t off_cpu_total(const struct off_cpu *off_cpu)
 
 // What weighs: it chooses, orders and cuts. The numbers of the other kind are there all the same.
 enum answer_mode {
-    MODE_ON_CPU, // time on a CPU
-    MODE_OFF_CPU // time spent waiting
+    MODE_ON_CPU,  // time on a CPU
+    MODE_OFF_CPU, // time spent waiting
+    MODE_WALL     // both together: neither is counted twice, a thread is in one state at a time
 };
+
+// What is of the mode, of times (or of samples and waits: together they only tell whether there is
+// any). At most UINT64_MAX: a file may tell of lives that add up to more.
+static inline uint64_t answer_mode_sum(enum answer_mode mode, uint64_t on_cpu, uint64_t off)
+{
+    uint64_t counted_on = mode == MODE_OFF_CPU ? 0 : on_cpu;
+    uint64_t counted_off = mode == MODE_ON_CPU ? 0 : off;
+    return counted_off > UINT64_MAX - counted_on ? UINT64_MAX : counted_on + counted_off;
+}
 
 // ---- Top ---------------------------------------------------------------------------------------
 
@@ -98,7 +109,7 @@ struct top {
     uint64_t total_on_cpu_ns;
     struct off_cpu total_off_cpu;
     uint64_t total_runnable_ns;
-    uint64_t n_functions; // with samples (or waits: by mode), before the limit
+    uint64_t n_functions; // with samples (or waits, or either: by mode), before the limit
     VEC(struct top_entry) entries;
 };
 

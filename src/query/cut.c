@@ -28,9 +28,8 @@ static int compare_weight(const void *a, const void *b, void *context)
 
 bool cut_weigh(const struct weight *weight, enum answer_mode mode, uint64_t *ret_ns)
 {
-    bool off_cpu = mode == MODE_OFF_CPU;
-    *ret_ns = off_cpu ? weight->off_ns : weights_round(weight->on_cpu_ns);
-    return (off_cpu ? weight->waits : weight->samples) > 0;
+    *ret_ns = answer_mode_sum(mode, weights_round(weight->on_cpu_ns), weight->off_ns);
+    return answer_mode_sum(mode, weight->samples, weight->waits) > 0;
 }
 
 uint64_t cut_choose(struct cut_choice *ret, const struct cut_tree *tree,

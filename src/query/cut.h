@@ -6,7 +6,7 @@
 //     nodes, weights ──choose──► those that are shown ──show──► flame: in order, each with what
 //                                                               was left out below it
 //
-// What weighs is time on a CPU, or time spent waiting, by the mode; nodes that have nothing of it
+// What weighs is time on a CPU, time spent waiting, or both, by the mode; nodes that have nothing of it
 // are no part of the answer. A node weighs at least as much as those below it, and has the smaller
 // id. So "near enough, heavy enough, among the heaviest" holds for a node only if it holds for the
 // one above it: picking nodes one by one always leaves a tree.

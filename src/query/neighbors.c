@@ -408,9 +408,8 @@ static int compare_ways(const void *a, const void *b, void *context)
     const struct neighbors_way *x = a;
     const struct neighbors_way *y = b;
     const struct flame_params *params = context;
-    bool off_cpu = params->mode == MODE_OFF_CPU;
-    uint64_t x_ns = off_cpu ? x->off_ns : x->on_cpu_ns;
-    uint64_t y_ns = off_cpu ? y->off_ns : y->on_cpu_ns;
+    uint64_t x_ns = answer_mode_sum(params->mode, x->on_cpu_ns, x->off_ns);
+    uint64_t y_ns = answer_mode_sum(params->mode, y->on_cpu_ns, y->off_ns);
     if (x_ns != y_ns) {
         return x_ns > y_ns ? -1 : 1;
     }

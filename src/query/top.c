@@ -44,7 +44,7 @@ static uint64_t key_of(const struct node_weight *sum, enum top_sort sort,
                        const struct top_params *params)
 {
     const struct weight *weight = sort == TOP_SELF ? &sum->self : &sum->total;
-    return params->mode == MODE_OFF_CPU ? weight->off_ns : weights_round(weight->on_cpu_ns);
+    return answer_mode_sum(params->mode, weights_round(weight->on_cpu_ns), weight->off_ns);
 }
 
 struct choices {
@@ -61,7 +61,7 @@ static uint64_t choose(struct choices *ret, const struct names *names,
         if (names_function(names, id)->is_truncation) {
             continue; // no function
         }
-        if ((params->mode == MODE_OFF_CPU ? sum->total.waits : sum->total.samples) > 0) {
+        if (answer_mode_sum(params->mode, sum->total.samples, sum->total.waits) > 0) {
             vec_push(&ret->at, (struct choice){.function = names_function(names, id),
                                                .key_ns = key_of(sum, params->sort, params),
                                                .then_ns = key_of(sum, other, params),

@@ -19,7 +19,8 @@ struct off_cpu weights_only(const struct off_cpu *off_cpu, const enum event_reas
 double weights_thread_ns(const struct fold *fold, const struct store *store, thread_id thread)
 {
     const struct fold_thread *counted = &fold->threads.at[thread];
-    if (counted->all_samples == counted->kept_samples) { // none of them, perhaps
+    bool all = counted->all_samples == counted->kept_samples;
+    if (counted->all_samples == 0 ? view_keeps_no_stack(&fold->view) : all) {
         return (double)fold_on_cpu_ns(fold, store, thread);
     }
     return (double)counted->kept_samples * fold_sample_ns(fold, store, thread);
