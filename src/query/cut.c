@@ -28,7 +28,7 @@ static int compare_weight(const void *a, const void *b, void *context)
 
 bool cut_weigh(const struct weight *weight, enum answer_mode mode, uint64_t *ret_ns)
 {
-    *ret_ns = answer_mode_sum(mode, weights_round(weight->on_cpu_ns), weight->off_ns);
+    *ret_ns = answer_mode_sum(mode, weight->on_cpu_ns, weight->off_ns);
     return answer_mode_sum(mode, weight->samples, weight->waits) > 0;
 }
 
@@ -97,7 +97,7 @@ static void emit(struct flame *flame, struct showing *showing, node_id id)
     struct flame_node node = {
         .parent = id == 0 ? 0 : showing->place[showing->tree->nodes[id].caller] - 1,
         .function = function_of(showing->tree, id),
-        .on_cpu_ns = weights_round(weight->total.on_cpu_ns),
+        .on_cpu_ns = weight->total.on_cpu_ns,
         .self_samples = weight->self.samples,
         .total_samples = weight->total.samples,
         .self_off_ns = weight->self.off_ns,

@@ -366,7 +366,7 @@ static void tell_own(struct neighbors *ret, const struct asked *asked)
             weight_add(&own, &asked->weights->of_node[id].self);
         }
     }
-    ret->own_on_cpu_ns = weights_round(own.on_cpu_ns);
+    ret->own_on_cpu_ns = own.on_cpu_ns;
     ret->own_samples = own.samples;
     ret->own_waits = own.waits;
     add_own_reasons(ret, asked);
@@ -423,11 +423,10 @@ static void tell_ways(struct neighbors *ret, const struct asked *asked, const st
     for (function_id id = 0; id < names->functions.n; id++) {
         uint64_t ns;
         if (cut_weigh(&sums[id], asked->cut->mode, &ns)) {
-            vec_push(&ret->ways,
-                     (struct neighbors_way){.function = names_function(names, id),
-                                            .on_cpu_ns = weights_round(sums[id].on_cpu_ns),
-                                            .samples = sums[id].samples,
-                                            .off_ns = sums[id].off_ns});
+            vec_push(&ret->ways, (struct neighbors_way){.function = names_function(names, id),
+                                                        .on_cpu_ns = sums[id].on_cpu_ns,
+                                                        .samples = sums[id].samples,
+                                                        .off_ns = sums[id].off_ns});
         }
     }
     size_t n = MIN(ret->ways.n, (size_t)NEIGHBORS_WAYS);
@@ -448,7 +447,7 @@ static void tell_recursion(struct neighbors *ret, const struct asked *asked)
             weight_add(&all, self);
         }
     }
-    ret->recursive_on_cpu_ns = weights_round(all.on_cpu_ns);
+    ret->recursive_on_cpu_ns = all.on_cpu_ns;
     ret->recursive_samples = all.samples;
     ret->recursive_off_ns = all.off_ns;
     tell_ways(ret, asked, sums);
