@@ -52,12 +52,6 @@ static void index_symbols(struct keep *keep, const struct view *view)
     }
 }
 
-static bool matches(const struct view_symbol *symbol, const struct function *function)
-{
-    return strcmp(symbol->function_name, function->name) == 0 &&
-           (symbol->binary == NULL || strcmp(symbol->binary, function->binary) == 0);
-}
-
 static uint8_t find_marks(const struct keep *keep, const struct function *function)
 {
     uint64_t hash = hash_name(function->name);
@@ -65,7 +59,8 @@ static uint8_t find_marks(const struct keep *keep, const struct function *functi
     uint32_t found;
     uint8_t marks = 0;
     while ((found = map_find_from(&keep->by_name, hash, &cursor)) != MAP_NONE) {
-        if (matches(&keep->symbols.at[found].symbol, function)) {
+        const struct view_symbol *symbol = &keep->symbols.at[found].symbol;
+        if (function_is(function, symbol->function_name, symbol->binary)) {
             marks |= keep->symbols.at[found].mark;
         }
     }
