@@ -2,6 +2,7 @@
 
 import { batch, computed, effect, type ReadonlySignal } from "@preact/signals";
 import { Client, type Following, type Params, type Result, type RpcError, type Subscribable } from "../lib/client";
+import { countMessage } from "../lib/hook";
 import type { Cfg, Health, Symbol, Threads, View, Wakers } from "../lib/protocol";
 import type { Transport } from "../lib/transport";
 import { Actions } from "./actions";
@@ -9,6 +10,7 @@ import { Frames, type FrameId } from "./frames";
 import { Latest } from "./latest";
 import { viewOf, WHOLE, type Scope } from "./scope";
 import { State } from "./state";
+import { Timeline } from "./timeline";
 import { CallTree } from "./tree";
 
 export class App {
@@ -17,6 +19,10 @@ export class App {
     readonly frames = new Frames();
     readonly actions = new Actions();
     readonly tree = new CallTree(this.frames);
+    /** Of the thread that was chosen, or of all together. */
+    readonly timeline = new Timeline();
+    /** Of the busiest threads, each on its own. */
+    readonly strips = new Timeline();
     readonly threads = new Latest<Threads>();
     readonly wakers = new Latest<Wakers>();
     readonly cfg = new Latest<Cfg>();
@@ -57,6 +63,7 @@ export class App {
             this.state.zoom.value = [];
             this.state.selection.value = null;
             this.state.health.value = null;
+            this.state.edgeNs.value = 0;
         });
     }
 
@@ -101,7 +108,10 @@ export class App {
                 following.set(value);
             } else {
                 following = this.client.follow(method, value, intervalMs, {
-                    onResult: (result, fresh, ended) => batch(() => onResult(result, fresh, ended)),
+                    onResult: (result, fresh, ended) => {
+                        countMessage(method);
+                        batch(() => onResult(result, fresh, ended));
+                    },
                     onError: (error) => batch(() => onError(error)),
                 });
             }
