@@ -72,7 +72,8 @@ enum {
     LIMIT_COMPARE_ENTRIES = 10000, // that a comparison is answered with
     LIMIT_COMPARE_TESTED = 4096,   // functions, stacks or threads that are tested: the heaviest
     LIMIT_COMPARE_CELLS = 1 << 22, // places of one run of a comparison, times blocks
-    LIMIT_EXCLUDED_SYMBOLS = 256,
+    LIMIT_EXCLUDED_SYMBOLS = 256,  // of each list of a view
+    LIMIT_PAUSES = 256,            // of one run
     LIMIT_LABEL_BYTES = 4096,
     LIMIT_EXPORTS = 2, // that are worked on at the same time: others wait
     LIMIT_JSON_DEPTH = 32,

@@ -808,6 +808,8 @@ void handle_call(const struct call *call)
         {"Live.tree", handle_question},
         {"Live.top", handle_question},
         {"Live.timeline", handle_question},
+        {"Profiler.set_paused", handle_set_paused},
+        {"Profiler.is_paused", handle_is_paused},
         {"Profiler.subscribe", handle_subscribe},
         {"Profiler.resubscribe", handle_resubscribe},
         {"Profiler.ack", handle_ack},
