@@ -102,6 +102,8 @@ static void handle_status(const struct call *call)
     json_array_end(&j);
     json_string_field(&j, "backend", capture_linux.name);
     put_capabilities(&j, &abilities);
+    json_string_field(&j, "web_url", text_get(&call->server->web.url));
+    json_string_field(&j, "web_note", text_get(&call->server->web.note));
     json_object_end(&j);
     call_answer(call, &result);
 }

@@ -1,0 +1,114 @@
+// The page without its looks: a client, what is known, and what can be done. Panels get one of these and nothing else.
+
+import { batch, computed, effect, type ReadonlySignal } from "@preact/signals";
+import { Client, type Following, type Params, type Result, type RpcError, type Subscribable } from "../lib/client";
+import type { Cfg, Health, Symbol, Threads, View, Wakers } from "../lib/protocol";
+import type { Transport } from "../lib/transport";
+import { Actions } from "./actions";
+import { Frames, type FrameId } from "./frames";
+import { Latest } from "./latest";
+import { viewOf, WHOLE, type Scope } from "./scope";
+import { State } from "./state";
+import { CallTree } from "./tree";
+
+export class App {
+    readonly client: Client;
+    readonly state = new State();
+    readonly frames = new Frames();
+    readonly actions = new Actions();
+    readonly tree = new CallTree(this.frames);
+    readonly threads = new Latest<Threads>();
+    readonly wakers = new Latest<Wakers>();
+    readonly cfg = new Latest<Cfg>();
+    /** The scope as questions say it. A range that follows the end moves once a second. */
+    readonly view: ReadonlySignal<View>;
+    /** Called before a scope is replaced by what a person did: for the history. */
+    onScopeStep: () => void = () => {};
+
+    constructor(transport: Transport) {
+        this.client = new Client(transport);
+        const second = computed(() => Math.ceil(this.state.endNs.value / 1e9) * 1e9);
+        this.view = computed(() => {
+            const scope = this.state.scope.value;
+            return viewOf(scope, scope.range.kind === "last" ? second.value : 0);
+        });
+        effect(() => {
+            const frozen = this.state.frozen.value;
+            this.state.frozenAt.value = frozen ? performance.now() : 0;
+            this.client.hold(frozen);
+        });
+    }
+
+    /** A step that a person took, which can be taken back. */
+    setScope(change: Partial<Scope>): void {
+        this.onScopeStep();
+        this.state.scope.value = { ...this.state.scope.value, ...change };
+    }
+
+    clearScope(): void {
+        this.setScope({ ...WHOLE, run: this.state.scope.value.run, mode: this.state.scope.value.mode });
+    }
+
+    /** Another run: what was chosen in the one before means nothing in it. */
+    setRun(run: number | null): void {
+        batch(() => {
+            this.onScopeStep();
+            this.state.scope.value = { ...WHOLE, run, mode: this.state.scope.value.mode };
+            this.state.zoom.value = [];
+            this.state.selection.value = null;
+            this.state.health.value = null;
+        });
+    }
+
+    symbol(frame: FrameId): Symbol {
+        return { function_name: this.frames.name[frame], binary: this.frames.binary[frame] };
+    }
+
+    /** The details are about this one from now on. */
+    choose(frame: FrameId | null): void {
+        this.state.chosen.value = frame;
+    }
+
+    noteHealth(health: Health): void {
+        this.state.health.value = health;
+        this.state.trouble.value = "";
+    }
+
+    noteError(error: RpcError): void {
+        if (error.kind !== "disconnected") {
+            this.state.trouble.value = error.message;
+        }
+    }
+
+    /**
+     * Asks for as long as `params` has a value, and again when it changes. Returns what ends it. The handlers run
+     * inside a batch.
+     */
+    follow<M extends Subscribable>(
+        method: M,
+        params: ReadonlySignal<Params<M> | null>,
+        intervalMs: number,
+        onResult: (result: Result<M>, fresh: boolean, ended: boolean) => void,
+        onError: (error: RpcError) => void = (error) => this.noteError(error),
+    ): () => void {
+        let following: Following<M> | null = null;
+        const stop = effect(() => {
+            const value = params.value;
+            if (value === null) {
+                following?.close();
+                following = null;
+            } else if (following !== null) {
+                following.set(value);
+            } else {
+                following = this.client.follow(method, value, intervalMs, {
+                    onResult: (result, fresh, ended) => batch(() => onResult(result, fresh, ended)),
+                    onError: (error) => batch(() => onError(error)),
+                });
+            }
+        });
+        return () => {
+            stop();
+            following?.close();
+        };
+    }
+}

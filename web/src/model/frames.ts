@@ -1,0 +1,91 @@
+// Functions as the page knows them: each (name, binary) is one number, for as long as the page is open.
+//
+// The server numbers functions per subscription, starting over with each epoch. The page keeps things by these
+// numbers of its own, so that a zoom, a selection or a colour survives whatever arrives.
+
+import type { LiveFunctions } from "../lib/protocol";
+
+export type FrameId = number;
+
+export const KIND_NAMES = ["program", "library", "kernel", "JIT", "callers missing"] as const;
+export const KIND_MISSING = 4;
+
+export class Frames {
+    readonly name: string[] = [""];
+    readonly binary: string[] = [""];
+    readonly kind: number[] = [0];
+    readonly language: string[] = [""];
+    readonly inlined: boolean[] = [false];
+    readonly address: string[] = ["0x0"];
+    private readonly byKey = new Map<string, FrameId>();
+
+    /** Frame 0: everything, the root of a tree. */
+    static readonly ROOT: FrameId = 0;
+
+    get count(): number {
+        return this.name.length;
+    }
+
+    find(name: string, binary: string): FrameId | undefined {
+        return this.byKey.get(`${name}\n${binary}`);
+    }
+
+    add(name: string, binary: string, kind = 0, language = "", inlined = false, address = "0x0"): FrameId {
+        const key = `${name}\n${binary}`;
+        const known = this.byKey.get(key);
+        if (known !== undefined) {
+            if (this.address[known] === "0x0" && address !== "0x0") {
+                this.describe(known, kind, language, inlined, address);
+            }
+            return known;
+        }
+        const id = this.name.length;
+        this.byKey.set(key, id);
+        this.name.push(name);
+        this.binary.push(binary);
+        this.describe(id, kind, language, inlined, address);
+        return id;
+    }
+
+    private describe(id: FrameId, kind: number, language: string, inlined: boolean, address: string): void {
+        this.kind[id] = kind;
+        this.language[id] = language;
+        this.inlined[id] = inlined;
+        this.address[id] = address;
+    }
+}
+
+/** The server's numbers of functions in one epoch of one subscription, as frames. */
+export class Dictionary {
+    private readonly frames: FrameId[] = [];
+
+    constructor(private readonly all: Frames) {}
+
+    clear(): void {
+        this.frames.length = 0;
+    }
+
+    /** False: the table does not continue what was sent before. */
+    add(table: LiveFunctions): boolean {
+        if (table.first !== this.frames.length) {
+            return false;
+        }
+        table.name.forEach((name, i) => {
+            this.frames.push(
+                this.all.add(
+                    name,
+                    table.binary[i],
+                    table.kind[i],
+                    table.language[i],
+                    table.inlined[i],
+                    table.address[i],
+                ),
+            );
+        });
+        return true;
+    }
+
+    frame(number: number): FrameId {
+        return this.frames[number] ?? Frames.ROOT;
+    }
+}

@@ -1,0 +1,5 @@
+// Thread, mode and search.
+
+export function FilterBar() {
+    return null;
+}

@@ -1,0 +1,5 @@
+// The flamegraph.
+
+export function FlamePanel() {
+    return null;
+}

@@ -1,0 +1,5 @@
+// Activity over time, with the brush that chooses a range.
+
+export function TimelinePanel() {
+    return null;
+}
