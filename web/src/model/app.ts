@@ -2,13 +2,14 @@
 
 import { batch, computed, effect, type ReadonlySignal } from "@preact/signals";
 import { Client, type Following, type Params, type Result, type RpcError, type Subscribable } from "../lib/client";
-import type { Cfg, Health, Symbol, Threads, View, Wakers } from "../lib/protocol";
+import type { Health, Symbol, Threads, View, Wakers } from "../lib/protocol";
 import type { Transport } from "../lib/transport";
 import { Actions } from "./actions";
 import { Frames, type FrameId } from "./frames";
 import { Latest } from "./latest";
 import { viewOf, WHOLE, type Scope } from "./scope";
 import { State } from "./state";
+import { Tables } from "./tables";
 import { CallTree } from "./tree";
 
 export class App {
@@ -19,7 +20,7 @@ export class App {
     readonly tree = new CallTree(this.frames);
     readonly threads = new Latest<Threads>();
     readonly wakers = new Latest<Wakers>();
-    readonly cfg = new Latest<Cfg>();
+    readonly tables = new Tables(this.frames);
     /** The scope as questions say it. A range that follows the end moves once a second. */
     readonly view: ReadonlySignal<View>;
     /** Called before a scope is replaced by what a person did: for the history. */
