@@ -313,18 +313,7 @@ export class Client {
     }
 
     private handleText(text: string): void {
-        let message: {
-            id?: number;
-            method?: string;
-            params?: SubscriptionMessage;
-            result?: unknown;
-            error?: { message: string; data?: { kind?: ErrorKind } };
-        };
-        try {
-            message = JSON.parse(text) as typeof message;
-        } catch {
-            return; // no server of ours says such a thing
-        }
+        const message = readMessage(text);
         if (message.method === "subscription" && message.params) {
             // One that nobody knows was unsubscribed while this was under way. The answer to a subscribe always
             // comes before its first message, and is worked off before the next text is.
@@ -341,5 +330,22 @@ export class Client {
         } else {
             call.resolve(message.result);
         }
+    }
+}
+
+interface Message {
+    id?: number;
+    method?: string;
+    params?: SubscriptionMessage;
+    result?: unknown;
+    error?: { message: string; data?: { kind?: ErrorKind } };
+}
+
+/** What is no message of ours is an empty one. */
+function readMessage(text: string): Message {
+    try {
+        return (JSON.parse(text) as Message | null) ?? {};
+    } catch {
+        return {};
     }
 }

@@ -2,6 +2,7 @@
 
 import { batch, computed, effect, type ReadonlySignal } from "@preact/signals";
 import { Client, type Following, type Params, type Result, type RpcError, type Subscribable } from "../lib/client";
+import { countMessage } from "../lib/hook";
 import type { Health, Symbol, Threads, View, Wakers } from "../lib/protocol";
 import type { Transport } from "../lib/transport";
 import { Actions } from "./actions";
@@ -102,7 +103,10 @@ export class App {
                 following.set(value);
             } else {
                 following = this.client.follow(method, value, intervalMs, {
-                    onResult: (result, fresh, ended) => batch(() => onResult(result, fresh, ended)),
+                    onResult: (result, fresh, ended) => {
+                        countMessage(method);
+                        batch(() => onResult(result, fresh, ended));
+                    },
                     onError: (error) => batch(() => onError(error)),
                 });
             }
