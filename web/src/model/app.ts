@@ -10,6 +10,7 @@ import { Frames, type FrameId } from "./frames";
 import { Latest } from "./latest";
 import { viewOf, WHOLE, type Scope } from "./scope";
 import { State } from "./state";
+import { Timeline } from "./timeline";
 import { CallTree } from "./tree";
 
 export class App {
@@ -18,6 +19,10 @@ export class App {
     readonly frames = new Frames();
     readonly actions = new Actions();
     readonly tree = new CallTree(this.frames);
+    /** Of the thread that was chosen, or of all together. */
+    readonly timeline = new Timeline();
+    /** Of the busiest threads, each on its own. */
+    readonly strips = new Timeline();
     readonly threads = new Latest<Threads>();
     readonly wakers = new Latest<Wakers>();
     readonly cfg = new Latest<Cfg>();
@@ -58,6 +63,7 @@ export class App {
             this.state.zoom.value = [];
             this.state.selection.value = null;
             this.state.health.value = null;
+            this.state.edgeNs.value = 0;
         });
     }
 
