@@ -215,6 +215,42 @@ export async function clickBox(page, box, options = {}) {
     await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2, options);
 }
 
+export function shown(page) {
+    return page.evaluate(() => window.__stax.shown());
+}
+
+/** Names in the rows of the top table, as they stand. */
+export function topNames(page) {
+    return at.top(page).evaluate((grid) =>
+        Array.from(grid.querySelectorAll('[role="row"]'))
+            .filter((row) => row.querySelector('[role="gridcell"]'))
+            .map((row) => row.querySelector("bdi").title),
+    );
+}
+
+/** The texts of cells of the row of the top table that is about this function. */
+export async function topRow(page, name) {
+    const rows = at.top(page).getByRole("row").filter({ has: page.getByText(name, { exact: true }) });
+    const cells = rows.first().getByRole("gridcell");
+    return cells.allInnerTexts();
+}
+
+/** Drags over the timeline, from one share of its width to another. */
+export async function brush(page, from, to) {
+    const box = await at.plot(page).boundingBox();
+    const y = box.y + box.height / 2;
+    await page.mouse.move(box.x + box.width * from, y);
+    await page.mouse.down();
+    await page.mouse.move(box.x + (box.width * (from + to)) / 2, y);
+    await page.mouse.move(box.x + box.width * to, y);
+    await page.mouse.up();
+}
+
+/** The root box: its weight is what the flamegraph takes as the whole. */
+export async function root(page) {
+    return (await boxes(page)).find((box) => box.path.length === 0 && !box.residue);
+}
+
 export function samePath(a, b) {
     return a.length === b.length && a.every((name, i) => name === b[i]);
 }
@@ -223,7 +259,8 @@ export function samePath(a, b) {
 
 export const at = {
     flame: (page) => page.getByRole("application", { name: "Flamegraph" }),
-    timeline: (page) => page.getByRole("group", { name: "Timeline" }),
+    timeline: (page) => page.getByRole("region", { name: "Timeline" }),
+    plot: (page) => page.getByRole("group", { name: /^Activity over time/ }),
     rangeStart: (page) => page.getByRole("slider", { name: "Start of range" }),
     rangeEnd: (page) => page.getByRole("slider", { name: "End of range" }),
     top: (page) => page.getByRole("grid", { name: "Hottest functions" }),
