@@ -1,12 +1,12 @@
 // The page: built in order, then started.
 
 import { render } from "preact";
-import { hook } from "./lib/hook";
 import { startKeys } from "./lib/keymap";
 import { startTheme } from "./lib/theme";
 import { WebSocketTransport } from "./lib/transport";
 import { App } from "./model/app";
 import { Shell } from "./model/shell";
+import { tellTests } from "./model/tell_tests";
 import { AppView } from "./panels/App";
 import { AppContext } from "./panels/hooks";
 import { ShellContext } from "./panels/shell";
@@ -57,11 +57,10 @@ function start(): void {
     const app = new App(new WebSocketTransport(url, takeToken()));
     const shell = new Shell(app);
     app.client.onState = (state) => (app.state.connection.value = state);
-    hook.scope = () => app.state.scope.value;
-    window.__stax = hook;
     startTheme(app.state.theme);
     shell.start();
     startKeys(() => app.actions.all, () => shell.dialog.value !== "none");
+    tellTests(app);
     sleepWhenHidden(app);
     render(
         <AppContext.Provider value={app}>

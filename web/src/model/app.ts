@@ -12,6 +12,7 @@ import { Messages } from "./messages";
 import { viewOf, WHOLE, type Scope } from "./scope";
 import { State } from "./state";
 import { Tables } from "./tables";
+import { Timeline } from "./timeline";
 import { CallTree } from "./tree";
 
 export class App {
@@ -20,6 +21,10 @@ export class App {
     readonly frames = new Frames();
     readonly actions = new Actions();
     readonly tree = new CallTree(this.frames);
+    /** Of the thread that was chosen, or of all together. */
+    readonly timeline = new Timeline();
+    /** Of the busiest threads, each on its own. */
+    readonly strips = new Timeline();
     readonly threads = new Latest<Threads>();
     readonly wakers = new Latest<Wakers>();
     readonly messages = new Messages();
@@ -78,6 +83,7 @@ export class App {
             this.state.zoom.value = [];
             this.state.selection.value = null;
             this.state.health.value = null;
+            this.state.edgeNs.value = 0;
         });
     }
 
