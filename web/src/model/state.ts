@@ -36,6 +36,8 @@ export class State {
     readonly connection = signal<Connection>("connecting");
     /** Of the run that is looked at; null: there is none yet. */
     readonly run = signal<RunSummary | null>(null);
+    /** Another run than at first is the current one of the server: questions without a run are about this one. */
+    readonly followedRun = signal<number | null>(null);
     /** Why there is nothing to see, in the server's words; "" when there is. */
     readonly trouble = signal("");
     /** Of the newest answer about the scope. */

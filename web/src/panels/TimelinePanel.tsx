@@ -6,7 +6,7 @@
 //
 // Everything has its height before the first answer is there, and keeps it.
 
-import { useComputed, useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
+import { untracked, useComputed, useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import {
     drawStrip,
@@ -43,9 +43,8 @@ export function TimelinePanel() {
     useAnswers(view);
     useEffect(() => app.actions.add(view.actions()), []);
     useSignalEffect(() => {
-        if (run.value >= 0) {
-            view.forgetRun();
-        }
+        void run.value;
+        untracked(() => view.forgetRun());
     });
     useSignalEffect(() => {
         const summary = app.state.run.value;
