@@ -3,7 +3,7 @@
 import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import { Client, type Following, type Params, type Result, type RpcError, type Subscribable } from "../lib/client";
 import { countMessage } from "../lib/hook";
-import type { Cfg, Health, RunList, Status, Symbol, Threads, View, Wakers } from "../lib/protocol";
+import type { Health, RunList, Status, Symbol, Threads, View, Wakers } from "../lib/protocol";
 import type { Transport } from "../lib/transport";
 import { Actions } from "./actions";
 import { Frames, type FrameId } from "./frames";
@@ -11,6 +11,7 @@ import { Latest } from "./latest";
 import { Messages } from "./messages";
 import { viewOf, WHOLE, type Scope } from "./scope";
 import { State } from "./state";
+import { Tables } from "./tables";
 import { Timeline } from "./timeline";
 import { CallTree } from "./tree";
 
@@ -26,7 +27,6 @@ export class App {
     readonly strips = new Timeline();
     readonly threads = new Latest<Threads>();
     readonly wakers = new Latest<Wakers>();
-    readonly cfg = new Latest<Cfg>();
     readonly messages = new Messages();
     /** Of the server, as of a second ago; null: it has not said yet. */
     readonly status = signal<Status | null>(null);
@@ -34,6 +34,7 @@ export class App {
     readonly runs = signal<RunList | null>(null);
     /** Why the scope cannot be changed: this page is a picture, see lib/transport_file.ts. "" when it can. */
     fixed = "";
+    readonly tables = new Tables(this.frames);
     /** The scope as questions say it. A range that follows the end moves once a second. */
     readonly view: ReadonlySignal<View>;
     /** Called before a scope is replaced by what a person did: for the history. */

@@ -19,6 +19,8 @@ export class Frames {
     readonly address: string[] = ["0x0"];
     private readonly byKey = new Map<string, FrameId>();
     private readonly expected = new Set<FrameId>();
+    private sorted: FrameId[] = [];
+    private rankOf = new Uint32Array(0);
 
     /** Frame 0: everything, the root of a tree. */
     static readonly ROOT: FrameId = 0;
@@ -58,12 +60,48 @@ export class Frames {
         return id;
     }
 
+    /** Where each stands when all are ordered by name, then binary. New ones are merged in: most are known already. */
+    ranks(): Uint32Array {
+        const known = this.sorted.length;
+        if (known < this.count) {
+            const added = Array.from({ length: this.count - known }, (_, i) => known + i);
+            this.sorted = merge(
+                this.sorted,
+                added.sort((a, b) => this.compare(a, b)),
+                (a, b) => this.compare(a, b),
+            );
+            this.rankOf = new Uint32Array(this.count);
+            this.sorted.forEach((frame, rank) => (this.rankOf[frame] = rank));
+        }
+        return this.rankOf;
+    }
+
+    private compare(a: FrameId, b: FrameId): number {
+        const [x, y] = this.name[a] === this.name[b] ? [this.binary[a], this.binary[b]] : [this.name[a], this.name[b]];
+        return x < y ? -1 : x > y ? 1 : 0;
+    }
+
     private describe(id: FrameId, kind: number, language: string, inlined: boolean, address: string): void {
         this.kind[id] = kind;
         this.language[id] = language;
         this.inlined[id] = inlined;
         this.address[id] = address;
     }
+}
+
+function merge<T>(a: readonly T[], b: readonly T[], compare: (a: T, b: T) => number): T[] {
+    const merged: T[] = [];
+    let i = 0;
+    for (const item of b) {
+        while (i < a.length && compare(a[i], item) <= 0) {
+            merged.push(a[i++]);
+        }
+        merged.push(item);
+    }
+    while (i < a.length) {
+        merged.push(a[i++]);
+    }
+    return merged;
 }
 
 /** The server's numbers of functions in one epoch of one subscription, as frames. */

@@ -22,11 +22,16 @@ export class RunWatch {
     readonly stale = signal(false);
     /** Samples per second of the run that is looked at, over the last seconds. */
     readonly rate = signal<number | null>(null);
+    /** Of the whole run that is looked at; null: not known yet. */
+    readonly totalNs = signal<{ readonly onNs: number; readonly offNs: number } | null>(null);
     /** Seconds, for what counts them on the screen; stands still while nobody looks. */
     readonly now = signal(0);
     private asking = false;
     private answeredAt = 0;
     private round = 0;
+    private totalOf = 0;
+    private wasOver = false;
+    private current: number | null = null;
     private readonly counted: { run: number; at: number; samples: number }[] = [];
 
     constructor(private readonly app: App) {
@@ -72,6 +77,7 @@ export class RunWatch {
             this.answeredAt = performance.now();
             const isOther = status.active[0]?.id !== this.app.status.value?.active[0]?.id;
             this.take(status);
+            await this.askTotal();
             if (isOther || this.app.runs.value === null || this.round++ % LIST_EVERY === 0) {
                 await this.refresh();
             }
@@ -88,6 +94,19 @@ export class RunWatch {
         this.rate.value = run === null || run.state !== "recording" ? null : this.measure(run);
     }
 
+    // Of a run that is over: once.
+    private async askTotal(): Promise<void> {
+        const run = this.app.state.run.value;
+        if (run === null || (this.totalOf === run.id && this.wasOver)) {
+            return;
+        }
+        const answer = await this.app.client.call("Profiler.total_on_cpu_ns", { view: { run: run.id } });
+        const offNs = Object.values(answer.total_off_cpu).reduce((sum, ns) => sum + ns, 0);
+        this.totalNs.value = { onNs: answer.total_on_cpu_ns, offNs };
+        this.totalOf = run.id;
+        this.wasOver = run.state !== "recording";
+    }
+
     private choose(): void {
         const { state, runs, status } = this.app;
         const list = runs.value;
@@ -99,8 +118,6 @@ export class RunWatch {
             this.follow(list.current);
         }
     }
-
-    private current: number | null = null;
 
     private follow(current: number): void {
         if (this.current !== null && this.current !== current) {
