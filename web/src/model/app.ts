@@ -6,6 +6,7 @@ import { countMessage } from "../lib/hook";
 import type { Cfg, Health, Symbol, Threads, View, Wakers } from "../lib/protocol";
 import type { Transport } from "../lib/transport";
 import { Actions } from "./actions";
+import { FlameModel } from "./flame";
 import { Frames, type FrameId } from "./frames";
 import { Latest } from "./latest";
 import { viewOf, WHOLE, type Scope } from "./scope";
@@ -18,6 +19,8 @@ export class App {
     readonly frames = new Frames();
     readonly actions = new Actions();
     readonly tree = new CallTree(this.frames);
+    readonly flame = new FlameModel(this);
+    readonly search = this.flame.search;
     readonly threads = new Latest<Threads>();
     readonly wakers = new Latest<Wakers>();
     readonly cfg = new Latest<Cfg>();
