@@ -7,6 +7,7 @@
 
 import { build } from "esbuild";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
 const options = {
@@ -49,7 +50,8 @@ await writeFile(`${root}/dist/index.html`, html);
 
 const size = (text) => `${(gzipSync(text, { level: 9 }).length / 1024).toFixed(1)} KB`;
 console.log(`index.html ${size(html)}`);
-for (const name of (await readdir(`${root}/src/part`)).sort()) {
+const parts = existsSync(`${root}/src/part`) ? await readdir(`${root}/src/part`) : [];
+for (const name of parts.sort()) {
     if (name.endsWith(".ts")) {
         const part = check(await bundle(`src/part/${name}`), name);
         const out = name.replace(/\.ts$/, ".js");

@@ -11,6 +11,7 @@ import { Frames, type FrameId } from "./frames";
 import { Latest } from "./latest";
 import { viewOf, WHOLE, type Scope } from "./scope";
 import { State } from "./state";
+import { Timeline } from "./timeline";
 import { CallTree } from "./tree";
 
 export class App {
@@ -21,6 +22,10 @@ export class App {
     readonly tree = new CallTree(this.frames);
     readonly flame = new FlameModel(this);
     readonly search = this.flame.search;
+    /** Of the thread that was chosen, or of all together. */
+    readonly timeline = new Timeline();
+    /** Of the busiest threads, each on its own. */
+    readonly strips = new Timeline();
     readonly threads = new Latest<Threads>();
     readonly wakers = new Latest<Wakers>();
     readonly cfg = new Latest<Cfg>();
@@ -61,6 +66,7 @@ export class App {
             this.state.zoom.value = [];
             this.state.selection.value = null;
             this.state.health.value = null;
+            this.state.edgeNs.value = 0;
         });
     }
 
