@@ -64,6 +64,20 @@ static inline uint64_t off_cpu_total(const struct off_cpu *off_cpu)
     return total_ns;
 }
 
+// The reason for most of it; EVENT_REASON_COUNT when there is none.
+static inline uint64_t off_cpu_main_reason(const struct off_cpu *off_cpu)
+{
+    uint64_t best = EVENT_REASON_COUNT;
+    uint64_t best_ns = 0;
+    for (size_t reason = 0; reason < EVENT_REASON_COUNT; reason++) {
+        if (off_cpu->ns[reason] > best_ns) {
+            best = reason;
+            best_ns = off_cpu->ns[reason];
+        }
+    }
+    return best;
+}
+
 // What weighs: it chooses, orders and cuts. The numbers of the other kind are there all the same.
 enum answer_mode {
     MODE_ON_CPU,  // time on a CPU
@@ -127,6 +141,11 @@ struct flame_params {
     enum answer_mode mode;
     bool has_reason; // then all off-CPU numbers are of waits for `reason`
     enum event_reason reason;
+    // The way to a node that somebody looks at, from a child of the root on, as far as there is
+    // one: it is kept, whatever it weighs, and what lies below it is cut as if that node were the
+    // root. Borrowed.
+    const struct view_symbol *zoom;
+    size_t n_zoom;
 };
 
 // A node and everything below it, where a name does not say "self".
@@ -135,6 +154,7 @@ struct flame_node {
     uint32_t cut_children; // direct callees with samples (or waits: by mode) left out
     const struct function *function; // NULL for the root
     uint64_t on_cpu_ns;
+    uint64_t self_on_cpu_ns;
     uint64_t self_samples;
     uint64_t total_samples;
     uint64_t self_off_ns;
@@ -150,7 +170,8 @@ struct flame {
     struct health health;
     uint64_t total_on_cpu_ns;
     struct off_cpu total_off_cpu;
-    uint64_t n_nodes; // with samples (or waits: by mode), before cutting; the root is one
+    uint64_t n_nodes;    // with samples (or waits: by mode), before cutting; the root is one
+    uint32_t zoom_depth; // how much there is of the way that was asked for
     VEC(struct flame_node)
     nodes; // 0 is the root, each node before its callees; siblings by the mode's time,
            // heaviest first, then by name

@@ -65,25 +65,18 @@ static const char *shown(const char *name, struct text *scratch)
     return text_get(scratch);
 }
 
-static bool matches(const struct view_symbol *symbol, const char *name, const char *binary)
-{
-    return strcmp(symbol->function_name, name) == 0 &&
-           (symbol->binary == NULL || strcmp(symbol->binary, binary) == 0);
-}
-
 static uint8_t find_marks(const struct keep *keep, const struct function *function)
 {
-    CLEANUP(text_fini) struct text name_text = {0};
-    CLEANUP(text_fini) struct text binary_text = {0};
-    const char *name = shown(function->name, &name_text);
-    const char *binary = shown(function->binary, &binary_text);
-    uint64_t hash = hash_name(name);
+    CLEANUP(text_fini) struct text scratch = {0};
+    uint64_t hash = hash_name(shown(function->name, &scratch));
     size_t cursor = 0;
     uint32_t found;
     uint8_t marks = 0;
     while ((found = map_find_from(&keep->by_name, hash, &cursor)) != MAP_NONE) {
-        const struct keep_symbol *symbol = &keep->symbols.at[found];
-        marks |= matches(&symbol->symbol, name, binary) ? symbol->mark : 0;
+        const struct view_symbol *symbol = &keep->symbols.at[found].symbol;
+        if (function_is(function, symbol->function_name, symbol->binary)) {
+            marks |= keep->symbols.at[found].mark;
+        }
     }
     return marks;
 }

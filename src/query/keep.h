@@ -27,9 +27,10 @@ struct keep {
 void keep_fini(struct keep *keep); // a zeroed one is empty, and ready
 
 // Judges what is published, for one and the same view, and each time the same store and names; the
-// texts of the view's symbols stay where they are. True when names have changed in a way that matters to this view: all
-// that was counted with `stacks` before must be forgotten. A view that has symbols judges no stacks
-// beyond the frames that `names` covers: rows with such a stack have to wait.
+// texts of the view's symbols stay where they are. True when names have changed in a way that
+// matters to this view: all that was counted with `stacks` before must be forgotten. A view that
+// has symbols judges no stacks beyond the frames that `names` covers: rows with such a stack have
+// to wait.
 bool keep_refresh(struct keep *keep, const struct view *view, const struct store *store,
                   const struct names *names);
 

@@ -368,11 +368,6 @@ static void assert_same_reasons(const struct off_cpu *a, const struct off_cpu *b
     assert_memory_equal(a->ns, b->ns, sizeof a->ns);
 }
 
-static void assert_near(uint64_t a, uint64_t b)
-{
-    assert_true(MAX(a, b) - MIN(a, b) <= 1); // both rounded, sums in another order
-}
-
 static void check_node(const struct asker *a, const struct flame_node *node,
                        const struct naive_node *truth)
 {
@@ -554,13 +549,13 @@ static size_t check_against_top(struct asker *a)
             const struct flame_node *root = &trees[side]->nodes.at[0];
             assert_int_equal(root->total_samples, entry->total_samples);
             assert_int_equal(root->waits, entry->total_waits);
-            assert_near(root->on_cpu_ns, entry->total_on_cpu_ns);
+            assert_int_equal(root->on_cpu_ns, entry->total_on_cpu_ns);
             assert_same_reasons(&root->off_cpu, &entry->total_off_cpu);
             assert_adds_up(trees[side]);
         }
         assert_int_equal(neighbors.own_samples, entry->self_samples);
         assert_int_equal(neighbors.own_waits, entry->self_waits);
-        assert_near(neighbors.own_on_cpu_ns, entry->self_on_cpu_ns);
+        assert_int_equal(neighbors.own_on_cpu_ns, entry->self_on_cpu_ns);
         assert_same_reasons(&neighbors.own_off_cpu, &entry->self_off_cpu);
         assert_int_equal(neighbors.total_on_cpu_ns, top.total_on_cpu_ns);
         assert_same_reasons(&neighbors.total_off_cpu, &top.total_off_cpu);

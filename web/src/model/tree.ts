@@ -1,0 +1,313 @@
+// The call tree as it arrives: columns of numbers, one row per node, that only grow within an epoch.
+//
+//     Live.tree ──apply()──► parent, frame ──order by name──► children of each node
+//                            on, off, samples …               (again only when nodes were added)
+//
+// A node is its place in the columns. That number means nothing in the next epoch: whatever has to last (a zoom, a
+// selection) is kept as a path of frames and looked up again. No objects per node: there may be 50,000 of them four
+// times a second.
+//
+// What draws and searches trees needs only the columns, wherever those come from: TreeColumns.
+
+import { signal } from "@preact/signals";
+import type { LiveTree, OffCpu } from "../lib/protocol";
+import { Dictionary, Frames, type FrameId } from "./frames";
+import { REASONS, type Mode } from "./scope";
+
+export type NodeId = number;
+
+const FIRST_ROOM = 4096;
+
+/** A tree by columns. Node 0 is the root; a parent comes before its children. */
+export class TreeColumns {
+    n = 0;
+    parent = new Uint32Array(FIRST_ROOM);
+    frame = new Uint32Array(FIRST_ROOM);
+    depth = new Uint16Array(FIRST_ROOM);
+    on = new Float64Array(FIRST_ROOM); // ns, with everything below; likewise off, samples, intervals
+    selfOn = new Float64Array(FIRST_ROOM);
+    off = new Float64Array(FIRST_ROOM);
+    selfOff = new Float64Array(FIRST_ROOM);
+    samples = new Float64Array(FIRST_ROOM);
+    selfSamples = new Float64Array(FIRST_ROOM);
+    intervals = new Float64Array(FIRST_ROOM);
+    cutChildren = new Uint32Array(FIRST_ROOM);
+    /** Children of node i, by name: childList[childStart[i]] … childList[childStart[i + 1] - 1]. */
+    childStart = new Uint32Array(1);
+    childList = new Uint32Array(0);
+    maxDepth = 0;
+    /** Counts messages; read it to be drawn again. */
+    readonly version = signal(0);
+    /** Rises when numbers of nodes begin anew. */
+    generation = 0;
+    /** Rises when nodes were added or numbered anew, and with it the order of children. */
+    shape = 0;
+    /** Nanoseconds that are 100 %, by kind. */
+    totalOnNs = 0;
+    totalOff: OffCpu | null = null;
+    protected readonly waits = new Map<NodeId, number[]>(); // by node: ns by reason
+
+    constructor(readonly frames: Frames) {}
+
+    /** What a node weighs: nanoseconds. */
+    weight(node: NodeId, mode: Mode): number {
+        return mode === "on_cpu" ? this.on[node] : mode === "off_cpu" ? this.off[node] : this.on[node] + this.off[node];
+    }
+
+    selfWeight(node: NodeId, mode: Mode): number {
+        return mode === "on_cpu"
+            ? this.selfOn[node]
+            : mode === "off_cpu"
+              ? this.selfOff[node]
+              : this.selfOn[node] + this.selfOff[node];
+    }
+
+    /** What was left out below a node: its weight less its own and that of its children. */
+    residue(node: NodeId, mode: Mode): number {
+        if (this.cutChildren[node] === 0) {
+            return 0;
+        }
+        let left = this.weight(node, mode) - this.selfWeight(node, mode);
+        for (let i = this.childStart[node]; i < this.childStart[node + 1]; i++) {
+            left -= this.weight(this.childList[i], mode);
+        }
+        return Math.max(0, left);
+    }
+
+    /** Waits of a node and everything below it by reason; all zero when it has none. */
+    reasons(node: NodeId): readonly number[] {
+        return this.waits.get(node) ?? NO_WAITS;
+    }
+
+    get hasWaits(): boolean {
+        return this.waits.size > 0;
+    }
+
+    /** What is 100 %: of the mode, and of one reason to wait if only that is asked for. */
+    whole(mode: Mode, reason: number | null): number {
+        const off = this.totalOff === null ? 0 : waitsIn(this.totalOff, reason);
+        const total = mode === "on_cpu" ? this.totalOnNs : mode === "off_cpu" ? off : this.totalOnNs + off;
+        return this.n > 0 ? Math.max(total, this.weight(0, mode)) : total;
+    }
+
+    /** Frames from a child of the root down to the node; of the root: none. */
+    path(node: NodeId): FrameId[] {
+        const path: FrameId[] = [];
+        for (let at = node; at !== 0; at = this.parent[at]) {
+            path.push(this.frame[at]);
+        }
+        return path.reverse();
+    }
+
+    /** The node that a path leads to, or the last one on the way that exists. */
+    find(path: readonly FrameId[]): { node: NodeId; found: number } {
+        let node = 0;
+        let found = 0;
+        while (this.n > 0 && found < path.length) {
+            const child = this.childOf(node, path[found]);
+            if (child === 0) {
+                break;
+            }
+            node = child;
+            found++;
+        }
+        return { node, found };
+    }
+
+    /** Whether anything of the mode is left of it: nodes that fell out of the cut stay as numbers only. */
+    isShown(node: NodeId): boolean {
+        return this.on[node] + this.off[node] + this.samples[node] > 0;
+    }
+
+    private childOf(node: NodeId, frame: FrameId): NodeId {
+        for (let i = this.childStart[node]; i < this.childStart[node + 1]; i++) {
+            const child = this.childList[i];
+            if (this.frame[child] === frame && this.isShown(child)) {
+                return child;
+            }
+        }
+        return 0;
+    }
+
+    protected reserve(n: number): void {
+        if (n <= this.parent.length) {
+            return;
+        }
+        const room = Math.max(n, this.parent.length * 2);
+        const grow = <T extends Uint32Array | Uint16Array | Float64Array>(make: new (n: number) => T, old: T): T => {
+            const grown = new make(room);
+            grown.set(old);
+            return grown;
+        };
+        this.parent = grow(Uint32Array, this.parent);
+        this.frame = grow(Uint32Array, this.frame);
+        this.depth = grow(Uint16Array, this.depth);
+        this.on = grow(Float64Array, this.on);
+        this.selfOn = grow(Float64Array, this.selfOn);
+        this.off = grow(Float64Array, this.off);
+        this.selfOff = grow(Float64Array, this.selfOff);
+        this.samples = grow(Float64Array, this.samples);
+        this.selfSamples = grow(Float64Array, this.selfSamples);
+        this.intervals = grow(Float64Array, this.intervals);
+        this.cutChildren = grow(Uint32Array, this.cutChildren);
+    }
+
+    /** One more node, all of its numbers 0. */
+    protected addNode(parent: NodeId, frame: FrameId): NodeId {
+        const node = this.n++;
+        const above = Math.min(parent, node === 0 ? 0 : node - 1);
+        this.parent[node] = above;
+        this.frame[node] = frame;
+        this.depth[node] = node === 0 ? 0 : this.depth[above] + 1;
+        this.maxDepth = Math.max(this.maxDepth, this.depth[node]);
+        for (const column of [this.on, this.selfOn, this.off, this.selfOff, this.samples, this.selfSamples]) {
+            column[node] = 0;
+        }
+        this.intervals[node] = 0;
+        this.cutChildren[node] = 0;
+        return node;
+    }
+
+    /** The waits of a node by reason, to be filled in. */
+    protected waitsOf(node: NodeId): number[] {
+        let byReason = this.waits.get(node);
+        if (byReason === undefined) {
+            byReason = new Array<number>(REASONS.length).fill(0);
+            this.waits.set(node, byReason);
+        }
+        return byReason;
+    }
+
+    protected empty(): void {
+        this.n = 0;
+        this.maxDepth = 0;
+        this.waits.clear();
+        this.generation++;
+    }
+
+    // Two counting sorts: nodes by the rank of their name, then, in that order, by parent.
+    protected orderChildren(): void {
+        const n = this.n;
+        const rank = this.frames.ranks();
+        const byRank = countingSort(n, rank.length, (node) => rank[this.frame[node]], null);
+        const start = new Uint32Array(n + 2);
+        this.childList = countingSort(n, n, (node) => this.parent[node], byRank, start);
+        // The root is its own parent, and the first of nobody's children: whatever its name, it is taken out.
+        const at = this.childList.indexOf(0, start[0]);
+        if (n > 0 && at >= 0) {
+            this.childList.copyWithin(start[0] + 1, start[0], at);
+            this.childList[start[0]] = 0;
+            start[0]++;
+        }
+        this.childStart = start;
+    }
+}
+
+/** The tree that Live.tree sends: what was, and what has changed. */
+export class CallTree extends TreeColumns {
+    latest: LiveTree | null = null;
+    private readonly dictionary: Dictionary;
+
+    constructor(frames: Frames) {
+        super(frames);
+        this.dictionary = new Dictionary(frames);
+    }
+
+    /** False: the message does not continue what came before; nothing was changed, and all must be asked anew. */
+    apply(message: LiveTree): boolean {
+        if (message.full) {
+            this.dictionary.clear();
+            this.empty();
+        }
+        if (message.nodes.first !== this.n || !this.dictionary.add(message.functions)) {
+            return false;
+        }
+        const added = message.nodes.parent.length;
+        this.reserve(this.n + added);
+        this.addNodes(message);
+        this.setValues(message);
+        if (added > 0 || message.full) {
+            this.orderChildren();
+            this.shape++;
+        }
+        this.totalOnNs = message.total_on_cpu_ns;
+        this.totalOff = message.total_off_cpu;
+        this.latest = message;
+        this.version.value++;
+        return true;
+    }
+
+    clear(): void {
+        this.empty();
+        this.latest = null;
+        this.totalOnNs = 0;
+        this.totalOff = null;
+        this.dictionary.clear();
+        this.orderChildren();
+        this.shape++;
+        this.version.value++;
+    }
+
+    private addNodes(message: LiveTree): void {
+        const { parent, function: functions } = message.nodes;
+        for (let i = 0; i < parent.length; i++) {
+            this.addNode(parent[i], this.n === 0 ? Frames.ROOT : this.dictionary.frame(functions[i]));
+        }
+    }
+
+    private setValues(message: LiveTree): void {
+        const values = message.values;
+        const hasWaits = values.off_cpu_ns.length === values.node.length;
+        for (let i = 0; i < values.node.length; i++) {
+            const node = values.node[i];
+            if (node >= this.n) {
+                continue;
+            }
+            this.on[node] = values.on_cpu_ns[i];
+            this.selfOn[node] = values.self_on_cpu_ns[i];
+            this.samples[node] = values.samples[i];
+            this.selfSamples[node] = values.self_samples[i];
+            this.off[node] = hasWaits ? values.off_cpu_ns[i] : 0;
+            this.selfOff[node] = hasWaits ? values.self_off_cpu_ns[i] : 0;
+            this.intervals[node] = hasWaits ? values.intervals[i] : 0;
+            this.cutChildren[node] = values.cut_children[i];
+            this.waits.delete(node);
+        }
+        const waits = message.waits;
+        for (let i = 0; i < waits.node.length; i++) {
+            if (waits.reason[i] < REASONS.length) {
+                this.waitsOf(waits.node[i])[waits.reason[i]] = waits.ns[i];
+            }
+        }
+    }
+}
+
+function waitsIn(off: OffCpu, reason: number | null): number {
+    const of = (name: string) => off[`${name}_ns` as keyof OffCpu] ?? 0;
+    return reason === null ? REASONS.reduce((sum, { name }) => sum + of(name), 0) : of(REASONS[reason].name);
+}
+
+const NO_WAITS: readonly number[] = new Array<number>(REASONS.length).fill(0);
+
+/** 0 … n - 1 in the order of key(i) (below `keys`), equal ones as in `order`; `start` gets where each key begins. */
+function countingSort(
+    n: number,
+    keys: number,
+    key: (i: number) => number,
+    order: Uint32Array | null,
+    start = new Uint32Array(keys + 1),
+): Uint32Array<ArrayBuffer> {
+    for (let i = 0; i < n; i++) {
+        start[key(i) + 1]++;
+    }
+    for (let k = 0; k < keys; k++) {
+        start[k + 1] += start[k];
+    }
+    const next = start.slice();
+    const sorted = new Uint32Array(n);
+    for (let i = 0; i < n; i++) {
+        const item = order === null ? i : order[i];
+        sorted[next[key(item)]++] = item;
+    }
+    return sorted;
+}
