@@ -31,7 +31,7 @@ class Server:
         os.chmod(self.folder, 0o777)
         self.path = os.path.join(self.folder, "s")
         self.env = dict(os.environ, STAX_SERVER_SOCKET=self.path, DEBUGINFOD_URLS="",
-                        XDG_STATE_HOME=os.path.join(self.folder, "state"))
+                        XDG_STATE_HOME=os.path.join(self.folder, "state"), STAX_SERVER_WS_BIND="127.0.0.1:0")
         self.stax = str(build / "stax")
         ready, theirs = os.pipe()
         self.log = open(os.path.join(self.folder, "log"), "w+")

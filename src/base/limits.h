@@ -58,10 +58,16 @@ enum {
 enum {
     LIMIT_CONNECTIONS = 256,           // at the same time
     LIMIT_REQUEST_BYTES = 1 << 20,     // one line; a longer one is refused and the peer dropped
+    LIMIT_FAREWELL_MS = 5000,          // a connection that was told of its end is gone by then
     LIMIT_REQUESTS_PER_CONNECTION = 8, // unanswered ones; reading pauses beyond
     LIMIT_SUBSCRIPTIONS_PER_CONNECTION = 32,
-    LIMIT_WAITERS = 512,           // wait_active calls in flight, over all connections
-    LIMIT_ANSWER_BYTES = 64 << 20, // one answer; a larger one becomes a `too_large` error
+    LIMIT_WEB_CLIENTS = 64,          // of HTTP, at the same time; the one that takes longest goes
+    LIMIT_WEB_HEAD_BYTES = 32 << 10, // of a request; other servers on localhost set cookies, too
+    LIMIT_WEB_HEAD_MS = 10000,       // until it has come
+    LIMIT_WEB_ANSWER_MS = 60000,     // until its answer has been read
+    LIMIT_WEB_IDLE_S = 120,          // that nothing is heard of a browser's machine
+    LIMIT_WAITERS = 512,             // wait_active calls in flight, over all connections
+    LIMIT_ANSWER_BYTES = 64 << 20,   // one answer; a larger one becomes a `too_large` error
     LIMIT_TOP_ENTRIES = 10000,
     LIMIT_FLAME_NODES = 50000,
     LIMIT_INTERVAL_ENTRIES = 10000,
@@ -72,7 +78,8 @@ enum {
     LIMIT_COMPARE_ENTRIES = 10000, // that a comparison is answered with
     LIMIT_COMPARE_TESTED = 4096,   // functions, stacks or threads that are tested: the heaviest
     LIMIT_COMPARE_CELLS = 1 << 22, // places of one run of a comparison, times blocks
-    LIMIT_EXCLUDED_SYMBOLS = 256,
+    LIMIT_EXCLUDED_SYMBOLS = 256,  // of each list of a view
+    LIMIT_PAUSES = 256,            // of one run
     LIMIT_LABEL_BYTES = 4096,
     LIMIT_EXPORTS = 2, // that are worked on at the same time: others wait
     LIMIT_JSON_DEPTH = 32,

@@ -25,10 +25,10 @@ enum option_kind {
     OPTION_NUMBER,  // double, within min and max
     OPTION_TEXT,    // const char *
     OPTION_CHOICE,  // const char *, one of `choices`
-    OPTION_TEXTS,   // struct option_texts: may be given several times
+    OPTION_TEXTS, // struct option_texts: may be given several times, up to max (0: as many as fit)
 };
 
-enum { OPTION_TEXTS_MAX = 32 };
+enum { OPTION_TEXTS_MAX = 256 };
 
 struct option_texts {
     const char *at[OPTION_TEXTS_MAX];
@@ -45,6 +45,7 @@ struct option {
     double min;
     double max;
     const char *const *choices; // NULL-terminated
+    const char *heading;        // help puts it in front of this one and those behind it
 };
 
 // What is left of the command line.
@@ -76,12 +77,13 @@ struct cmd {
         .name = "json", .doc = "print the answer of the server as JSON",                           \
         .at = offsetof(type, json)                                                                 \
     }
-#define OPTION_RUN(type)                                                                           \
+#define OPTION_RUN_AT(offset)                                                                      \
     {                                                                                              \
         .name = "run", .value = "ID|PATH",                                                         \
         .doc = "which run, or a run file; default: the selected or active one, else the newest",   \
-        .kind = OPTION_TEXT, .at = offsetof(type, run)                                             \
+        .kind = OPTION_TEXT, .at = (offset)                                                        \
     }
+#define OPTION_RUN(type) OPTION_RUN_AT(offsetof(type, run))
 #define OPTION_OFF_CPU(type)                                                                       \
     {                                                                                              \
         .name = "off-cpu", .doc = "time spent waiting, rather than on a CPU",                      \
@@ -93,21 +95,17 @@ struct cmd {
         .doc = "only waits for: idle lock sem ipc ioR ioW ready sleep conn other",                 \
         .kind = OPTION_CHOICE, .at = offsetof(type, reason), .choices = waits_reason_words         \
     }
-#define OPTION_NO_INLINE(type)                                                                     \
-    {                                                                                              \
-        .name = "no-inline", .doc = "count inlined functions as those that they are part of",      \
-        .at = offsetof(type, no_inline)                                                            \
-    }
 #define OPTION_ADDRESSES(type)                                                                     \
     {                                                                                              \
         .name = "addresses", .doc = "with where each function begins: a TARGET of other commands", \
         .at = offsetof(type, addresses)                                                            \
     }
-#define OPTION_TID(type)                                                                           \
+#define OPTION_TID_AT(offset)                                                                      \
     {                                                                                              \
         .name = "tid", .value = "TID", .doc = "only this thread", .kind = OPTION_INTEGER,          \
-        .at = offsetof(type, tid), .min = 1, .max = INT32_MAX                                      \
+        .at = (offset), .min = 1, .max = INT32_MAX                                                 \
     }
+#define OPTION_TID(type) OPTION_TID_AT(offsetof(type, tid))
 
 enum options_outcome {
     OPTIONS_OK = 0,

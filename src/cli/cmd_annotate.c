@@ -11,8 +11,7 @@
 #include <unistd.h>
 
 struct annotate_options {
-    int64_t tid;
-    const char *run;
+    struct scope scope;
     const char *target; // no option: what stands beside them
     struct option_texts source_paths;
     bool source;
@@ -23,10 +22,9 @@ struct annotate_options {
     bool json;
 };
 
-static const struct annotate_options defaults = {.tid = 0};
+static const struct annotate_options defaults = {.scope = SCOPE_DEFAULTS};
 
 static const struct option options[] = {
-    OPTION_TID(struct annotate_options),
     {.name = "source",
      .doc = "with lines of the source, where they are known; the default",
      .at = offsetof(struct annotate_options, source)},
@@ -37,7 +35,8 @@ static const struct option options[] = {
      .value = "FROM=TO",
      .doc = "sources are in TO rather than in FROM; may be given often",
      .kind = OPTION_TEXTS,
-     .at = offsetof(struct annotate_options, source_paths)},
+     .at = offsetof(struct annotate_options, source_paths),
+     .max = LIMIT_SOURCE_MAPS},
     {.name = "att",
      .doc = "x86 instructions as the GNU assembler has them",
      .at = offsetof(struct annotate_options, att)},
@@ -45,8 +44,8 @@ static const struct option options[] = {
      .doc = "also long stretches without samples",
      .at = offsetof(struct annotate_options, all)},
     OPTION_OFF_CPU(struct annotate_options),
-    OPTION_RUN(struct annotate_options),
     OPTION_JSON(struct annotate_options),
+    OPTIONS_SCOPE(struct annotate_options),
     {.name = NULL},
 };
 
@@ -112,8 +111,7 @@ static int annotate_run(const void *values, const struct operands *operands)
     }
     return session_ask(&(struct view_question){
         .method = "Profiler.annotated",
-        .run = o.run,
-        .tid = o.tid,
+        .scope = &o.scope,
         .params = params,
         .json = o.json,
         .options = &o,
@@ -123,8 +121,8 @@ static int annotate_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_annotate = {
     .name = "annotate",
-    .synopsis = "TARGET [--tid TID] [--source|--no-source] [--source-path FROM=TO]... [--att]\n"
-                "                     [--all] [--off-cpu] [--run ID|PATH] [--json]",
+    .synopsis = "TARGET [--source|--no-source] [--source-path FROM=TO]... [--att]\n"
+                "                     [--all] [--off-cpu] [--json] [SCOPE]",
     .summary = "the instructions of a function, with their samples and source lines",
     .details =
         "TARGET is an address, 0x... as answers say it, or a part of a name, whatever the case; of\n"

@@ -10,24 +10,22 @@
 #include <unistd.h>
 
 struct cfg_options {
-    int64_t tid;
-    const char *run;
+    struct scope scope;
     const char *target; // no option: what stands beside them
     bool dot;
     bool all;
     bool json;
 };
 
-static const struct cfg_options defaults = {.tid = 0};
+static const struct cfg_options defaults = {.scope = SCOPE_DEFAULTS};
 
 static const struct option options[] = {
-    OPTION_TID(struct cfg_options),
     {.name = "dot", .doc = "print a graph for Graphviz", .at = offsetof(struct cfg_options, dot)},
     {.name = "all",
      .doc = "also long stretches without samples",
      .at = offsetof(struct cfg_options, all)},
-    OPTION_RUN(struct cfg_options),
     OPTION_JSON(struct cfg_options),
+    OPTIONS_SCOPE(struct cfg_options),
     {.name = NULL},
 };
 
@@ -67,8 +65,7 @@ static int cfg_run(const void *values, const struct operands *operands)
     }
     return session_ask(&(struct view_question){
         .method = "Profiler.cfg",
-        .run = o.run,
-        .tid = o.tid,
+        .scope = &o.scope,
         .params = params,
         .json = o.json,
         .options = &o,
@@ -78,7 +75,7 @@ static int cfg_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_cfg = {
     .name = "cfg",
-    .synopsis = "TARGET [--tid TID] [--dot] [--all] [--run ID|PATH] [--json]",
+    .synopsis = "TARGET [--dot] [--all] [--json] [SCOPE]",
     .summary = "the basic blocks of a function, with their samples and ways",
     .details =
         "TARGET is an address, 0x... as answers say it, or a part of a name, whatever the case; of\n"

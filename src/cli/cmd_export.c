@@ -16,13 +16,11 @@
 struct export_options {
     const char *format;
     bool off_cpu;
-    bool no_inline;
-    int64_t tid;
-    const char *run;
+    struct scope scope;
     bool json;
 };
 
-static const struct export_options defaults = {0};
+static const struct export_options defaults = {.scope = SCOPE_DEFAULTS};
 
 static const struct option options[] = {
     {.letter = 'f',
@@ -33,10 +31,8 @@ static const struct option options[] = {
      .at = offsetof(struct export_options, format),
      .choices = rpc_export_formats},
     OPTION_OFF_CPU(struct export_options),
-    OPTION_TID(struct export_options),
-    OPTION_NO_INLINE(struct export_options),
-    OPTION_RUN(struct export_options),
     OPTION_JSON(struct export_options),
+    OPTIONS_SCOPE(struct export_options),
     {.name = NULL},
 };
 
@@ -44,20 +40,14 @@ static const struct option options[] = {
 static json_t *ask(const struct export_options *o, const char *path)
 {
     CLEANUP(client_fini) struct client client = CLIENT_INIT;
-    struct run_choice run = {.text = o->run};
+    struct run_choice run = {.text = o->scope.run};
     client.timeout_ms = -1; // large runs take their time
     if (!session_open_run(&client, &run)) {
         return NULL;
     }
-    json_t *view = json_object();
-    if (o->tid > 0) {
-        json_object_set_new(view, "tid", json_integer(o->tid));
-    }
-    if (o->no_inline) {
-        json_object_set_new(view, "inline", json_false());
-    }
-    if (run.id > 0) {
-        json_object_set_new(view, "run", json_integer(run.id));
+    json_t *view = session_view(&client, &o->scope, run.id);
+    if (view == NULL) {
+        return NULL;
     }
     json_t *params = json_pack("{s:s s:s s:s s:o}", "format", o->format, "path", path, "mode",
                                o->off_cpu ? "off_cpu" : "on_cpu", "view", view);
@@ -184,8 +174,7 @@ static int export_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_export = {
     .name = "export",
-    .synopsis =
-        "--format FORMAT [--off-cpu] [--tid TID] [--no-inline] [--run ID|PATH] [--json] PATH",
+    .synopsis = "--format FORMAT [--off-cpu] [--json] [SCOPE] PATH",
     .summary = "write a run for other tools, or as a page for a browser",
     .details =
         "PATH `-`: to stdout. Formats, and what reads them:\n"

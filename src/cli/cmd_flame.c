@@ -9,17 +9,16 @@
 
 struct flame_options {
     int64_t depth;
-    int64_t tid;
-    const char *run;
+    struct scope scope;
     double threshold_pct;
     const char *reason; // NULL: any
     bool off_cpu;
-    bool no_inline;
     bool addresses;
     bool json;
 };
 
-static const struct flame_options defaults = {.depth = 12, .threshold_pct = 1.0};
+static const struct flame_options defaults = {
+    .depth = 12, .threshold_pct = 1.0, .scope = SCOPE_DEFAULTS};
 
 static const struct option options[] = {
     {.letter = 'd',
@@ -39,11 +38,9 @@ static const struct option options[] = {
      .max = 100},
     OPTION_OFF_CPU(struct flame_options),
     OPTION_REASON(struct flame_options),
-    OPTION_NO_INLINE(struct flame_options),
     OPTION_ADDRESSES(struct flame_options),
-    OPTION_TID(struct flame_options),
-    OPTION_RUN(struct flame_options),
     OPTION_JSON(struct flame_options),
+    OPTIONS_SCOPE(struct flame_options),
     {.name = NULL},
 };
 
@@ -134,9 +131,7 @@ static int flame_run(const void *values, const struct operands *operands)
     int64_t depth = flame_text_depth(o.depth, o.off_cpu && !o.json);
     return session_ask(&(struct view_question){
         .method = "Profiler.flamegraph",
-        .run = o.run,
-        .tid = o.tid,
-        .no_inline = o.no_inline,
+        .scope = &o.scope,
         .params = json_pack("{s:I s:f s:s s:s*}", "max_depth", (json_int_t)depth, "min_share",
                             o.threshold_pct / 100, "mode", o.off_cpu ? "off_cpu" : "on_cpu",
                             "reason", waits_reason_of_word(o.reason)),
@@ -149,9 +144,8 @@ static int flame_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_flame = {
     .name = "flame",
-    .synopsis =
-        "[-d DEPTH] [--threshold-pct P] [--off-cpu] [--reason R] [--no-inline] [--addresses]\n"
-        "                  [--tid TID] [--run ID|PATH] [--json]",
+    .synopsis = "[-d DEPTH] [--threshold-pct P] [--off-cpu] [--reason R] [--addresses]\n"
+                "                  [--json] [SCOPE]",
     .summary = "the call tree, callers first, the heaviest on top",
     .details =
         "Each line: share of the whole, on-CPU time, function; callees stand below their\n"

@@ -13,13 +13,12 @@ struct intervals_options {
     int64_t longest;
     double since_s; // -1: not given
     double min_ms;
-    int64_t tid;
-    const char *run;
+    struct scope scope;
     const char *reason; // NULL: any
     bool json;
 };
 
-static const struct intervals_options defaults = {.since_s = -1};
+static const struct intervals_options defaults = {.since_s = -1, .scope = SCOPE_DEFAULTS};
 
 enum { DEFAULT_LIMIT = 20, USER_FRAMES = 3 };
 
@@ -47,9 +46,8 @@ static const struct option options[] = {
      .min = 0,
      .max = 1e12},
     OPTION_REASON(struct intervals_options),
-    OPTION_TID(struct intervals_options),
-    OPTION_RUN(struct intervals_options),
     OPTION_JSON(struct intervals_options),
+    OPTIONS_SCOPE(struct intervals_options),
     {.name = NULL},
 };
 
@@ -154,8 +152,16 @@ static int print_intervals(const json_t *run, const json_t *answer, const void *
 static int intervals_run(const void *values, const struct operands *operands)
 {
     (void)operands;
-    const struct intervals_options *o = values;
+    struct intervals_options copy = *(const struct intervals_options *)values;
+    const struct intervals_options *o = &copy;
     bool since = o->since_s >= 0;
+    if (since && o->scope.from_s > 0) {
+        log_error("--since and --from exclude each other; see: stax intervals --help");
+        return 1;
+    }
+    if (since) {
+        copy.scope.from_s = o->since_s;
+    }
     if (since && o->longest > 0) {
         log_error("--longest and --since exclude each other; see: stax intervals --help");
         return 1;
@@ -163,10 +169,7 @@ static int intervals_run(const void *values, const struct operands *operands)
     int64_t limit = since ? LIMIT_INTERVAL_ENTRIES : o->longest > 0 ? o->longest : DEFAULT_LIMIT;
     return session_ask(&(struct view_question){
         .method = "Profiler.intervals",
-        .run = o->run,
-        .tid = o->tid,
-        .has_since = since,
-        .since_ns = since ? (uint64_t)(o->since_s * NS_PER_S) : 0,
+        .scope = &o->scope,
         .params = json_pack("{s:I s:s s:I s:s*}", "limit", (json_int_t)limit, "order",
                             since ? "oldest" : "longest", "min_ns",
                             (json_int_t)(o->min_ms * NS_PER_MS), "reason",
@@ -178,8 +181,7 @@ static int intervals_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_intervals = {
     .name = "intervals",
-    .synopsis =
-        "[-n N | --since SECONDS] [--min-ms MS] [--reason R] [--tid TID] [--run ID|PATH] [--json]",
+    .synopsis = "[-n N | --since SECONDS] [--min-ms MS] [--reason R] [--json] [SCOPE]",
     .summary = "single waits: when, how long, where, who ended them",
     .details =
         "`waits in` is the function that waits, and the functions of the program around it,\n"

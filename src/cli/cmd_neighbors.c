@@ -10,20 +10,19 @@
 
 struct neighbors_options {
     int64_t depth;
-    int64_t tid;
-    const char *run;
+    struct scope scope;
     double threshold_pct;
     const char *reason; // NULL: any
     bool callers;
     bool callees;
     bool off_cpu;
-    bool no_inline;
     bool addresses;
     bool json;
     const char *target; // the operand
 };
 
-static const struct neighbors_options defaults = {.depth = 6, .threshold_pct = 1.0};
+static const struct neighbors_options defaults = {
+    .depth = 6, .threshold_pct = 1.0, .scope = SCOPE_DEFAULTS};
 
 static const struct option options[] = {
     {.name = "callers",
@@ -49,11 +48,9 @@ static const struct option options[] = {
      .max = 100},
     OPTION_OFF_CPU(struct neighbors_options),
     OPTION_REASON(struct neighbors_options),
-    OPTION_NO_INLINE(struct neighbors_options),
     OPTION_ADDRESSES(struct neighbors_options),
-    OPTION_TID(struct neighbors_options),
-    OPTION_RUN(struct neighbors_options),
     OPTION_JSON(struct neighbors_options),
+    OPTIONS_SCOPE(struct neighbors_options),
     {.name = NULL},
 };
 
@@ -310,9 +307,7 @@ static int neighbors_run(const void *values, const struct operands *operands)
     }
     return session_ask(&(struct view_question){
         .method = "Profiler.neighbors",
-        .run = o.run,
-        .tid = o.tid,
-        .no_inline = o.no_inline,
+        .scope = &o.scope,
         .params = params,
         .json = o.json,
         .options = &o,
@@ -324,8 +319,7 @@ static int neighbors_run(const void *values, const struct operands *operands)
 const struct cmd cmd_neighbors = {
     .name = "neighbors",
     .synopsis = "TARGET [--callers|--callees] [-d N] [--threshold-pct P] [--off-cpu]\n"
-                "                      [--reason R] [--no-inline] [--addresses] [--tid TID]\n"
-                "                      [--run ID|PATH] [--json]",
+                "                      [--reason R] [--addresses] [--json] [SCOPE]",
     .operand = "function: its address (0x…), or part of its name",
     .summary = "who calls a function, and what it calls",
     .details =

@@ -147,7 +147,6 @@ static int now_run(const void *values, const struct operands *operands)
     }
     return session_ask(&(struct view_question){
         .method = "Profiler.now",
-        .no_view = true,
         .params = params,
         .json = o->json,
         .print = print_now,

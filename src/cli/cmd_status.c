@@ -69,6 +69,7 @@ static void put_active(struct text *to, const json_t *run)
     format_things(to, result_u64(run, "threads"), "thread", "threads");
     text_add(to, ", ");
     report_put_lost(to, run);
+    text_add(to, result_bool(run, "paused") ? ", paused (stax resume)" : "");
     text_add(to, ": ");
     text_add_escaped(to, label, strlen(label));
     text_add(to, "\n");

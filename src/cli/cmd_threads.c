@@ -9,11 +9,11 @@
 
 struct threads_options {
     int64_t limit;
-    const char *run;
+    struct scope scope;
     bool json;
 };
 
-static const struct threads_options defaults = {.limit = 20};
+static const struct threads_options defaults = {.limit = 20, .scope = SCOPE_DEFAULTS};
 
 static const struct option options[] = {
     {.letter = 'n',
@@ -24,8 +24,8 @@ static const struct option options[] = {
      .at = offsetof(struct threads_options, limit),
      .min = 0,
      .max = LIMIT_THREADS},
-    OPTION_RUN(struct threads_options),
     OPTION_JSON(struct threads_options),
+    OPTIONS_SCOPE(struct threads_options),
     {.name = NULL},
 };
 
@@ -126,7 +126,7 @@ static int threads_run(const void *values, const struct operands *operands)
     const struct threads_options *o = values;
     return session_ask(&(struct view_question){
         .method = "Profiler.threads",
-        .run = o->run,
+        .scope = &o->scope,
         .params = json_pack("{s:I}", "limit", (json_int_t)o->limit),
         .json = o->json,
         .print = print_threads,
@@ -135,7 +135,7 @@ static int threads_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_threads = {
     .name = "threads",
-    .synopsis = "[-n N] [--run ID|PATH] [--json]",
+    .synopsis = "[-n N] [--json] [SCOPE]",
     .summary = "what each thread did",
     .details =
         "By on-CPU time. off-CPU: blocked. `blocked` says what for most of it. runnable: ready\n"

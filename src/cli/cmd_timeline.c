@@ -13,13 +13,12 @@
 struct timeline_options {
     int64_t buckets; // 0: as many as fit
     int64_t limit;
-    int64_t tid;
-    const char *run;
+    struct scope scope;
     bool ascii;
     bool json;
 };
 
-static const struct timeline_options defaults = {.limit = 20};
+static const struct timeline_options defaults = {.limit = 20, .scope = SCOPE_DEFAULTS};
 
 enum { DEFAULT_BUCKETS = 60, NAME_COLUMNS = 15, BESIDE_COLUMNS = 40 };
 
@@ -43,9 +42,8 @@ static const struct option options[] = {
     {.name = "ascii",
      .doc = "digits instead of blocks",
      .at = offsetof(struct timeline_options, ascii)},
-    OPTION_TID(struct timeline_options),
-    OPTION_RUN(struct timeline_options),
     OPTION_JSON(struct timeline_options),
+    OPTIONS_SCOPE(struct timeline_options),
     {.name = NULL},
 };
 
@@ -216,8 +214,7 @@ static int timeline_run(const void *values, const struct operands *operands)
                           : DEFAULT_BUCKETS;
     return session_ask(&(struct view_question){
         .method = "Profiler.timeline",
-        .run = o->run,
-        .tid = o->tid,
+        .scope = &o->scope,
         .params = json_pack("{s:I s:I}", "buckets",
                             (json_int_t)(o->buckets > 0 ? o->buckets : fitting), "threads",
                             (json_int_t)o->limit),
@@ -229,7 +226,7 @@ static int timeline_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_timeline = {
     .name = "timeline",
-    .synopsis = "[-b N] [-n N] [--ascii] [--tid TID] [--run ID|PATH] [--json]",
+    .synopsis = "[-b N] [-n N] [--ascii] [--json] [SCOPE]",
     .summary = "activity over time, one line per thread",
     .details = "By on-CPU time. The first line is all threads together.",
     .options = options,

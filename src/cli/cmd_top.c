@@ -9,12 +9,10 @@
 
 struct top_options {
     int64_t limit;
-    int64_t tid;
-    const char *run;
+    struct scope scope;
     const char *sort;
     const char *reason; // NULL: any
     bool off_cpu;
-    bool no_inline;
     bool json;
     bool addresses; // not an option: where there is room
 };
@@ -22,7 +20,7 @@ struct top_options {
 // A narrower terminal has no room for addresses: names would be cut to nothing.
 enum { ADDRESSES_WIDTH = 100 };
 
-static const struct top_options defaults = {.limit = 20, .sort = "self"};
+static const struct top_options defaults = {.limit = 20, .sort = "self", .scope = SCOPE_DEFAULTS};
 
 static const char *const sorts[] = {"self", "total", NULL};
 
@@ -43,10 +41,8 @@ static const struct option options[] = {
      .choices = sorts},
     OPTION_OFF_CPU(struct top_options),
     OPTION_REASON(struct top_options),
-    OPTION_NO_INLINE(struct top_options),
-    OPTION_TID(struct top_options),
-    OPTION_RUN(struct top_options),
     OPTION_JSON(struct top_options),
+    OPTIONS_SCOPE(struct top_options),
     {.name = NULL},
 };
 
@@ -191,9 +187,7 @@ static int top_run(const void *values, const struct operands *operands)
     o.off_cpu = o.off_cpu || o.reason != NULL;
     return session_ask(&(struct view_question){
         .method = "Profiler.top",
-        .run = o.run,
-        .tid = o.tid,
-        .no_inline = o.no_inline,
+        .scope = &o.scope,
         .params = json_pack("{s:I s:s s:s s:s*}", "limit", (json_int_t)o.limit, "sort", o.sort,
                             "mode", o.off_cpu ? "off_cpu" : "on_cpu", "reason",
                             waits_reason_of_word(o.reason)),
@@ -205,8 +199,7 @@ static int top_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_top = {
     .name = "top",
-    .synopsis = "[-n N] [--sort self|total] [--off-cpu] [--reason R] [--no-inline] [--tid TID]\n"
-                "                [--run ID|PATH] [--json]",
+    .synopsis = "[-n N] [--sort self|total] [--off-cpu] [--reason R] [--json] [SCOPE]",
     .summary = "the hottest functions, or those that wait",
     .details =
         "self: the function is innermost. total: it is anywhere on the stack; recursion counts\n"

@@ -11,11 +11,11 @@
 
 struct wakers_options {
     int64_t limit;
-    const char *run;
+    struct scope scope;
     bool json;
 };
 
-static const struct wakers_options defaults = {.limit = 20};
+static const struct wakers_options defaults = {.limit = 20, .scope = SCOPE_DEFAULTS};
 
 static const struct option options[] = {
     {.letter = 'n',
@@ -26,8 +26,8 @@ static const struct option options[] = {
      .at = offsetof(struct wakers_options, limit),
      .min = 1,
      .max = LIMIT_INTERVAL_ENTRIES},
-    OPTION_RUN(struct wakers_options),
     OPTION_JSON(struct wakers_options),
+    OPTIONS_SCOPE_OF_A_THREAD(struct wakers_options),
     {.name = NULL},
 };
 
@@ -168,7 +168,7 @@ static int wakers_run(const void *values, const struct operands *operands)
     const struct wakers_options *o = values;
     const char *who = operands->at[0];
     bool number = is_number(who);
-    int64_t tid = !number             ? find_thread(who, o->run)
+    int64_t tid = !number             ? find_thread(who, o->scope.run)
                   : strlen(who) <= 10 ? strtoll(who, NULL, 10)
                                       : 0;
     if (number && (tid == 0 || tid > INT32_MAX)) {
@@ -180,7 +180,7 @@ static int wakers_run(const void *values, const struct operands *operands)
     }
     return session_ask(&(struct view_question){
         .method = "Profiler.wakers",
-        .run = o->run,
+        .scope = &o->scope,
         .params = json_pack("{s:I s:I}", "tid", (json_int_t)tid, "limit", (json_int_t)o->limit),
         .json = o->json,
         .print = print_wakers,
@@ -189,7 +189,7 @@ static int wakers_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_wakers = {
     .name = "wakers",
-    .synopsis = "TID|NAME [-n N] [--run ID|PATH] [--json]",
+    .synopsis = "TID|NAME [-n N] [--json] [SCOPE]",
     .operand = "thread: its TID, or part of its name",
     .summary = "who wakes a thread, and how much of its waiting that ended",
     .details =

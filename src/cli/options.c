@@ -56,9 +56,14 @@ static bool read_choice(const struct option *option, const char *value, const ch
     return false;
 }
 
-static bool add_text(const char *value, struct option_texts *to)
+static size_t most_texts(const struct option *option)
 {
-    if (value[0] == 0 || to->n == OPTION_TEXTS_MAX) {
+    return option->max > 0 ? (size_t)option->max : (size_t)OPTION_TEXTS_MAX;
+}
+
+static bool add_text(const struct option *option, const char *value, struct option_texts *to)
+{
+    if (value[0] == 0 || to->n == most_texts(option)) {
         return false;
     }
     to->at[to->n++] = value;
@@ -82,7 +87,7 @@ static bool set_value(const struct option *option, const char *value, void *opti
     case OPTION_CHOICE:
         return read_choice(option, value, to);
     case OPTION_TEXTS:
-        return add_text(value, to);
+        return add_text(option, value, to);
     }
     return false;
 }
@@ -99,7 +104,7 @@ static void put_expectation(const struct option *option, struct text *to)
             text_addf(to, "%s'%s'", choice == option->choices ? "" : " or ", *choice);
         }
     } else if (option->kind == OPTION_TEXTS) {
-        text_addf(to, "something, %d times at most", OPTION_TEXTS_MAX);
+        text_addf(to, "something, %zu times at most", most_texts(option));
     } else {
         text_add(to, "something");
     }
@@ -280,9 +285,16 @@ void options_put_help(const struct cmd *cmd, struct text *to)
         text_addf(to, "\n%s\n", cmd->details);
     }
     text_add(to, "\noptions:\n");
-    for (const struct option *option = cmd->options; option->name != NULL; option++) {
+    const struct option *option = cmd->options;
+    for (; option->name != NULL && option->heading == NULL; option++) {
         put_option(option, to);
     }
     put_option(&(struct option){.letter = 'h', .name = "help", .doc = "print this"}, to);
     put_option(&(struct option){.letter = 'V', .name = "version", .doc = "print the version"}, to);
+    for (; option->name != NULL; option++) {
+        if (option->heading != NULL) {
+            text_addf(to, "\n%s\n", option->heading);
+        }
+        put_option(option, to);
+    }
 }

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "cli/format.h"
 #include "cli/private_server.h"
+#include "cli/unmatched.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -217,25 +218,30 @@ json_t *session_find_run(struct client *client, int64_t id)
     return found;
 }
 
-// {run?, tid?, time_range?}
-static json_t *view_of(const struct view_question *q, const struct run_choice *run)
+json_t *session_view(struct client *client, const struct scope *scope, int64_t run)
 {
+    struct err err = {0};
     json_t *view = json_object();
-    if (run->id > 0) {
-        json_object_set_new(view, "run", json_integer(run->id));
+    if (run > 0) {
+        json_object_set_new(view, "run", json_integer(run));
     }
-    if (q->tid > 0) {
-        json_object_set_new(view, "tid", json_integer(q->tid));
+    if (scope_put_view(view, scope, &err) < 0) {
+        log_error("%s", err.text);
+        json_decref(view);
+        return NULL;
     }
-    if (q->has_since) {
-        json_object_set_new(view, "time_range",
-                            json_pack("{s:I s:I}", "start_ns", (json_int_t)q->since_ns, "end_ns",
-                                      (json_int_t)INT64_MAX));
-    }
-    if (q->no_inline) {
-        json_object_set_new(view, "inline", json_false());
-    }
+    unmatched_print(client, view);
     return view;
+}
+
+static bool set_view(struct client *client, const struct view_question *q, int64_t run,
+                     json_t *params)
+{
+    json_t *view = q->scope == NULL ? NULL : session_view(client, q->scope, run);
+    if (view != NULL) {
+        json_object_set_new(params, "view", view);
+    }
+    return q->scope == NULL || view != NULL;
 }
 
 static int print_answer(const struct view_question *q, const json_t *run, const json_t *answer)
@@ -256,13 +262,11 @@ int session_ask(const struct view_question *q)
     json_t *params = q->params;
     json_t *run = NULL;
     json_t *answer = NULL;
-    struct run_choice choice = {.text = q->run};
+    struct run_choice choice = {.text = q->scope == NULL ? NULL : q->scope->run};
     int status = 1;
     if (session_open_run(&client, &choice) &&
-        (q->json || (run = session_find_run(&client, choice.id)) != NULL)) {
-        if (!q->no_view) {
-            json_object_set_new(params, "view", view_of(q, &choice));
-        }
+        (q->json || (run = session_find_run(&client, choice.id)) != NULL) &&
+        set_view(&client, q, choice.id, params)) {
         answer = session_call(&client, q->method, TAKE(params));
     }
     if (answer != NULL) {

@@ -3,6 +3,7 @@
 // Asking the server on behalf of a command: errors are printed here, with the next step in them,
 // so that a command only says what it wants to know.
 
+#include "cli/scope.h"
 #include "rpc/client.h"
 
 #include <jansson.h>
@@ -48,18 +49,17 @@ void session_print_not_text(const char *path);
 // Prints a result as JSON on stdout.
 void session_print_json(const json_t *result);
 
+// The `View` of a scope, of the run that session_open_run() has found. Functions in it that no
+// sample has are named on stderr. NULL: an error was printed.
+json_t *session_view(struct client *client, const struct scope *scope, int64_t run);
+
 // A question about a part of a run: what most commands are.
 struct view_question {
     const char *method;
-    const char *run; // as --run has it; NULL: not given
-    int64_t tid;     // 0: not given
-    bool has_since;  // only from `since_ns` of the run on
-    uint64_t since_ns;
-    bool no_view;        // the method takes none
-    bool no_inline;      // stacks as they are in memory
-    json_t *params;      // besides the view; taken over
-    bool json;           // the answer is printed as it is
-    const void *options; // of the command, for its functions
+    const struct scope *scope; // NULL: the method takes no view
+    json_t *params;            // besides the view; taken over
+    bool json;                 // the answer is printed as it is
+    const void *options;       // of the command, for its functions
 
     // Prints the answer for people; `run` is the summary of the run that it is about. Exit status.
     int (*print)(const json_t *run, const json_t *answer, const void *options);

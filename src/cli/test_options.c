@@ -230,7 +230,7 @@ static void test_texts_that_come_often(void **state)
     values.paths.n = OPTION_TEXTS_MAX;
     assert_int_equal(
         parse(&plain, (const char *const[]){"--path=c", NULL}, &values, &operands, &err), -EINVAL);
-    assert_non_null(strstr(err.text, "32 times at most"));
+    assert_non_null(strstr(err.text, "256 times at most"));
     assert_int_equal(
         parse(&plain, (const char *const[]){"--path=", NULL}, &values, &operands, &err), -EINVAL);
 }

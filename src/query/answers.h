@@ -15,8 +15,9 @@
 // blocked or runnable. A function has its share of the thread's samples in that time. Over all
 // functions that adds up to the time of all threads, except for samples without any frame and for
 // threads that ran but were never sampled (health.unsampled_ns). Without switches it is samples x
-// period (health.estimated). When the view excludes symbols, only the kept share of a thread's
-// samples counts; of the time of a thread without any sample nothing is known to be excluded.
+// period (health.estimated). When the view has symbols, only the kept share of a thread's samples
+// counts. Of a thread without any sample nobody knows where it was: excluding symbols keeps its
+// time; asking for some does not (view_keeps_no_stack()).
 //
 // Waits stand at the function that waits: the stack of the wait without what belongs to switching
 // itself (reasons_waiting_stack()). Waits that are not over count up to the fold's horizon.
@@ -65,9 +66,19 @@ static inline uint64_t off_cpu_total(const struct off_cpu *off_cpu)
 
 // What weighs: it chooses, orders and cuts. The numbers of the other kind are there all the same.
 enum answer_mode {
-    MODE_ON_CPU, // time on a CPU
-    MODE_OFF_CPU // time spent waiting
+    MODE_ON_CPU,  // time on a CPU
+    MODE_OFF_CPU, // time spent waiting
+    MODE_WALL     // both together: neither is counted twice, a thread is in one state at a time
 };
+
+// What is of the mode, of times (or of samples and waits: together they only tell whether there is
+// any). At most UINT64_MAX: a file may tell of lives that add up to more.
+static inline uint64_t answer_mode_sum(enum answer_mode mode, uint64_t on_cpu, uint64_t off)
+{
+    uint64_t counted_on = mode == MODE_OFF_CPU ? 0 : on_cpu;
+    uint64_t counted_off = mode == MODE_ON_CPU ? 0 : off;
+    return counted_off > UINT64_MAX - counted_on ? UINT64_MAX : counted_on + counted_off;
+}
 
 // ---- Top ---------------------------------------------------------------------------------------
 
@@ -98,7 +109,7 @@ struct top {
     uint64_t total_on_cpu_ns;
     struct off_cpu total_off_cpu;
     uint64_t total_runnable_ns;
-    uint64_t n_functions; // with samples (or waits: by mode), before the limit
+    uint64_t n_functions; // with samples (or waits, or either: by mode), before the limit
     VEC(struct top_entry) entries;
 };
 
@@ -116,6 +127,11 @@ struct flame_params {
     enum answer_mode mode;
     bool has_reason; // then all off-CPU numbers are of waits for `reason`
     enum event_reason reason;
+    // The way to a node that somebody looks at, from a child of the root on, as far as there is
+    // one: it is kept, whatever it weighs, and what lies below it is cut as if that node were the
+    // root. Borrowed.
+    const struct view_symbol *zoom;
+    size_t n_zoom;
 };
 
 // A node and everything below it, where a name does not say "self".
@@ -124,6 +140,7 @@ struct flame_node {
     uint32_t cut_children; // direct callees with samples (or waits: by mode) left out
     const struct function *function; // NULL for the root
     uint64_t on_cpu_ns;
+    uint64_t self_on_cpu_ns;
     uint64_t self_samples;
     uint64_t total_samples;
     uint64_t self_off_ns;
@@ -139,7 +156,8 @@ struct flame {
     struct health health;
     uint64_t total_on_cpu_ns;
     struct off_cpu total_off_cpu;
-    uint64_t n_nodes; // with samples (or waits: by mode), before cutting; the root is one
+    uint64_t n_nodes;    // with samples (or waits: by mode), before cutting; the root is one
+    uint32_t zoom_depth; // how much there is of the way that was asked for
     VEC(struct flame_node)
     nodes; // 0 is the root, each node before its callees; siblings by the mode's time,
            // heaviest first, then by name

@@ -12,32 +12,102 @@ struct showing {
 
 // ---- Choosing ----------------------------------------------------------------------------------
 
-int cut_compare_weight(const struct cut_kept *a, const struct cut_kept *b)
+int cut_compare_rank(const struct cut_kept *a, const struct cut_kept *b)
 {
-    if (a->total_ns != b->total_ns) {
-        return a->total_ns > b->total_ns ? -1 : 1;
+    if (a->rank != b->rank) {
+        return a->rank > b->rank ? -1 : 1;
     }
     return a->node < b->node ? -1 : 1;
 }
 
-static int compare_weight(const void *a, const void *b, void *context)
+static int compare_rank(const void *a, const void *b, void *context)
 {
     (void)context;
-    return cut_compare_weight(a, b);
+    return cut_compare_rank(a, b);
 }
 
 bool cut_weigh(const struct weight *weight, enum answer_mode mode, uint64_t *ret_ns)
 {
-    bool off_cpu = mode == MODE_OFF_CPU;
-    *ret_ns = off_cpu ? weight->off_ns : weights_round(weight->on_cpu_ns);
-    return (off_cpu ? weight->waits : weight->samples) > 0;
+    *ret_ns = answer_mode_sum(mode, weight->on_cpu_ns, weight->off_ns);
+    return answer_mode_sum(mode, weight->samples, weight->waits) > 0;
+}
+
+bool cut_admit(const struct cut_measure *measure, enum cut_region region, struct cut_kept *kept)
+{
+    if (region == CUT_ON_THE_WAY) {
+        kept->rank = UINT64_MAX;
+        return true;
+    }
+    bool below = region == CUT_BELOW;
+    double whole_ns = (double)(below ? measure->zoomed_ns : measure->whole_ns);
+    double magnified = (double)kept->total_ns * ((double)measure->whole_ns / whole_ns);
+    kept->rank = below ? weights_round(magnified) : kept->total_ns;
+    return (double)kept->total_ns >= measure->min_share * whole_ns;
+}
+
+// ---- Zooming -----------------------------------------------------------------------------------
+
+// The node that is zoomed into: of those that the way fits farthest, the heaviest. 0: none.
+static node_id find_zoomed(const struct cut_tree *tree, const struct flame_params *params,
+                           uint32_t *ret_depth, uint64_t *ret_ns)
+{
+    // By node: how much of the way leads to it, plus one; 0: it is not on it.
+    CLEANUP(freep) uint32_t *along = NEW_ARRAY(uint32_t, tree->n_nodes);
+    node_id zoomed = 0;
+    along[0] = 1;
+    *ret_depth = 0;
+    for (node_id id = 1; id < tree->n_nodes; id++) {
+        const struct calltree_node *node = &tree->nodes[id];
+        uint32_t depth = along[node->caller];
+        uint64_t ns;
+        if (depth == 0 || depth > params->n_zoom ||
+            !cut_weigh(&tree->weights->of_node[id].total, params->mode, &ns)) {
+            continue;
+        }
+        const struct view_symbol *symbol = &params->zoom[depth - 1];
+        const struct function *function = names_function(tree->names, node->function);
+        if (!function_is(function, symbol->function_name, symbol->binary)) {
+            continue;
+        }
+        along[id] = depth + 1;
+        if (depth > *ret_depth || (depth == *ret_depth && ns > *ret_ns)) {
+            zoomed = id;
+            *ret_depth = depth;
+            *ret_ns = ns;
+        }
+    }
+    return zoomed;
+}
+
+// By node: its enum cut_region. NULL: all are elsewhere.
+static uint8_t *find_regions(const struct cut_tree *tree, node_id zoomed)
+{
+    if (zoomed == 0) {
+        return NULL;
+    }
+    uint8_t *regions = NEW_ARRAY(uint8_t, tree->n_nodes);
+    for (node_id id = zoomed; id != 0; id = tree->nodes[id].caller) {
+        regions[id] = CUT_ON_THE_WAY;
+    }
+    for (node_id id = zoomed + 1; id < tree->n_nodes; id++) {
+        node_id above = tree->nodes[id].caller;
+        if (above == zoomed || regions[above] == CUT_BELOW) {
+            regions[id] = CUT_BELOW;
+        }
+    }
+    return regions;
 }
 
 uint64_t cut_choose(struct cut_choice *ret, const struct cut_tree *tree,
                     const struct flame_params *params, uint64_t whole_ns)
 {
     uint64_t n_nodes = 1;
-    double least_ns = params->min_share * (double)whole_ns;
+    struct cut_measure measure = {.min_share = params->min_share, .whole_ns = whole_ns};
+    node_id zoomed = 0;
+    if (params->n_zoom > 0) {
+        zoomed = find_zoomed(tree, params, &ret->zoom_depth, &measure.zoomed_ns);
+    }
+    CLEANUP(freep) uint8_t *regions = find_regions(tree, zoomed);
     for (node_id id = 1; id < tree->n_nodes; id++) {
         const struct calltree_node *node = &tree->nodes[id];
         struct cut_kept kept = {.above = node->caller, .node = id};
@@ -45,15 +115,15 @@ uint64_t cut_choose(struct cut_choice *ret, const struct cut_tree *tree,
             continue;
         }
         n_nodes++;
+        enum cut_region region = regions == NULL ? CUT_ELSEWHERE : (enum cut_region)regions[id];
         bool too_deep = params->max_depth != 0 && node->depth > params->max_depth;
-        if (!too_deep && (double)kept.total_ns >= least_ns) {
+        if (!too_deep && cut_admit(&measure, region, &kept)) {
             vec_push(&ret->kept, kept);
         }
     }
     size_t room = params->max_nodes == 0 ? SIZE_MAX : params->max_nodes - 1;
     if (ret->kept.n > room) {
-        select_first(ret->kept.at, ret->kept.n, sizeof(struct cut_kept), room, compare_weight,
-                     NULL);
+        select_first(ret->kept.at, ret->kept.n, sizeof(struct cut_kept), room, compare_rank, NULL);
         ret->kept.n = room;
     }
     return n_nodes;
@@ -98,7 +168,8 @@ static void emit(struct flame *flame, struct showing *showing, node_id id)
     struct flame_node node = {
         .parent = id == 0 ? 0 : showing->place[showing->tree->nodes[id].caller] - 1,
         .function = function_of(showing->tree, id),
-        .on_cpu_ns = weights_round(weight->total.on_cpu_ns),
+        .on_cpu_ns = weight->total.on_cpu_ns,
+        .self_on_cpu_ns = weight->self.on_cpu_ns,
         .self_samples = weight->self.samples,
         .total_samples = weight->total.samples,
         .self_off_ns = weight->self.off_ns,

@@ -14,8 +14,8 @@ void flame_make(struct flame *ret, const struct calltree *tree, const struct fol
         .total_on_cpu_ns = total.total_on_cpu_ns,
         .total_off_cpu = weights_only(&total.total_off_cpu, only),
     };
-    uint64_t whole_ns = params->mode == MODE_OFF_CPU ? off_cpu_total(&ret->total_off_cpu)
-                                                     : ret->total_on_cpu_ns;
+    uint64_t whole_ns = answer_mode_sum(params->mode, ret->total_on_cpu_ns,
+                                        off_cpu_total(&ret->total_off_cpu));
     struct weights weights;
     struct cut_choice choice = {0};
     weights_init(&weights, tree, fold, store, reasons, only);
@@ -26,6 +26,7 @@ void flame_make(struct flame *ret, const struct calltree *tree, const struct fol
         .weights = &weights,
     };
     ret->n_nodes = cut_choose(&choice, &all, params, whole_ns);
+    ret->zoom_depth = choice.zoom_depth;
     cut_show(ret, &all, params->mode, &choice);
     vec_fini(&choice.kept);
     weights_fini(&weights);

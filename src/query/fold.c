@@ -75,7 +75,7 @@ static size_t keep_samples(struct fold *fold, const struct samples_span *span, s
                            struct kept_row *ret, size_t *ret_n)
 {
     const struct keep *keep = &fold->keep;
-    const uint8_t *kept_stacks = fold->view.exclude.n > 0 ? keep->stacks.at : NULL;
+    const uint8_t *kept_stacks = view_has_symbols(&fold->view) ? keep->stacks.at : NULL;
     struct fold_thread *threads = fold->threads.at;
     size_t n_kept = 0;
     size_t end = MIN(first + BLOCK_ROWS, span->n);

@@ -73,8 +73,8 @@ void fold_init(struct fold *fold, struct view *view);
 void fold_fini(struct fold *fold);
 
 // Looks at up to `max_rows` further rows. True when it has caught up with what is published. When
-// the view excludes symbols and names have changed, it starts over. `names` is refreshed by the
-// caller (calltree_refresh() does it); a view that excludes symbols sees no rows beyond the frames
+// the view has symbols and names have changed, it starts over. `names` is refreshed by the
+// caller (calltree_refresh() does it); a view that has symbols sees no rows beyond the frames
 // that `names` covers, and counts as caught up there.
 bool fold_advance(struct fold *fold, const struct store *store, const struct names *names,
                   uint64_t max_rows);

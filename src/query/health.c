@@ -30,7 +30,8 @@ static void sum_times(struct health *health, const struct fold *fold, const stru
         health->blocked_ns += wait->ns;
         health->approximate_blocked_ns += wait->approximate ? wait->ns : 0;
     }
-    for (thread_id id = 0; id < fold->threads.n; id++) {
+    bool keeps = view_keeps_no_stack(&fold->view);
+    for (thread_id id = 0; id < fold->threads.n && keeps; id++) {
         if (fold->keep.threads.at[id] && fold->threads.at[id].all_samples == 0) {
             health->unsampled_ns += fold_on_cpu_ns(fold, store, id);
         }

@@ -139,7 +139,7 @@ static struct pass begin_pass(struct interval_search *search, const struct store
         .window = view_window(search->view, store),
         .filter = search->filter,
         .threads = search->keep.threads.at,
-        .stacks = search->view->exclude.n > 0 ? search->keep.stacks.at : NULL,
+        .stacks = view_has_symbols(search->view) ? search->keep.stacks.at : NULL,
         .n_stacks = search->keep.stacks.n,
         .wanted_reasons = search->filter.has_reason ? UINT32_C(1) << search->filter.reason : ~0U,
         .wanted = score_wanted(search),

@@ -1,49 +1,105 @@
+// What a stack has on it is the sum of what its frames have: a few bits, which a callee takes over
+// from its caller. From these, whether it is kept:
+//
+//     stack   main ─ parse ─ malloc        exclude {free}   only {parse, print}   focus main
+//     marks   FOCUS   FOCUS|ONLY  ─►  kept: not EXCLUDED, and ONLY, and FOCUS, as far as asked for
+
 #include "query/keep.h"
 
-enum { FUNCTION_UNKNOWN, FUNCTION_KEPT, FUNCTION_EXCLUDED };
+enum {
+    MARK_EXCLUDED = 1,
+    MARK_ONLY = 2,
+    MARK_FOCUS = 4,
+    MARK_LOOKED_AT = 8, // of a function: its other marks are known
+};
 
 void keep_fini(struct keep *keep)
 {
     vec_fini(&keep->functions);
     vec_fini(&keep->stacks);
+    vec_fini(&keep->marks);
     vec_fini(&keep->threads);
+    vec_fini(&keep->symbols);
+    map_fini(&keep->by_name);
 }
 
-static bool matches(const struct view_symbol *symbol, const struct function *function)
+// ---- Symbols -----------------------------------------------------------------------------------
+
+static uint64_t hash_name(const char *name)
 {
-    return strcmp(symbol->function_name, function->name) == 0 &&
-           (symbol->binary == NULL || strcmp(symbol->binary, function->binary) == 0);
+    return hash_bytes(name, strlen(name));
 }
 
-static bool function_is_kept(struct keep *keep, const struct view *view, const struct names *names,
-                             function_id function)
+static void add_symbol(struct keep *keep, const struct view_symbol *symbol, uint8_t mark)
+{
+    map_add(&keep->by_name, hash_name(symbol->function_name), (uint32_t)keep->symbols.n);
+    vec_push(&keep->symbols, (struct keep_symbol){.symbol = *symbol, .mark = mark});
+}
+
+static void index_symbols(struct keep *keep, const struct view *view)
+{
+    if (keep->symbols.n > 0) {
+        return; // a keep knows one view
+    }
+    for (size_t i = 0; i < view->exclude.n; i++) {
+        add_symbol(keep, &view->exclude.at[i], MARK_EXCLUDED);
+    }
+    for (size_t i = 0; i < view->only.n; i++) {
+        add_symbol(keep, &view->only.at[i], MARK_ONLY);
+    }
+    if (view->focus.function_name != NULL) {
+        add_symbol(keep, &view->focus, MARK_FOCUS);
+    }
+}
+
+static uint8_t find_marks(const struct keep *keep, const struct function *function)
+{
+    uint64_t hash = hash_name(function->name);
+    size_t cursor = 0;
+    uint32_t found;
+    uint8_t marks = 0;
+    while ((found = map_find_from(&keep->by_name, hash, &cursor)) != MAP_NONE) {
+        const struct view_symbol *symbol = &keep->symbols.at[found].symbol;
+        if (function_is(function, symbol->function_name, symbol->binary)) {
+            marks |= keep->symbols.at[found].mark;
+        }
+    }
+    return marks;
+}
+
+// ---- Stacks ------------------------------------------------------------------------------------
+
+static uint8_t marks_of_function(struct keep *keep, const struct names *names, function_id function)
 {
     vec_grow_zeroed(&keep->functions, (size_t)function + 1);
-    uint8_t *kept = &keep->functions.at[function];
-    if (*kept == FUNCTION_UNKNOWN) {
-        *kept = FUNCTION_KEPT;
-        for (size_t i = 0; i < view->exclude.n; i++) {
-            if (matches(&view->exclude.at[i], names_function(names, function))) {
-                *kept = FUNCTION_EXCLUDED;
-            }
-        }
+    uint8_t *marks = &keep->functions.at[function];
+    if (*marks == 0) {
+        *marks = MARK_LOOKED_AT | find_marks(keep, names_function(names, function));
     }
-    return *kept == FUNCTION_KEPT;
+    return *marks;
 }
 
-static bool frame_is_kept(struct keep *keep, const struct view *view, const struct names *names,
-                          frame_id frame)
+static uint8_t marks_of_frame(struct keep *keep, const struct view *view, const struct names *names,
+                              frame_id frame)
 {
-    if (!function_is_kept(keep, view, names, names_of_frame(names, frame))) {
-        return false;
-    }
+    uint8_t marks = marks_of_function(keep, names, names_of_frame(names, frame));
     struct inlined_list inlined = names_inlined_at(names, frame);
     for (uint32_t i = 0; i < inlined.n && !view->physical; i++) {
-        if (!function_is_kept(keep, view, names, inlined.at[i])) {
-            return false;
-        }
+        marks |= marks_of_function(keep, names, inlined.at[i]);
     }
-    return true;
+    return marks;
+}
+
+static bool is_kept(const struct view *view, uint8_t marks)
+{
+    return (marks & MARK_EXCLUDED) == 0 && (view->only.n == 0 || (marks & MARK_ONLY) != 0) &&
+           (view->focus.function_name == NULL || (marks & MARK_FOCUS) != 0);
+}
+
+static void push_stack(struct keep *keep, const struct view *view, uint8_t marks)
+{
+    vec_push(&keep->marks, marks);
+    vec_push(&keep->stacks, is_kept(view, marks));
 }
 
 // In the order of ids, so that a stack's caller has always been looked at.
@@ -51,17 +107,17 @@ static void judge_stacks(struct keep *keep, const struct view *view, const struc
                          const struct names *names, uint32_t n_stacks)
 {
     vec_reserve(&keep->stacks, n_stacks);
+    vec_reserve(&keep->marks, n_stacks);
     if (keep->stacks.n == 0) {
-        vec_push(&keep->stacks, 1); // the root
+        push_stack(keep, view, 0); // the root
     }
     for (stack_id stack = (stack_id)keep->stacks.n; stack < n_stacks; stack++) {
         const struct stack_row *row = stacks_get(&store->stacks, stack);
         if (row->frame >= names->of_frame.n) {
             return; // newer than the names
         }
-        bool kept = keep->stacks.at[row->caller] != 0 &&
-                    frame_is_kept(keep, view, names, row->frame);
-        vec_push(&keep->stacks, kept);
+        uint8_t of_callers = keep->marks.at[row->caller];
+        push_stack(keep, view, of_callers | marks_of_frame(keep, view, names, row->frame));
     }
 }
 
@@ -86,7 +142,7 @@ static void judge_threads(struct keep *keep, const struct view *view, const stru
 
 bool keep_is_current(const struct keep *keep, const struct view *view, const struct names *names)
 {
-    return view->exclude.n == 0 ||
+    return !view_has_symbols(view) ||
            (keep->names_version == names->version &&
             (view->physical || keep->inlined_version == names->inlined.version));
 }
@@ -97,7 +153,7 @@ bool keep_refresh(struct keep *keep, const struct view *view, const struct store
     uint32_t n_stacks = atomic_load_explicit(&store->stacks.n_nodes, memory_order_acquire);
     uint32_t n_threads = atomic_load_explicit(&store->threads.n, memory_order_acquire);
     judge_threads(keep, view, store, n_threads);
-    if (view->exclude.n == 0) {
+    if (!view_has_symbols(view)) {
         keep_all_stacks(keep, n_stacks);
         return false;
     }
@@ -106,8 +162,10 @@ bool keep_refresh(struct keep *keep, const struct view *view, const struct store
         keep->names_version = names->version;
         keep->inlined_version = names->inlined.version;
         vec_clear(&keep->stacks);
+        vec_clear(&keep->marks);
         vec_clear(&keep->functions);
     }
+    index_symbols(keep, view);
     judge_stacks(keep, view, store, names, n_stacks);
     return start_over;
 }

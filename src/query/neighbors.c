@@ -18,8 +18,15 @@ struct asked {
     const struct calltree *tree;
     const struct weights *weights;
     function_id function;
+    const uint8_t *functions; // by function_id: those that are taken for it; NULL: itself only
+    bool everything;          // callers only: of whatever is innermost
     const struct flame_params *cut;
 };
+
+static bool is_asked(const struct asked *asked, function_id function)
+{
+    return asked->functions == NULL ? function == asked->function : asked->functions[function] != 0;
+}
 
 static void side_init(struct side *side, const struct asked *asked)
 {
@@ -50,7 +57,7 @@ static struct cut_tree tree_of(const struct side *side, const struct asked *aske
     const struct names *names = asked->tree->names;
     return (struct cut_tree){
         .names = names,
-        .root = names_function(names, asked->function),
+        .root = asked->everything ? NULL : names_function(names, asked->function),
         .nodes = side->nodes.at,
         .n_nodes = side->nodes.n,
         .weights = &side->weights,
@@ -83,7 +90,7 @@ static void grow_callees(struct side *side, const struct asked *asked)
     for (node_id id = 1; id < asked->tree->nodes.n; id++) {
         const struct calltree_node *node = &asked->tree->nodes.at[id];
         uint32_t above = side->place[node->caller];
-        if (node->function == asked->function) {
+        if (is_asked(asked, node->function)) {
             side->place[id] = 0;
             continue;
         }
@@ -125,14 +132,17 @@ static void make_callees(struct flame *ret, const struct asked *asked)
     weigh_callees(&side, asked);
     move_waits(&side, asked->weights);
     struct cut_tree tree = tree_of(&side, asked);
-    cut_choose(&side.choice, &tree, asked->cut, whole_of(&side, asked->cut->mode));
+    ret->n_nodes = cut_choose(&side.choice, &tree, asked->cut, whole_of(&side, asked->cut->mode));
+    ret->zoom_depth = side.choice.zoom_depth;
     cut_show(ret, &tree, asked->cut->mode, &side.choice);
     side_fini(&side);
 }
 
 // ---- Callers -----------------------------------------------------------------------------------
 
-// An outermost stay of the function, on its way outwards: it carries what the stay weighs.
+// An outermost stay of the function, on its way outwards: it carries what the stay weighs. When
+// everything is asked for: a node that is innermost in some stack; it carries what it is itself,
+// and its first step is onto its own function.
 struct climber {
     node_id from; // of the calltree: the stay
     node_id at;   // where it has come to
@@ -153,6 +163,10 @@ struct climb {
     struct climber *sorted;    // scratch, as long
     uint32_t *group;           // scratch, by function: its node among those being made; 0: none yet
     VEC(struct cut_kept) open; // a heap: nodes that may be shown, the first of the order on top
+    struct cut_measure measure;
+    VEC(uint8_t) regions; // by node: enum cut_region
+    uint32_t way_end;     // the last node that is known of the way to the zoomed one, which is made
+                          // before anything else; NOWHERE: no further one
 };
 
 // -- The heap
@@ -163,7 +177,7 @@ static void open_push(struct climb *climb, const struct cut_kept *kept)
     struct cut_kept *at = climb->open.at;
     for (size_t i = climb->open.n - 1; i > 0;) {
         size_t above = (i - 1) / 2;
-        if (cut_compare_weight(&at[above], kept) < 0) {
+        if (cut_compare_rank(&at[above], kept) < 0) {
             break;
         }
         at[i] = at[above];
@@ -181,10 +195,10 @@ static struct cut_kept open_pop(struct climb *climb)
     for (size_t i = 0; n > 0;) {
         size_t below = 2 * i + 1;
         at[i] = sinking;
-        if (below + 1 < n && cut_compare_weight(&at[below + 1], &at[below]) < 0) {
+        if (below + 1 < n && cut_compare_rank(&at[below + 1], &at[below]) < 0) {
             below++;
         }
-        if (below >= n || cut_compare_weight(&sinking, &at[below]) < 0) {
+        if (below >= n || cut_compare_rank(&sinking, &at[below]) < 0) {
             break;
         }
         at[i] = at[below];
@@ -197,7 +211,8 @@ static struct cut_kept open_pop(struct climb *climb)
 
 static const struct weight *weight_of(const struct climb *climb, const struct climber *climber)
 {
-    return &climb->asked->weights->of_node[climber->from].total;
+    const struct node_weight *weight = &climb->asked->weights->of_node[climber->from];
+    return climb->asked->everything ? &weight->self : &weight->total;
 }
 
 // The node for `function` above (in the drawing: outside of) `node`; made at its first climber.
@@ -219,7 +234,9 @@ static void step(struct climb *climb, uint32_t node)
     struct crowd crowd = climb->crowds.at[node];
     for (uint32_t i = crowd.first; i < crowd.first + crowd.n; i++) {
         struct climber *climber = &climb->climbers.at[i];
-        climber->at = tree->nodes.at[climber->at].caller;
+        if (node != 0 || !climb->asked->everything) {
+            climber->at = tree->nodes.at[climber->at].caller;
+        }
         if (climber->at == 0) {
             weight_add(&climb->of_node.at[node].self, weight_of(climb, climber));
             continue;
@@ -255,21 +272,72 @@ static void gather(struct climb *climb, struct crowd crowd, uint32_t first_new)
     }
 }
 
+// -- The zoom
+
+// Which of the new nodes lies on the way. NOWHERE: none.
+static uint32_t next_on_way(const struct climb *climb, uint32_t first_new)
+{
+    const struct side *side = climb->side;
+    const struct flame_params *cut = climb->asked->cut;
+    const struct view_symbol *symbol = &cut->zoom[side->choice.zoom_depth];
+    uint32_t best = NOWHERE;
+    uint64_t best_ns = 0;
+    for (uint32_t id = first_new; id < side->nodes.n; id++) {
+        const struct function *function = names_function(climb->asked->tree->names,
+                                                         side->nodes.at[id].function);
+        uint64_t ns;
+        if (cut_weigh(&climb->of_node.at[id].total, cut->mode, &ns) &&
+            function_is(function, symbol->function_name, symbol->binary) &&
+            (best == NOWHERE || ns > best_ns)) {
+            best = id;
+            best_ns = ns;
+        }
+    }
+    return best;
+}
+
+// Says of the new nodes, which stand above `node`, where they are.
+static void find_regions(struct climb *climb, uint32_t node, uint32_t first_new)
+{
+    struct side *side = climb->side;
+    uint8_t region = climb->regions.at[node] == CUT_BELOW ? CUT_BELOW : CUT_ELSEWHERE;
+    uint32_t on_way = NOWHERE;
+    if (node == climb->way_end) {
+        if (side->choice.zoom_depth < climb->asked->cut->n_zoom) {
+            on_way = next_on_way(climb, first_new);
+        }
+        if (on_way == NOWHERE && node != 0) { // this is the zoomed one
+            (void)cut_weigh(&climb->of_node.at[node].total, climb->asked->cut->mode,
+                            &climb->measure.zoomed_ns);
+            region = CUT_BELOW;
+        }
+        side->choice.zoom_depth += on_way != NOWHERE;
+        climb->way_end = on_way;
+    }
+    for (uint32_t id = first_new; id < side->nodes.n; id++) {
+        vec_push(&climb->regions, id == on_way ? (uint8_t)CUT_ON_THE_WAY : region);
+    }
+}
+
+// -- One node
+
 // Makes the nodes of all callers of `node`; those that may be shown are open then.
-static void expand(struct climb *climb, uint32_t node, double least_ns)
+static void expand(struct climb *climb, uint32_t node)
 {
     const struct flame_params *cut = climb->asked->cut;
     uint32_t first_new = (uint32_t)climb->crowds.n;
     struct crowd crowd = climb->crowds.at[node];
     step(climb, node);
     gather(climb, crowd, first_new);
-    if (cut->max_depth != 0 && climb->side->nodes.at[node].depth >= cut->max_depth) {
-        return;
+    bool deepest = cut->max_depth != 0 && climb->side->nodes.at[node].depth >= cut->max_depth;
+    if (deepest && climb->way_end == node) {
+        climb->way_end = NOWHERE;
     }
-    for (uint32_t id = first_new; id < climb->crowds.n; id++) {
+    find_regions(climb, node, first_new);
+    for (uint32_t id = first_new; id < climb->crowds.n && !deepest; id++) {
         struct cut_kept kept = {.above = node, .node = id};
         if (cut_weigh(&climb->of_node.at[id].total, cut->mode, &kept.total_ns) &&
-            (double)kept.total_ns >= least_ns) {
+            cut_admit(&climb->measure, (enum cut_region)climb->regions.at[id], &kept)) {
             open_push(climb, &kept);
         }
     }
@@ -277,22 +345,55 @@ static void expand(struct climb *climb, uint32_t node, double least_ns)
 
 // -- The whole way
 
-static void set_out(struct climb *climb)
+static void add_climber(struct climb *climb, struct node_weight *root, node_id from)
+{
+    struct climber climber = {from, from};
+    climb->side->place[from] = 0;
+    weight_add(&root->total, weight_of(climb, &climber));
+    vec_push(&climb->climbers, climber);
+}
+
+static void set_out_from_stays(struct climb *climb, struct node_weight *root)
 {
     const struct asked *asked = climb->asked;
-    struct node_weight root = {.self = {.samples = 0}};
+    CLEANUP(freep) bool *inside = NEW_ARRAY(bool, asked->tree->nodes.n); // by node: of a stay
     for (node_id id = 1; id < asked->tree->nodes.n; id++) {
         const struct calltree_node *node = &asked->tree->nodes.at[id];
-        bool starts = node->function == asked->function && node->outermost;
+        bool is_stay = is_asked(asked, node->function);
         climb->side->place[id] = NOWHERE;
-        if (starts) {
-            climb->side->place[id] = 0;
-            weight_add(&root.total, &asked->weights->of_node[id].total);
-            vec_push(&climb->climbers, (struct climber){id, id});
+        inside[id] = is_stay || inside[node->caller];
+        if (is_stay && !inside[node->caller]) {
+            add_climber(climb, root, id);
         }
+    }
+}
+
+static void set_out_from_everything(struct climb *climb, struct node_weight *root)
+{
+    const struct asked *asked = climb->asked;
+    root->self = asked->weights->of_node[0].self; // without any frame
+    root->total = root->self;
+    climb->side->place[0] = 0;
+    for (node_id id = 1; id < asked->tree->nodes.n; id++) {
+        const struct weight *self = &asked->weights->of_node[id].self;
+        climb->side->place[id] = NOWHERE;
+        if (self->samples > 0 || self->waits > 0) {
+            add_climber(climb, root, id);
+        }
+    }
+}
+
+static void set_out(struct climb *climb)
+{
+    struct node_weight root = {.self = {.samples = 0}};
+    if (climb->asked->everything) {
+        set_out_from_everything(climb, &root);
+    } else {
+        set_out_from_stays(climb, &root);
     }
     vec_push(&climb->of_node, root);
     vec_push(&climb->crowds, (struct crowd){.n = (uint32_t)climb->climbers.n});
+    vec_push(&climb->regions, CUT_ELSEWHERE);
 }
 
 // Whatever lies below a stay goes where the stay has got to.
@@ -311,16 +412,26 @@ static void climb_all(struct climb *climb)
 {
     struct side *side = climb->side;
     const struct flame_params *cut = climb->asked->cut;
-    uint64_t whole_ns;
-    (void)cut_weigh(&climb->of_node.at[0].total, cut->mode, &whole_ns);
-    double least_ns = cut->min_share * (double)whole_ns;
-    expand(climb, 0, least_ns);
+    climb->measure.min_share = cut->min_share;
+    (void)cut_weigh(&climb->of_node.at[0].total, cut->mode, &climb->measure.whole_ns);
+    climb->way_end = cut->n_zoom > 0 ? 0 : NOWHERE;
+    expand(climb, 0);
     size_t room = cut->max_nodes == 0 ? SIZE_MAX : cut->max_nodes - 1;
     while (climb->open.n > 0 && side->choice.kept.n < room) {
         struct cut_kept next = open_pop(climb);
         vec_push(&side->choice.kept, next);
-        expand(climb, next.node, least_ns);
+        expand(climb, next.node);
     }
+}
+
+static uint64_t count_made(const struct climb *climb)
+{
+    uint64_t n = 1;
+    for (size_t id = 1; id < climb->of_node.n; id++) {
+        uint64_t ns;
+        n += cut_weigh(&climb->of_node.at[id].total, climb->asked->cut->mode, &ns);
+    }
+    return n;
 }
 
 static void make_callers(struct flame *ret, const struct asked *asked)
@@ -336,7 +447,10 @@ static void make_callers(struct flame *ret, const struct asked *asked)
     move_waits(&side, asked->weights);
     side.weights.of_node = climb.of_node.at; // owned by the side now
     struct cut_tree tree = tree_of(&side, asked);
+    ret->n_nodes = count_made(&climb);
+    ret->zoom_depth = side.choice.zoom_depth;
     cut_show(ret, &tree, asked->cut->mode, &side.choice);
+    vec_fini(&climb.regions);
     vec_fini(&climb.open);
     vec_fini(&climb.climbers);
     vec_fini(&climb.crowds);
@@ -366,7 +480,7 @@ static void tell_own(struct neighbors *ret, const struct asked *asked)
             weight_add(&own, &asked->weights->of_node[id].self);
         }
     }
-    ret->own_on_cpu_ns = weights_round(own.on_cpu_ns);
+    ret->own_on_cpu_ns = own.on_cpu_ns;
     ret->own_samples = own.samples;
     ret->own_waits = own.waits;
     add_own_reasons(ret, asked);
@@ -408,9 +522,8 @@ static int compare_ways(const void *a, const void *b, void *context)
     const struct neighbors_way *x = a;
     const struct neighbors_way *y = b;
     const struct flame_params *params = context;
-    bool off_cpu = params->mode == MODE_OFF_CPU;
-    uint64_t x_ns = off_cpu ? x->off_ns : x->on_cpu_ns;
-    uint64_t y_ns = off_cpu ? y->off_ns : y->on_cpu_ns;
+    uint64_t x_ns = answer_mode_sum(params->mode, x->on_cpu_ns, x->off_ns);
+    uint64_t y_ns = answer_mode_sum(params->mode, y->on_cpu_ns, y->off_ns);
     if (x_ns != y_ns) {
         return x_ns > y_ns ? -1 : 1;
     }
@@ -424,11 +537,10 @@ static void tell_ways(struct neighbors *ret, const struct asked *asked, const st
     for (function_id id = 0; id < names->functions.n; id++) {
         uint64_t ns;
         if (cut_weigh(&sums[id], asked->cut->mode, &ns)) {
-            vec_push(&ret->ways,
-                     (struct neighbors_way){.function = names_function(names, id),
-                                            .on_cpu_ns = weights_round(sums[id].on_cpu_ns),
-                                            .samples = sums[id].samples,
-                                            .off_ns = sums[id].off_ns});
+            vec_push(&ret->ways, (struct neighbors_way){.function = names_function(names, id),
+                                                        .on_cpu_ns = sums[id].on_cpu_ns,
+                                                        .samples = sums[id].samples,
+                                                        .off_ns = sums[id].off_ns});
         }
     }
     size_t n = MIN(ret->ways.n, (size_t)NEIGHBORS_WAYS);
@@ -449,7 +561,7 @@ static void tell_recursion(struct neighbors *ret, const struct asked *asked)
             weight_add(&all, self);
         }
     }
-    ret->recursive_on_cpu_ns = weights_round(all.on_cpu_ns);
+    ret->recursive_on_cpu_ns = all.on_cpu_ns;
     ret->recursive_samples = all.samples;
     ret->recursive_off_ns = all.off_ns;
     tell_ways(ret, asked, sums);
@@ -490,4 +602,68 @@ void neighbors_fini(struct neighbors *neighbors)
     flame_fini(&neighbors->callers);
     flame_fini(&neighbors->callees);
     vec_fini(&neighbors->ways);
+}
+
+// ---- One tree on its own -----------------------------------------------------------------------
+
+bool tree_root_find(struct tree_root *ret, const struct calltree *tree,
+                    const struct view_symbol *symbol)
+{
+    const struct names *names = tree->names;
+    bool found = false;
+    *ret = (struct tree_root){.functions = NEW_ARRAY(uint8_t, names->functions.n + 1)};
+    for (function_id id = 0; id < tree->first_depth.n; id++) {
+        const struct function *function = names_function(names, id);
+        bool is_on_stacks = tree->first_depth.at[id] != 0 && !function->is_truncation;
+        if (!is_on_stacks || !function_is(function, symbol->function_name, symbol->binary)) {
+            continue;
+        }
+        ret->functions[id] = 1;
+        // One with code of its own, rather: people may want to look at it.
+        if (!found || (names_function(names, ret->function)->inlined && !function->inlined)) {
+            ret->function = id;
+        }
+        found = true;
+    }
+    return found;
+}
+
+void tree_root_fini(struct tree_root *root)
+{
+    free(TAKE(root->functions));
+}
+
+void neighbors_tree_make(struct flame *ret, const struct calltree *tree, const struct fold *fold,
+                         const struct store *store, struct reasons *reasons,
+                         const struct tree_root *root, bool callers,
+                         const struct flame_params *params)
+{
+    if (root->functions == NULL && !callers) {
+        flame_make(ret, tree, fold, store, reasons, params);
+        return;
+    }
+    const enum event_reason *only = params->has_reason ? &params->reason : NULL;
+    struct total total;
+    total_make(&total, tree, fold, store, reasons);
+    *ret = (struct flame){
+        .health = total.health,
+        .total_on_cpu_ns = total.total_on_cpu_ns,
+        .total_off_cpu = weights_only(&total.total_off_cpu, only),
+    };
+    struct weights weights;
+    weights_init(&weights, tree, fold, store, reasons, only);
+    struct asked asked = {
+        .tree = tree,
+        .weights = &weights,
+        .function = root->function,
+        .functions = root->functions,
+        .everything = root->functions == NULL,
+        .cut = params,
+    };
+    if (callers) {
+        make_callers(ret, &asked);
+    } else {
+        make_callees(ret, &asked);
+    }
+    weights_fini(&weights);
 }

@@ -68,3 +68,24 @@ void neighbors_make(struct neighbors *ret, const struct calltree *tree, const st
                     const struct store *store, struct reasons *reasons, function_id function,
                     const struct flame_params *params);
 void neighbors_fini(struct neighbors *neighbors);
+
+// ---- One tree on its own -----------------------------------------------------------------------
+
+// Where such a tree begins: with all functions of one name, or with everything.
+struct tree_root {
+    uint8_t *functions;   // by function_id: 1 for those that it begins with; NULL: everything
+    function_id function; // one of them: what the root is called
+};
+
+// The functions that are called that, on whichever stack, inlined or not. False: none is.
+bool tree_root_find(struct tree_root *ret, const struct calltree *tree,
+                    const struct view_symbol *symbol);
+void tree_root_fini(struct tree_root *root);
+
+// What the root calls, or its callers. Callees of everything are what flame_make() makes; callers
+// of everything begin with the functions that are innermost. Shares are of the root's weight, but
+// for callees of everything. `n_nodes` of callers: those that had to be looked at.
+void neighbors_tree_make(struct flame *ret, const struct calltree *tree, const struct fold *fold,
+                         const struct store *store, struct reasons *reasons,
+                         const struct tree_root *root, bool callers,
+                         const struct flame_params *params);

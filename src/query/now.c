@@ -351,13 +351,13 @@ static void choose_waits(candidates *ret, const struct moment *moment, const str
                          const struct names *names)
 {
     struct keep keep = {0};
-    bool excludes = view->exclude.n > 0;
-    if (excludes) {
+    bool has_symbols = view_has_symbols(view);
+    if (has_symbols) {
         keep_refresh(&keep, view, moment->store, names);
     }
     for (thread_id id = 0; id < moment->n; id++) {
         const struct thread_now *thread = &moment->threads[id];
-        bool kept = !excludes || (keep_knows_stack(&keep, thread->off.stack) &&
+        bool kept = !has_symbols || (keep_knows_stack(&keep, thread->off.stack) &&
                                   keep.stacks.at[thread->off.stack] != 0);
         if (thread->state == NOW_WAITING && kept && is_in_view(moment, view, id) &&
             is_in_window(moment, thread)) {

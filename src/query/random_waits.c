@@ -21,6 +21,34 @@ enum event_reason random_waits_reason(const struct random_waits *w, uint32_t pla
     return reasons[place];
 }
 
+static bool is_on(const struct random_waits *w, uint32_t place, const char *name)
+{
+    static const char *const names[RANDOM_PLACES][2] = {
+        {"sem_wait", "futex_wait_queue"},
+        {"hrtimer_nanosleep", "schedule"},
+        {"pipe_read", "schedule"},
+        {"", ""},
+    };
+    return (strcmp(name, names[place][0]) == 0 && (place > 0 || w->named)) ||
+           strcmp(name, names[place][1]) == 0;
+}
+
+static bool is_any_on(const struct random_waits *w, uint32_t place, const view_symbols *symbols)
+{
+    bool is = false;
+    for (size_t i = 0; i < symbols->n; i++) {
+        is = is || is_on(w, place, symbols->at[i].function_name);
+    }
+    return is;
+}
+
+bool random_waits_keeps(const struct random_waits *w, const struct view *view, uint32_t place)
+{
+    return !is_any_on(w, place, &view->exclude) &&
+           (view->only.n == 0 || is_any_on(w, place, &view->only)) &&
+           (view->focus.function_name == NULL || is_on(w, place, view->focus.function_name));
+}
+
 // ---- Making it ---------------------------------------------------------------------------------
 
 static stack_id push(struct random_waits *w, stack_id stack, image_id image, uint64_t off)

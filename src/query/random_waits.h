@@ -6,11 +6,13 @@
 
 #include "query/fake_library.h"
 #include "query/reasons.h"
+#include "query/view.h"
 
 enum {
     RANDOM_THREADS = 10, // two of them foreign, two with the same tid
     RANDOM_STAYS = 4000,
     RANDOM_PLACES = 4,
+    PLACE_WITHOUT_STACK = RANDOM_PLACES - 1,
     RANDOM_SITES = 4,
     RANDOM_WEIGHT_NS = 7,
 };
@@ -87,4 +89,7 @@ void random_waits_end(struct random_waits *w);
 void random_waits_refresh(struct random_waits *w);
 
 uint64_t random_waits_dice(struct random_waits *w, uint64_t sides);
+// Whether the view's symbols, names without binaries, keep what waits at a place.
+bool random_waits_keeps(const struct random_waits *w, const struct view *view, uint32_t place);
+
 enum event_reason random_waits_reason(const struct random_waits *w, uint32_t place);

@@ -265,28 +265,38 @@ static bool in_time(const struct view *view, uint64_t time_ns)
     return !view->has_time_range || (time_ns >= view->start_ns && time_ns < view->end_ns);
 }
 
-static bool excluded(const struct truth *t, const struct view *view, struct place place)
+static bool is_symbol(const struct view_symbol *symbol, const struct label *label)
 {
-    struct label label = label_of(t, place);
-    for (size_t i = 0; i < view->exclude.n; i++) {
-        const struct view_symbol *symbol = &view->exclude.at[i];
-        if (strcmp(symbol->function_name, label.name) == 0 &&
-            (symbol->binary == NULL || strcmp(symbol->binary, label.binary) == 0)) {
-            return true;
-        }
+    return strcmp(symbol->function_name, label->name) == 0 &&
+           (symbol->binary == NULL || strcmp(symbol->binary, label->binary) == 0);
+}
+
+static bool has_symbol(const struct truth *t, const struct truth_sample *s,
+                       const struct view_symbol *symbol)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < s->depth; i++) {
+        struct label label = label_of(t, s->places[i]);
+        has = has || is_symbol(symbol, &label);
     }
-    return false;
+    return has;
+}
+
+static bool has_any(const struct truth *t, const struct truth_sample *s,
+                    const view_symbols *symbols)
+{
+    bool has = false;
+    for (size_t i = 0; i < symbols->n; i++) {
+        has = has || has_symbol(t, s, &symbols->at[i]);
+    }
+    return has;
 }
 
 static bool stack_counts(const struct truth *t, const struct view *view,
                          const struct truth_sample *s)
 {
-    for (uint32_t i = 0; i < s->depth; i++) {
-        if (excluded(t, view, s->places[i])) {
-            return false;
-        }
-    }
-    return true;
+    return !has_any(t, s, &view->exclude) && (view->only.n == 0 || has_any(t, s, &view->only)) &&
+           (view->focus.function_name == NULL || has_symbol(t, s, &view->focus));
 }
 
 static bool counts(const struct truth *t, const struct view *view, const struct truth_sample *s)
@@ -323,15 +333,19 @@ struct aspect {
     enum event_reason reason;
 };
 
-// In units of the mode: samples or nanoseconds.
 static uint64_t weight_in(const struct naive_weight *weight, const struct aspect *aspect)
 {
-    return aspect->mode == MODE_ON_CPU ? weight->samples : off_cpu_total(&weight->off_cpu);
+    uint64_t on_cpu_ns = weight->samples * WEIGHT_NS;
+    uint64_t off_ns = off_cpu_total(&weight->off_cpu);
+    return aspect->mode == MODE_ON_CPU    ? on_cpu_ns
+           : aspect->mode == MODE_OFF_CPU ? off_ns
+                                          : on_cpu_ns + off_ns;
 }
 
 static bool is_in(const struct naive_weight *weight, const struct aspect *aspect)
 {
-    return (aspect->mode == MODE_ON_CPU ? weight->samples : weight->waits) > 0;
+    return (aspect->mode != MODE_OFF_CPU && weight->samples > 0) ||
+           (aspect->mode != MODE_ON_CPU && weight->waits > 0);
 }
 
 static void add_weight(struct naive_weight *to, const struct naive_weight *more)
@@ -593,8 +607,7 @@ static size_t kept_callees(const struct naive *naive, const struct flame_params 
 {
     size_t n = 0;
     struct aspect aspect = aspect_of(params);
-    uint64_t unit = params->mode == MODE_ON_CPU ? WEIGHT_NS : 1;
-    double whole = (double)(weight_in(&naive->nodes.at[0].total, &aspect) * unit);
+    double whole = (double)weight_in(&naive->nodes.at[0].total, &aspect);
     for (size_t i = 1; i < naive->nodes.n; i++) {
         const struct naive_node *callee = &naive->nodes.at[i];
         if (callee->caller != node) {
@@ -603,7 +616,7 @@ static size_t kept_callees(const struct naive *naive, const struct flame_params 
         uint64_t weight = weight_in(&callee->total, &aspect);
         bool too_deep = params->max_depth != 0 && callee->depth > params->max_depth;
         bool in = is_in(&callee->total, &aspect);
-        if (!in || too_deep || (double)(weight * unit) < params->min_share * whole) {
+        if (!in || too_deep || (double)weight < params->min_share * whole) {
             cut->cut_children += in;
             cut->cut_samples += callee->total.samples;
             cut->cut_off_ns += off_cpu_total(&callee->total.off_cpu);
@@ -712,7 +725,9 @@ static void check_few_nodes(const struct flame *flame, const struct naive *naive
     uint64_t *got = NEW_ARRAY(uint64_t, n);
     for (size_t i = 0; i < n; i++) {
         const struct flame_node *node = &flame->nodes.at[i];
-        got[i] = params->mode == MODE_ON_CPU ? node->total_samples : node->off_ns;
+        got[i] = params->mode == MODE_ON_CPU    ? node->on_cpu_ns
+                 : params->mode == MODE_OFF_CPU ? node->off_ns
+                                                : node->on_cpu_ns + node->off_ns;
     }
     got[0] = UINT64_MAX;
     qsort(got, n, sizeof *got, descending);
@@ -846,7 +861,7 @@ static void check_total(struct world *w, const struct fold *fold, const struct n
 
 static void check_all(struct world *w, const struct fold *fold)
 {
-    struct aspect aspect = {.mode = dice(&w->truth, 2) == 0 ? MODE_ON_CPU : MODE_OFF_CPU,
+    struct aspect aspect = {.mode = (enum answer_mode)dice(&w->truth, 3),
                             .has_reason = dice(&w->truth, 4) == 0,
                             .reason = (enum event_reason)dice(&w->truth, EVENT_REASON_COUNT)};
     struct naive naive = naive_of(&w->truth, &fold->view, &aspect);
@@ -865,20 +880,34 @@ static void check_all(struct world *w, const struct fold *fold)
 
 // ---- The tests ---------------------------------------------------------------------------------
 
-static void random_exclude(struct world *w, struct view *view)
+// False: there is none in that stack.
+static bool random_symbol(struct world *w, struct view_symbol *ret)
 {
     struct truth *t = &w->truth;
     struct truth_sample sample = random_sample(t, 0);
     if (sample.depth == 0) {
-        return;
+        return false;
     }
-    struct label label = label_of(t, sample.places[sample.depth - 1]);
+    struct label label = label_of(t, sample.places[dice(t, sample.depth)]);
     bool any_binary = dice(t, 2) == 0;
-    vec_push(&view->exclude,
-             (struct view_symbol){
-                 .function_name = alloc_text(label.name, strlen(label.name)),
-                 .binary = any_binary ? NULL : alloc_text(label.binary, strlen(label.binary)),
-             });
+    *ret = view_symbol_new(label.name, any_binary ? NULL : label.binary);
+    return true;
+}
+
+static void random_exclude(struct world *w, struct view *view)
+{
+    struct view_symbol symbol;
+    if (random_symbol(w, &symbol)) {
+        vec_push(&view->exclude, symbol);
+    }
+}
+
+static void random_only(struct world *w, struct view *view)
+{
+    struct view_symbol symbol;
+    if (random_symbol(w, &symbol)) {
+        vec_push(&view->only, symbol);
+    }
 }
 
 static struct view random_view(struct world *w)
@@ -896,6 +925,12 @@ static struct view random_view(struct world *w)
     }
     for (uint64_t n = dice(t, 4); n > 1; n--) {
         random_exclude(w, &view);
+    }
+    for (uint64_t n = dice(t, 6); n > 2; n--) {
+        random_only(w, &view);
+    }
+    if (dice(t, 4) == 0) {
+        random_symbol(w, &view.focus);
     }
     return view;
 }
@@ -996,6 +1031,105 @@ static void test_what_is_newer_than_the_names_waits(void **state)
         check_all(w, &everything);
         fold_fini(&excluding);
         fold_fini(&everything);
+        world_free(w);
+    }
+}
+
+// ---- What the three filters are to each other --------------------------------------------------
+
+struct counted {
+    uint64_t samples;
+    uint64_t waits_ns;
+    uint64_t on_cpu_ns;
+    uint64_t runnable_ns;
+};
+
+// Takes over the view.
+static struct counted count_view(struct world *w, struct view *view)
+{
+    struct fold fold;
+    fold_init(&fold, view);
+    catch_up(w, &fold, 100);
+    check_all(w, &fold);
+    struct total total;
+    total_make(&total, &w->tree, &fold, w->store, &w->reasons);
+    struct counted counted = {
+        .samples = fold.n_samples,
+        .waits_ns = off_cpu_total(&total.total_off_cpu),
+        .on_cpu_ns = total.total_on_cpu_ns,
+        .runnable_ns = total.total_runnable_ns,
+    };
+    fold_fini(&fold);
+    return counted;
+}
+
+static struct view part_of(const struct view *view, const struct top_entry *entry)
+{
+    struct view part;
+    view_copy(&part, view);
+    vec_push(&part.only, view_symbol_new(entry->function->name, entry->function->binary));
+    return part;
+}
+
+// Only it, without it, and the focus on it: two halves, and the same as one of them.
+static void check_parts(struct world *w, const struct view *view, const struct counted *all,
+                        const struct top_entry *entry)
+{
+    struct view only = part_of(view, entry);
+    struct view focused = part_of(view, entry);
+    focused.focus = vec_pop(&focused.only);
+    struct view both = part_of(view, entry);
+    both.focus = view_symbol_new(both.only.at[0].function_name, NULL);
+    struct view without = part_of(view, entry);
+    vec_push(&without.exclude, vec_pop(&without.only));
+    struct view nothing = part_of(view, entry);
+    vec_push(&nothing.exclude, view_symbol_new(nothing.only.at[0].function_name, NULL));
+    struct counted with = count_view(w, &only);
+    struct counted rest = count_view(w, &without);
+    assert_int_equal(with.samples, entry->total_samples);
+    assert_int_equal(with.waits_ns, off_cpu_total(&entry->total_off_cpu));
+    assert_int_equal(with.samples + rest.samples, all->samples);
+    assert_int_equal(with.waits_ns + rest.waits_ns, all->waits_ns);
+    assert_int_equal(with.runnable_ns + rest.runnable_ns, all->runnable_ns);
+    assert_in_range(with.on_cpu_ns + rest.on_cpu_ns + 1, all->on_cpu_ns, all->on_cpu_ns + 2);
+    struct counted same = count_view(w, &focused);
+    assert_memory_equal(&same, &with, sizeof same);
+    same = count_view(w, &both);
+    assert_memory_equal(&same, &with, sizeof same);
+    same = count_view(w, &nothing);
+    assert_int_equal(same.samples + same.waits_ns + same.on_cpu_ns + same.runnable_ns, 0);
+}
+
+static void test_parts_add_up(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 3000; seed < 3012; seed++) {
+        struct world *w = world_new(seed);
+        publish(w, 0);
+        publish(w, 1);
+        add_samples(w, 150);
+        add_waits(w);
+        w->store->has_switches = false;
+        struct view view = {.has_tid = seed % 3 == 0, .tid = 101};
+        view.has_time_range = seed % 2 == 0;
+        view.start_ns = 50;
+        view.end_ns = 400;
+        struct view whole;
+        view_copy(&whole, &view);
+        struct counted all = count_view(w, &whole);
+        struct fold fold;
+        view_copy(&whole, &view);
+        fold_init(&fold, &whole);
+        catch_up(w, &fold, 1000);
+        struct top top;
+        top_make(&top, &w->tree, &fold, w->store, &w->reasons,
+                 &(struct top_params){.mode = MODE_WALL});
+        assert_true(top.entries.n > 3);
+        for (size_t i = 0; i < top.entries.n; i += 1 + top.entries.n / 8) {
+            check_parts(w, &view, &all, &top.entries.at[i]);
+        }
+        top_fini(&top);
+        fold_fini(&fold);
         world_free(w);
     }
 }
@@ -1200,6 +1334,7 @@ int main(void)
         cmocka_unit_test(test_answers_agree_with_the_naive_ones),
         cmocka_unit_test(test_answers_keep_up),
         cmocka_unit_test(test_what_is_newer_than_the_names_waits),
+        cmocka_unit_test(test_parts_add_up),
         cmocka_unit_test(test_an_empty_run_has_empty_answers),
         cmocka_unit_test(test_health_hides_nothing_that_was_lost),
         cmocka_unit_test(test_stacks_without_callers_are_told_apart),

@@ -206,6 +206,8 @@ struct expected {
     uint64_t start_ns;
     uint64_t end_ns; // 0: all of the time
     const char *exclude;
+    const char *only;
+    const char *focus;
     uint64_t samples;
     uint64_t a_on_cpu_ns;
     uint64_t b_on_cpu_ns;
@@ -295,6 +297,35 @@ static const struct expected views[] = {
      .sleep_ns = 500,
      .runnable_ns = 130,
      .wakeups = 2},
+    {.what = "the lock only: of B's time on a CPU, nobody knows",
+     .only = "take",
+     .samples = 1,
+     .a_on_cpu_ns = 45,
+     .lock_ns = 100,
+     .runnable_ns = 30,
+     .wakeups = 2},
+    {.what = "the server only: it was never sampled",
+     .focus = "serve",
+     .ipc_ns = 300,
+     .approximate_ns = 300,
+     .wakeups = 2},
+    {.what = "main without the lock",
+     .only = "main",
+     .exclude = "take",
+     .samples = 5,
+     .a_on_cpu_ns = 225,
+     .sleep_ns = 500,
+     .runnable_ns = 100,
+     .wakeups = 2},
+    {.what = "the lock, called by main",
+     .only = "main",
+     .focus = "take",
+     .samples = 1,
+     .a_on_cpu_ns = 45,
+     .lock_ns = 100,
+     .runnable_ns = 30,
+     .wakeups = 2},
+    {.what = "nothing is both", .only = "serve", .focus = "take", .wakeups = 2},
 };
 
 static void begin_fold(struct world *w, const struct expected *expected)
@@ -307,10 +338,12 @@ static void begin_fold(struct world *w, const struct expected *expected)
         .end_ns = expected->end_ns,
     };
     if (expected->exclude != NULL) {
-        vec_push(&view.exclude,
-                 (struct view_symbol){
-                     .function_name = alloc_text(expected->exclude, strlen(expected->exclude))});
+        vec_push(&view.exclude, view_symbol_new(expected->exclude, NULL));
     }
+    if (expected->only != NULL) {
+        vec_push(&view.only, view_symbol_new(expected->only, NULL));
+    }
+    view.focus = view_symbol_new(expected->focus, NULL);
     fold_fini(&w->fold);
     fold_init(&w->fold, &view);
 }
@@ -515,6 +548,32 @@ static void test_functions_that_wait(void **state)
     top_fini(&top);
 }
 
+static void test_functions_of_the_wall_clock(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *name;
+        uint64_t total_ns; // on a CPU or off it
+    } rows[] = {{"main", 870},  {"hrtimer_nanosleep", 500},
+                {"doze", 500},  {"pipe_read", 300},
+                {"serve", 300}, {"work", 225},
+                {"take", 145},  {"do_futex", 100}};
+    begin_fold(w, &views[0]);
+    catch_up(w);
+    struct top top;
+    top_make(&top, &w->tree, &w->fold, w->store, &w->reasons,
+             &(struct top_params){.sort = TOP_TOTAL, .mode = MODE_WALL});
+    assert_int_equal(top.n_functions, ARRAY_LEN(rows));
+    assert_int_equal(top.entries.n, ARRAY_LEN(rows));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct top_entry *entry = &top.entries.at[i];
+        assert_string_equal(entry->function->name, rows[i].name);
+        assert_int_equal(entry->total_on_cpu_ns + off_cpu_total(&entry->total_off_cpu),
+                         rows[i].total_ns);
+    }
+    top_fini(&top);
+}
+
 // A function that waits, and waits again deeper inside, counts once.
 static void test_recursive_waits_count_once(void **state)
 {
@@ -597,6 +656,17 @@ static void test_flames_of_both_modes(void **state)
                 "all 270 900\n"
                 ".main 270 600 cut 1: 6, 100\n"
                 "..doze 0 500 cut 1: 0, 500\n"
+                ".serve 0 300\n"
+                "..pipe_read 0 300\n");
+    check_flame(w, (struct flame_params){.mode = MODE_WALL},
+                "all 270 900\n"
+                ".main 270 600\n"
+                "..doze 0 500\n"
+                "...hrtimer_nanosleep 0 500\n"
+                "..work 225 0\n"
+                "...main 45 0\n"
+                "..take 45 100\n"
+                "...do_futex 0 100\n"
                 ".serve 0 300\n"
                 "..pipe_read 0 300\n");
     check_flame(w, (struct flame_params){.max_nodes = 3},
@@ -741,6 +811,7 @@ int main(void)
         TEST(test_a_wait_that_was_open_is_counted_once),
         TEST(test_functions_share_their_threads_time),
         TEST(test_functions_that_wait),
+        TEST(test_functions_of_the_wall_clock),
         TEST(test_recursive_waits_count_once),
         TEST(test_flames_of_both_modes),
         TEST(test_unexplained_waits_are_named),

@@ -24,7 +24,8 @@ static bool stay_matches(const struct random_waits *w, const struct view *view,
     const struct true_thread *thread = &w->threads[stay->thread];
     uint64_t end_ns = MIN(stay->end_ns, w->now_ns);
     struct view_window window = view_window(view, w->store);
-    return !stay->runnable && !thread->foreign && (!view->has_tid || thread->tid == view->tid) &&
+    return random_waits_keeps(w, view, stay->place) && !stay->runnable && !thread->foreign &&
+           (!view->has_tid || thread->tid == view->tid) &&
            MAX(stay->start_ns, window.start_ns) < MIN(end_ns, window.end_ns) &&
            end_ns - stay->start_ns >= filter->min_ns &&
            (!filter->has_reason || random_waits_reason(w, stay->place) == filter->reason);
@@ -236,12 +237,15 @@ static void test_between_the_rows_of_an_event(void **state)
 static void test_names_between_slices(void **state)
 {
     (void)state;
-    for (int excluded = 0; excluded < 2; excluded++) {
+    for (int symbols = 0; symbols < 3; symbols++) {
         struct random_waits *w = random_waits_new(5, true);
         random_waits_go_on(w, 1500);
         struct view view = {0};
-        if (excluded) {
-            vec_push(&view.exclude, (struct view_symbol){.function_name = alloc_text("poster", 6)});
+        if (symbols == 1) {
+            vec_push(&view.exclude, view_symbol_new("poster", NULL));
+        } else if (symbols == 2) { // nothing is kept before the names come
+            vec_push(&view.only, view_symbol_new("sem_wait", NULL));
+            view.focus = view_symbol_new("futex_wait_queue", NULL);
         }
         struct interval_filter filter = {
             .has_reason = true, .reason = EVENT_REASON_SEMAPHORE, .limit = 10000};

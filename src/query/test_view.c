@@ -8,11 +8,7 @@
 
 static void exclude(struct view *view, const char *function_name, const char *binary)
 {
-    vec_push(&view->exclude,
-             (struct view_symbol){
-                 .function_name = alloc_text(function_name, strlen(function_name)),
-                 .binary = binary == NULL ? NULL : alloc_text(binary, strlen(binary)),
-             });
+    vec_push(&view->exclude, view_symbol_new(function_name, binary));
 }
 
 static void test_equal_means_the_same_choice(void **state)
@@ -57,6 +53,33 @@ static void test_a_copy_has_its_own_texts(void **state)
     view_fini(&b);
 }
 
+static void test_each_list_is_its_own(void **state)
+{
+    (void)state;
+    struct view excluding = {0};
+    struct view asking = {0};
+    struct view focused = {.focus = view_symbol_new("malloc", NULL)};
+    exclude(&excluding, "malloc", NULL);
+    vec_push(&asking.only, view_symbol_new("malloc", NULL));
+    struct view *views[] = {&excluding, &asking, &focused};
+    for (size_t i = 0; i < ARRAY_LEN(views); i++) {
+        struct view copy;
+        view_copy(&copy, views[i]);
+        assert_true(view_has_symbols(&copy));
+        assert_false(view_is_everything(&copy));
+        assert_int_equal(view_keeps_no_stack(&copy), i == 0);
+        for (size_t k = 0; k < ARRAY_LEN(views); k++) {
+            assert_int_equal(view_equal(&copy, views[k]), i == k);
+        }
+        copy.physical = true;
+        assert_false(view_equal(&copy, views[i]));
+        view_fini(&copy);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(views); i++) {
+        view_fini(views[i]);
+    }
+}
+
 static void test_window_does_not_wrap_around(void **state)
 {
     (void)state;
@@ -78,6 +101,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equal_means_the_same_choice),
         cmocka_unit_test(test_a_copy_has_its_own_texts),
+        cmocka_unit_test(test_each_list_is_its_own),
         cmocka_unit_test(test_window_does_not_wrap_around),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

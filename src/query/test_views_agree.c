@@ -23,10 +23,12 @@ static const struct view views[] = {
     {.has_time_range = true, .start_ns = 2000, .end_ns = UINT64_MAX, .has_tid = true, .tid = 101},
     {.has_time_range = true, .start_ns = UINT64_MAX / 2, .end_ns = UINT64_MAX},
     {.has_time_range = true, .start_ns = 500, .end_ns = 500},
-    {.has_time_range = false}, // gets symbols to exclude: make_view()
+    {.has_time_range = false}, // gets symbols: make_view()
+    {.has_time_range = false},
+    {.has_time_range = true, .start_ns = 1777, .end_ns = 9001},
 };
 
-enum { EXCLUDING = ARRAY_LEN(views) - 1 };
+enum { EXCLUDING = 7, ASKING, FOCUSED };
 
 // One who asks all of them the same question again and again.
 struct asker {
@@ -41,8 +43,14 @@ static struct view make_view(size_t number)
 {
     struct view view = views[number];
     if (number == EXCLUDING) {
-        vec_push(&view.exclude, (struct view_symbol){.function_name = alloc_text("pipe_read", 9)});
-        vec_push(&view.exclude, (struct view_symbol){.function_name = alloc_text("sem_wait", 8)});
+        vec_push(&view.exclude, view_symbol_new("pipe_read", NULL));
+        vec_push(&view.exclude, view_symbol_new("sem_wait", NULL));
+    } else if (number == ASKING) {
+        vec_push(&view.only, view_symbol_new("pipe_read", NULL));
+        vec_push(&view.only, view_symbol_new("sem_wait", NULL));
+    } else if (number == FOCUSED) {
+        vec_push(&view.exclude, view_symbol_new("sem_wait", NULL));
+        view.focus = view_symbol_new("schedule", NULL);
     }
     return view;
 }
@@ -110,11 +118,11 @@ static struct timeline_bucket sum_of_thread(const struct timeline_answer *answer
     return (struct timeline_bucket){0};
 }
 
-// Where symbols are excluded, a sample stands for its period in a timeline, and for its share of
+// Where a view has symbols, a sample stands for its period in a timeline, and for its share of
 // the thread's exact time in a fold.
 static bool agree_on_cpu(const struct asker *a)
 {
-    return a->view.exclude.n == 0 || !a->w->store->has_switches;
+    return !view_has_symbols(&a->view) || !a->w->store->has_switches;
 }
 
 static void check_threads(struct asker *a, const struct timeline_answer *timeline)

@@ -238,7 +238,7 @@ static inline struct own *own_of(struct timeline *timeline, struct tally *tally)
 static void begin(struct timeline *timeline, const struct store *store)
 {
     timeline->begun = true;
-    timeline->exact = store->has_switches && timeline->view.exclude.n == 0;
+    timeline->exact = store->has_switches && !view_has_symbols(&timeline->view);
     timeline->window = view_window(&timeline->view, store);
     timeline->window.start_ns = MAX(timeline->window.start_ns, store->started_ns);
 }
@@ -439,7 +439,7 @@ static const struct open_off *off_of(const struct timeline *timeline, thread_id 
 }
 
 // Up to the horizon. One whose stack is newer than the names is shown as `other` for now; unless
-// the view excludes symbols: then it may be excluded.
+// the view has symbols: then it may not be kept.
 static void add_open(struct timeline *timeline, struct reasons *reasons, struct interval interval)
 {
     if (interval.start_ns >= timeline->horizon_ns) {

@@ -7,7 +7,7 @@
 // answer sums neighbouring buckets to about as many as were asked for.
 //
 // Time on a CPU is what is left of a thread's life, where the store has switches and the view
-// excludes no symbols; else its samples.
+// has no symbols; else its samples.
 //
 // A timeline reaches from the start of the view to its end, or to the end of the run so far: the
 // horizon of the last advance that caught up. Stays that are not over count up to it.
@@ -31,8 +31,8 @@ struct timeline *timeline_new(struct view *view);
 void timeline_free(struct timeline *timeline); // accepts NULL
 
 // Looks at up to `max_rows` further rows. True when it has caught up with what is published; only
-// then is there an answer to make. When names have changed, and a reason or an excluded symbol with
-// them, it starts over. Rows that are newer than the names have to wait, and are shown meanwhile as
+// then is there an answer to make. When names have changed, and a reason or a symbol of the view
+// with them, it starts over. Rows that are newer than the names have to wait, and are shown meanwhile as
 // stays that are not over, for the reason `other`.
 bool timeline_advance(struct timeline *timeline, const struct store *store,
                       const struct names *names, struct reasons *reasons, uint64_t max_rows);

@@ -44,7 +44,7 @@ static uint64_t key_of(const struct node_weight *sum, enum top_sort sort,
                        const struct top_params *params)
 {
     const struct weight *weight = sort == TOP_SELF ? &sum->self : &sum->total;
-    return params->mode == MODE_OFF_CPU ? weight->off_ns : weights_round(weight->on_cpu_ns);
+    return answer_mode_sum(params->mode, weight->on_cpu_ns, weight->off_ns);
 }
 
 struct choices {
@@ -61,7 +61,7 @@ static uint64_t choose(struct choices *ret, const struct names *names,
         if (names_function(names, id)->is_truncation) {
             continue; // no function
         }
-        if ((params->mode == MODE_OFF_CPU ? sum->total.waits : sum->total.samples) > 0) {
+        if (answer_mode_sum(params->mode, sum->total.samples, sum->total.waits) > 0) {
             vec_push(&ret->at, (struct choice){.function = names_function(names, id),
                                                .key_ns = key_of(sum, params->sort, params),
                                                .then_ns = key_of(sum, other, params),
@@ -113,8 +113,8 @@ static void tell(struct top *top, const struct calltree *tree, const struct weig
                                     .function = names_function(tree->names, id),
                                     .self_samples = sum->self.samples,
                                     .total_samples = sum->total.samples,
-                                    .self_on_cpu_ns = weights_round(sum->self.on_cpu_ns),
-                                    .total_on_cpu_ns = weights_round(sum->total.on_cpu_ns),
+                                    .self_on_cpu_ns = sum->self.on_cpu_ns,
+                                    .total_on_cpu_ns = sum->total.on_cpu_ns,
                                     .self_waits = sum->self.waits,
                                     .total_waits = sum->total.waits,
                                 });

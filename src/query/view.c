@@ -1,12 +1,24 @@
 #include "query/view.h"
 
+static void symbol_fini(struct view_symbol *symbol)
+{
+    free(TAKE(symbol->function_name));
+    free(TAKE(symbol->binary));
+}
+
+static void symbols_fini(view_symbols *symbols)
+{
+    for (size_t i = 0; i < symbols->n; i++) {
+        symbol_fini(&symbols->at[i]);
+    }
+    vec_fini(symbols);
+}
+
 void view_fini(struct view *view)
 {
-    for (size_t i = 0; i < view->exclude.n; i++) {
-        free(view->exclude.at[i].function_name);
-        free(view->exclude.at[i].binary);
-    }
-    vec_fini(&view->exclude);
+    symbols_fini(&view->exclude);
+    symbols_fini(&view->only);
+    symbol_fini(&view->focus);
 }
 
 static char *copy_text(const char *text)
@@ -14,22 +26,43 @@ static char *copy_text(const char *text)
     return text == NULL ? NULL : alloc_text(text, strlen(text));
 }
 
+struct view_symbol view_symbol_new(const char *function_name, const char *binary)
+{
+    return (struct view_symbol){
+        .function_name = copy_text(function_name),
+        .binary = copy_text(binary),
+    };
+}
+
+static void symbols_copy(view_symbols *to, const view_symbols *from)
+{
+    *to = (view_symbols){0};
+    for (size_t i = 0; i < from->n; i++) {
+        vec_push(to, view_symbol_new(from->at[i].function_name, from->at[i].binary));
+    }
+}
+
 void view_copy(struct view *to, const struct view *from)
 {
     *to = *from;
-    to->exclude.at = NULL;
-    to->exclude.n = to->exclude.room = 0;
-    for (size_t i = 0; i < from->exclude.n; i++) {
-        vec_push(&to->exclude, (struct view_symbol){
-                                   .function_name = copy_text(from->exclude.at[i].function_name),
-                                   .binary = copy_text(from->exclude.at[i].binary),
-                               });
-    }
+    symbols_copy(&to->exclude, &from->exclude);
+    symbols_copy(&to->only, &from->only);
+    to->focus = view_symbol_new(from->focus.function_name, from->focus.binary);
+}
+
+bool view_keeps_no_stack(const struct view *view)
+{
+    return view->only.n == 0 && view->focus.function_name == NULL;
+}
+
+bool view_has_symbols(const struct view *view)
+{
+    return view->exclude.n > 0 || !view_keeps_no_stack(view);
 }
 
 bool view_is_everything(const struct view *view)
 {
-    return !view->has_tid && !view->has_time_range && view->exclude.n == 0;
+    return !view->has_tid && !view->has_time_range && !view_has_symbols(view);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -37,14 +70,18 @@ static bool same_text(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-static bool same_exclude(const struct view *a, const struct view *b)
+static bool same_symbol(const struct view_symbol *a, const struct view_symbol *b)
 {
-    if (a->exclude.n != b->exclude.n) {
+    return same_text(a->function_name, b->function_name) && same_text(a->binary, b->binary);
+}
+
+static bool same_symbols(const view_symbols *a, const view_symbols *b)
+{
+    if (a->n != b->n) {
         return false;
     }
-    for (size_t i = 0; i < a->exclude.n; i++) {
-        if (!same_text(a->exclude.at[i].function_name, b->exclude.at[i].function_name) ||
-            !same_text(a->exclude.at[i].binary, b->exclude.at[i].binary)) {
+    for (size_t i = 0; i < a->n; i++) {
+        if (!same_symbol(&a->at[i], &b->at[i])) {
             return false;
         }
     }
@@ -56,8 +93,9 @@ bool view_equal(const struct view *a, const struct view *b)
     bool same_tid = a->has_tid == b->has_tid && (!a->has_tid || a->tid == b->tid);
     bool same_time = a->has_time_range == b->has_time_range &&
                      (!a->has_time_range || (a->start_ns == b->start_ns && a->end_ns == b->end_ns));
-    bool same_stacks = a->exclude.n == 0 || a->physical == b->physical;
-    return same_tid && same_time && same_stacks && same_exclude(a, b);
+    bool same_stacks = !view_has_symbols(a) || a->physical == b->physical;
+    return same_tid && same_time && same_stacks && same_symbols(&a->exclude, &b->exclude) &&
+           same_symbols(&a->only, &b->only) && same_symbol(&a->focus, &b->focus);
 }
 
 static uint64_t add_saturated(uint64_t a, uint64_t b)

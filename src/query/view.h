@@ -2,8 +2,11 @@
 
 // Which part of a run a question is about. Every query takes one; a zeroed one is the whole run.
 //
-// A sample counts when its thread matches, its time lies in [start_ns, end_ns), and no frame of
-// its stack belongs to an excluded function.
+// A sample counts when its thread matches, its time lies in [start_ns, end_ns), and its stack is
+// kept: no frame of it belongs to an excluded function, one belongs to an `only` function if there
+// are any of these, and one to the focused function if there is one. What was waited for counts by
+// the stack of the wait in the same way. What has no stack at all is in no function: excluding
+// keeps it; `only` and the focus do not.
 
 #include "base/vec.h"
 #include "store/store.h"
@@ -13,14 +16,21 @@ struct view_symbol {
     char *binary;        // NULL: in any binary; owned
 };
 
+typedef VEC(struct view_symbol) view_symbols;
+
+// With copies of the texts. `binary` may be NULL.
+struct view_symbol view_symbol_new(const char *function_name, const char *binary);
+
 struct view {
     bool has_tid;
     uint32_t tid; // every thread of the run that had it
     bool has_time_range;
     uint64_t start_ns; // from the start of the run
     uint64_t end_ns;
-    VEC(struct view_symbol) exclude;
-    bool physical; // stacks as they are in memory: without inlined functions
+    view_symbols exclude;
+    view_symbols only;        // empty: no matter
+    struct view_symbol focus; // without a name: no matter
+    bool physical;            // stacks as they are in memory: without inlined functions
 };
 
 void view_fini(struct view *view);
@@ -28,7 +38,13 @@ void view_fini(struct view *view);
 // True for the whole run: such a fold is kept and shared.
 bool view_is_everything(const struct view *view);
 
-// The same choice of rows, excluded symbols in the same order. Without such symbols it is the same
+// Whether it looks at stacks: then what it keeps depends on names.
+bool view_has_symbols(const struct view *view);
+
+// Whether it keeps what has no stack, or whose stack nobody knows.
+bool view_keeps_no_stack(const struct view *view);
+
+// The same choice of rows, symbols in the same order. Without such symbols it is the same
 // for physical stacks.
 bool view_equal(const struct view *a, const struct view *b);
 

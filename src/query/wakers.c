@@ -5,6 +5,9 @@
 //     wakeups    ──── t1 ─────────── t2 ── t3 ──►      t1, t3: ended a wait
 //     intervals  ─────┘ ends at t1         └ t3 ─►     t2: the thread did not wait
 //
+// Whether a view with symbols keeps a wakeup is told by the wait that it ended. Until that is
+// there, and if it never comes, it counts as one without a stack.
+//
 // Only waits up to the newest wakeup are looked at. So a wait whose wakeup is about to come is not
 // pushed out by the next one of its thread.
 
@@ -24,6 +27,7 @@ void wakers_fini(struct wakers *wakers)
     vec_fini(&wakers->cells);
     vec_fini(&wakers->wakees);
     reason_cache_fini(&wakers->reasons);
+    keep_fini(&wakers->keep);
     view_fini(&wakers->view);
 }
 
@@ -88,8 +92,19 @@ static bool is_asked_for(const struct walk *walk, thread_id thread)
 static void pair(const struct walk *walk, struct wakers_wakee *wakee)
 {
     uint64_t start_ns = MAX(wakee->wait_start_ns, walk->window.start_ns);
-    walk->wakers->cells.at[wakee->wakeup_cell].ended_ns[wakee->wait_reason] +=
-        wakee->wait_end_ns - MIN(start_ns, wakee->wait_end_ns);
+    struct wakers_cell *cell = &walk->wakers->cells.at[wakee->wakeup_cell];
+    bool was_counted = view_keeps_no_stack(&walk->wakers->view);
+    if (wakee->wait_is_kept) {
+        cell->ended_ns[wakee->wait_reason] += wakee->wait_end_ns -
+                                              MIN(start_ns, wakee->wait_end_ns);
+    }
+    if (wakee->wait_is_kept && !was_counted) {
+        cell->count++;
+        cell->approximate += wakee->wakeup_is_approximate;
+    } else if (!wakee->wait_is_kept && was_counted) {
+        cell->count--;
+        cell->approximate -= wakee->wakeup_is_approximate;
+    }
     wakee->has_wait = wakee->has_wakeup = false;
 }
 
@@ -103,11 +118,12 @@ static bool take_wait(const struct walk *walk, const struct interval *interval)
     }
     uint8_t reason = reason_cache_get(&wakers->reasons, walk->reasons, interval->reason,
                                       interval->stack);
-    if (reason == REASON_BY_STACK) {
+    if (reason == REASON_BY_STACK || !keep_knows_stack(&wakers->keep, interval->stack)) {
         return false;
     }
     struct wakers_wakee *wakee = &wakers->wakees.at[interval->thread];
     wakee->has_wait = true;
+    wakee->wait_is_kept = wakers->keep.stacks.at[interval->stack] != 0;
     wakee->wait_reason = reason < EVENT_REASON_COUNT ? reason : (uint8_t)EVENT_REASON_OTHER;
     wakee->wait_start_ns = interval->start_ns;
     wakee->wait_end_ns = interval->start_ns + interval->duration_ns;
@@ -124,14 +140,17 @@ static void take_wakeup(const struct walk *walk, const struct wakeup *wakeup)
     }
     struct wakers *wakers = walk->wakers;
     uint32_t cell = find_cell(wakers, wakeup);
-    wakers->cells.at[cell].count++;
-    wakers->cells.at[cell].approximate += wakeup->approximate;
+    if (view_keeps_no_stack(&wakers->view)) { // else it has to be paired first
+        wakers->cells.at[cell].count++;
+        wakers->cells.at[cell].approximate += wakeup->approximate;
+    }
     struct wakers_wakee *wakee = &wakers->wakees.at[wakeup->wakee];
     // Of several at one moment, the first one ended the wait.
     if (!wakee->has_wakeup || wakee->wakeup_ns != wakeup->time_ns) {
         wakee->has_wakeup = true;
         wakee->wakeup_ns = wakeup->time_ns;
         wakee->wakeup_cell = cell;
+        wakee->wakeup_is_approximate = wakeup->approximate;
         if (wakee->has_wait && wakee->wait_end_ns == wakeup->time_ns) {
             pair(walk, wakee);
         }
@@ -219,7 +238,8 @@ bool wakers_advance(struct wakers *wakers, const struct store *store, struct rea
     uint64_t n_intervals = atomic_load_explicit(&store->intervals.n, memory_order_acquire);
     uint32_t n_threads = atomic_load_explicit(&store->threads.n, memory_order_acquire);
     uint32_t n_stacks = atomic_load_explicit(&store->stacks.n_nodes, memory_order_acquire);
-    if (reason_cache_refresh(&wakers->reasons, reasons, n_stacks)) {
+    bool renamed = keep_refresh(&wakers->keep, &wakers->view, store, reasons->names);
+    if (reason_cache_refresh(&wakers->reasons, reasons, n_stacks) || renamed) {
         start_over(wakers);
     }
     vec_grow_zeroed(&wakers->wakees, n_threads);
@@ -374,7 +394,7 @@ void wakers_make(struct wakers_answer *ret, const struct wakers *wakers, const s
     struct answer answer = {.store = store, .reasons = reasons, .ret = ret};
     for (size_t i = 0; i < wakers->cells.n; i++) {
         const struct wakers_cell *cell = &wakers->cells.at[i];
-        if (store_thread(store, cell->wakee)->tid == tid) {
+        if (cell->count > 0 && store_thread(store, cell->wakee)->tid == tid) {
             add_place(&answer, cell);
         }
     }

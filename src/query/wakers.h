@@ -7,13 +7,14 @@
 // `intervals` are walked side by side: a blocked row ends at exactly the time of the wakeup that
 // ended it.
 //
-// Of the view, its tid (the thread that is woken; foreign ones as well) and its time range count:
-// a wakeup lies in the range or not, and the wait that it ended is clipped to it. Excluded symbols
-// do not: whose stack would they be looked for in?
+// The view's tid is the thread that is woken; foreign ones as well. A wakeup lies in its time range
+// or not, and the wait that it ended is clipped to it. The view's symbols are looked for in the
+// stack of that wait, as everywhere; a wakeup that ended no wait has no stack.
 //
 // Belongs to the query thread.
 
 #include "query/answers.h"
+#include "query/keep.h"
 #include "query/reason_cache.h"
 
 struct wakers_cell {
@@ -29,6 +30,8 @@ struct wakers_cell {
 struct wakers_wakee {
     bool has_wait;
     bool has_wakeup;
+    bool wait_is_kept; // by the view's symbols
+    bool wakeup_is_approximate;
     uint8_t wait_reason;
     uint64_t wait_start_ns;
     uint64_t wait_end_ns;
@@ -38,6 +41,7 @@ struct wakers_wakee {
 
 struct wakers {
     struct view view; // its tid is the wakee
+    struct keep keep; // its stacks; threads are chosen by tid alone
     struct reason_cache reasons;
     uint64_t wakeups_cursor;
     uint64_t intervals_cursor;
@@ -68,8 +72,8 @@ void wakers_init(struct wakers *wakers, struct view *view);
 void wakers_fini(struct wakers *wakers);
 
 // Looks at up to `max_rows` further rows. True when it has caught up with what is published. When
-// names have changed, and a reason with them, it starts over. Waits that are newer than the names,
-// and what comes behind them, have to wait: it counts as caught up there.
+// names have changed, and a reason or what the view keeps with them, it starts over. Waits that are
+// newer than the names, and what comes behind them, have to wait: it counts as caught up there.
 bool wakers_advance(struct wakers *wakers, const struct store *store, struct reasons *reasons,
                     uint64_t max_rows);
 

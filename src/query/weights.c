@@ -19,7 +19,8 @@ struct off_cpu weights_only(const struct off_cpu *off_cpu, const enum event_reas
 double weights_thread_ns(const struct fold *fold, const struct store *store, thread_id thread)
 {
     const struct fold_thread *counted = &fold->threads.at[thread];
-    if (counted->all_samples == counted->kept_samples) { // none of them, perhaps
+    bool all = counted->all_samples == counted->kept_samples;
+    if (counted->all_samples == 0 ? view_keeps_no_stack(&fold->view) : all) {
         return (double)fold_on_cpu_ns(fold, store, thread);
     }
     return (double)counted->kept_samples * fold_sample_ns(fold, store, thread);
@@ -60,12 +61,19 @@ static void add_running(struct weights *weights, const struct calltree *tree,
     } else {
         estimate_places(place_ns, fold, store);
     }
+    // What one place is rounded off goes to the next one: no nanosecond is lost, and sums can't be
+    // more than 64 bits hold.
+    double sum_ns = 0;
+    uint64_t given_ns = 0;
     for (size_t place = 0; place < places->at.n; place++) {
         stack_id stack = places_stack(places, place);
         if (stack < tree->of_stack.n) {
             struct weight *self = &weights->of_node[tree->of_stack.at[stack]].self;
-            self->on_cpu_ns += place_ns[place];
+            sum_ns += place_ns[place];
+            uint64_t until_ns = weights_round(sum_ns);
+            self->on_cpu_ns += until_ns - given_ns;
             self->samples += places->n.at[place];
+            given_ns = until_ns;
         }
     }
 }

@@ -3,13 +3,14 @@
 // What a fold has counted, on the nodes of a calltree: what top and flame are made from.
 //
 // Callers have smaller ids than their callees, so one pass backwards over the nodes turns self into
-// total. Reasons are no part of that: an answer needs them for the few nodes that it shows, and
-// sums `waits` onto those.
+// total. On-CPU times are whole nanoseconds, so that whatever is summed of them adds up exactly: to
+// the node, in whichever order. Reasons are no part of that: an answer needs them for the few nodes
+// that it shows, and sums `waits` onto those.
 
 #include "query/answers.h"
 
 struct weight {
-    double on_cpu_ns;
+    uint64_t on_cpu_ns;
     uint64_t samples;
     uint64_t off_ns;
     uint64_t waits; // how many

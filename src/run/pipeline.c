@@ -188,12 +188,15 @@ static void on_sample(struct pipeline *p, const struct event *event)
         return;
     }
     p->began = true;
+    waits_runs(&p->waits, thread, event->time_ns, p->last_ns);
+    if (p->pauses != NULL && pauses_drop(p->pauses, p->last_ns)) {
+        return;
+    }
     struct built_stack built = push_stack(p, process, event->tid, &event->sample.stack, true);
     count_stack(p, &built);
     uint64_t row = atomic_load_explicit(&p->store->samples.n, memory_order_relaxed);
     atomic_store_explicit(&store_thread_mut(p->store, thread)->last_stack, built.stack,
                           memory_order_release);
-    waits_runs(&p->waits, thread, event->time_ns, p->last_ns);
     heat_add(&p->heat, p->store, built.stack);
     bool added = store_add_sample(p->store, p->last_ns, thread, built.stack);
     if (added && event->sample.counters.valid != 0) {

@@ -18,6 +18,7 @@
 #include "image/library.h"
 #include "run/heat.h"
 #include "run/jit_reader.h"
+#include "run/pauses.h"
 #include "run/processes.h"
 #include "run/stack_builder.h"
 #include "run/waker_stacks.h"
@@ -31,6 +32,7 @@ struct pipeline {
     struct map image_by_library; // library id -> image_id, of files, the vdso and the kernel
     struct jit_code jit;
     struct jit_reader *jit_reader; // hears where JITs tell what they make; borrowed, NULL: nobody
+    struct pauses *pauses;         // in which samples are dropped; borrowed, NULL: none
     bool own_root;                 // processes are long gone: files are looked for in our own root
     uint64_t last_ns;
     bool began; // an exec or a sample was seen: the launched program did start

@@ -195,6 +195,7 @@ static int arm(struct session *s, struct err *reterr)
     atomic_store(&run->vitals.rings, s->capture->n_rings);
     atomic_store(&run->vitals.ring_bytes, s->capture->ring_bytes);
     s->pipeline = pipeline_new(run->store, run->library);
+    s->pipeline->pauses = &run->pauses;
     s->pipeline->own_root = run->params.replay_path != NULL;
     if (run->params.replay_path == NULL) {
         s->pipeline->jit_reader = s->jit = jit_reader_new();

@@ -20,6 +20,7 @@
 #include "capture/capture.h"
 #include "image/library.h"
 #include "run/jit_reader.h"
+#include "run/pauses.h"
 #include "store/store.h"
 
 #include <pthread.h>
@@ -89,6 +90,7 @@ struct run {
     struct err error; // valid once RUN_FAILED, or RUN_STOPPED by a recorder error
     int error_number; // its positive errno
     struct run_vitals vitals;
+    struct pauses pauses;
     pthread_mutex_t jit_lock;   // of these two:
     struct jit_reports jit;     // the files in which JITs told what they made
     struct err jit_note;        // what went wrong with reading them

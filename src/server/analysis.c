@@ -160,10 +160,10 @@ static bool grows_by_itself(const struct question *question)
 {
     switch (question->kind) {
     case QUESTION_TOP:
-        return question->params.top.mode == MODE_OFF_CPU;
+        return question->params.top.mode != MODE_ON_CPU;
     case QUESTION_FLAME:
     case QUESTION_NEIGHBORS:
-        return question->params.flame.mode == MODE_OFF_CPU;
+        return question->params.flame.mode != MODE_ON_CPU;
     case QUESTION_THREADS:
     case QUESTION_INTERVALS:
     case QUESTION_TIMELINE:

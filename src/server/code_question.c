@@ -324,9 +324,9 @@ static bool find(struct code_work *work, struct analysis *analysis, const struct
                  bool needs_code)
 {
     const struct fold *fold = &question->kept->fold;
-    enum find_order order = needs_code                                   ? FIND_BY_SELF
-                            : question->params.flame.mode == MODE_ON_CPU ? FIND_BY_TOTAL
-                                                                         : FIND_BY_TOTAL_WAITS;
+    enum find_order order = needs_code                                    ? FIND_BY_SELF
+                            : question->params.flame.mode == MODE_OFF_CPU ? FIND_BY_TOTAL_WAITS
+                                                                          : FIND_BY_TOTAL;
     find_functions(&work->found, analysis->tree, fold, analysis->run->store, &analysis->reasons,
                    &work->params.target, order);
     work->inlined = FUNCTION_NONE;

@@ -1,14 +1,15 @@
 #include "server/connection.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "server/handlers.h"
 #include "server/server.h"
+#include "server/transport.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum { READ_BYTES = 64 << 10, READ_ROUNDS = 4, UNSENT_BYTES = 1 << 20 };
 
@@ -27,18 +28,53 @@ bool connection_is_read(const struct connection *c)
 
 void connection_send(struct connection *c, const struct text *line)
 {
-    text_add_bytes(&c->out, line->at, line->n);
+    if (!c->closing) {
+        c->transport->put(&c->out, line);
+        loop_want_write(&c->io);
+    }
+}
+
+void connection_send_bytes(struct connection *c, const struct text *bytes)
+{
+    if (!c->closing) {
+        text_add_bytes(&c->out, bytes->at, bytes->n);
+        loop_want_write(&c->io);
+    }
+}
+
+static void give_up(struct loop_timer *timer)
+{
+    loop_close_later(&CONTAINER_OF(timer, struct connection, patience)->io);
+}
+
+void connection_close(struct connection *c)
+{
+    c->closing = true;
+    c->patience.on_time = give_up;
+    loop_timer_set(&c->server->loop, &c->patience, (uint64_t)LIMIT_FAREWELL_MS * NS_PER_MS);
     loop_want_write(&c->io);
 }
 
+// The last bytes could get lost if the descriptor were closed while the client still sends. So it
+// is told that nothing more comes, and what it sends is thrown away until it has ended, too.
 static bool is_done(const struct connection *c)
 {
-    return connection_is_drained(c) && (c->closing || (c->ended && c->tickets.n == 0));
+    if (!connection_is_drained(c)) {
+        return false;
+    }
+    if (c->closing && !c->ended) {
+        shutdown(c->io.fd, SHUT_WR);
+        return false;
+    }
+    return c->closing || (c->ended && c->tickets.n == 0);
 }
 
 // Reading pauses while the client owes us too much reading, or has enough questions open.
 static bool is_busy(const struct connection *c)
 {
+    if (c->closing) {
+        return false;
+    }
     return c->tickets.n >= LIMIT_REQUESTS_PER_CONNECTION || c->out.n - c->out_sent > UNSENT_BYTES;
 }
 
@@ -77,11 +113,11 @@ static void refuse_now(struct connection *c, const json_t *id, enum rpc_error_ki
     connection_send(c, &line);
 }
 
-static void handle_line(struct connection *c, struct slice line)
+static void handle_message(struct connection *c, struct slice message)
 {
     struct rpc_request request = {0};
     struct rpc_error error = {0};
-    if (!rpc_request_parse(line, &request, &error)) {
+    if (!rpc_request_parse(message, &request, &error)) {
         // A notification gets no answer, not even this one; what cannot be read at all does.
         bool unreadable = error.kind == RPC_ERROR_PARSE || error.kind == RPC_ERROR_INVALID_REQUEST;
         if (request.id != NULL || unreadable) {
@@ -96,51 +132,41 @@ static void handle_line(struct connection *c, struct slice line)
     rpc_request_fini(&request);
 }
 
-static void refuse_too_long(struct connection *c)
+void connection_refuse_too_long(struct connection *c)
 {
     CLEANUP(text_fini) struct text text = {0};
     text_addf(&text, "a request has more than %d bytes", LIMIT_REQUEST_BYTES);
     refuse_now(c, NULL, RPC_ERROR_TOO_LARGE, text_get(&text));
-    c->closing = true;
 }
 
-// Handles the whole lines that have arrived, as far as the client may go.
-static void handle_lines(struct connection *c)
+// Handles the whole messages that have arrived, as far as the client may go.
+static void handle_messages(struct connection *c)
 {
     size_t start = 0;
-    while (!c->closing && !is_busy(c)) {
-        const char *end = c->in.n == c->in_scanned
-                              ? NULL
-                              : memchr(c->in.at + c->in_scanned, '\n', c->in.n - c->in_scanned);
-        if (end == NULL) {
-            c->in_scanned = c->in.n;
+    while (!c->closing && !is_busy(c) && start < c->in.n) {
+        struct slice left = {(const uint8_t *)c->in.at + start, c->in.n - start};
+        struct slice message = {0};
+        size_t n = c->transport->take(c, left, &message);
+        if (n == 0) {
             break;
         }
-        struct slice line = {(const uint8_t *)c->in.at + start, (size_t)(end - c->in.at) - start};
-        start = c->in_scanned = (size_t)(end - c->in.at) + 1;
-        if (line.n > LIMIT_REQUEST_BYTES) {
-            refuse_too_long(c);
-            break;
-        }
-        bool blank = line.n == 0 || (line.n == 1 && line.data[0] == '\r');
-        if (!blank) {
-            handle_line(c, line);
+        start += n;
+        if (message.data != NULL) {
+            handle_message(c, message);
         }
     }
-    if (start > 0) {
+    if (c->closing) {
+        text_fini(&c->in);
+    } else if (start > 0) {
         memmove(c->in.at, c->in.at + start, c->in.n - start);
         c->in.n -= start;
-        c->in_scanned -= start;
-    }
-    if (c->in.n > LIMIT_REQUEST_BYTES && c->in_scanned == c->in.n && !c->closing) {
-        refuse_too_long(c); // without waiting for its end
     }
 }
 
 // After anything that may have changed the balance. False: the connection is finished.
 static bool settle(struct connection *c)
 {
-    handle_lines(c);
+    handle_messages(c);
     bool pause = is_busy(c) || c->ended;
     if (pause != c->paused) {
         c->paused = pause;
@@ -158,13 +184,16 @@ static bool handle_readable(struct loop_fd *io)
         if (n < 0) {
             return errno == EAGAIN || errno == EINTR ? settle(c) : false;
         }
+        if (n == 0 && !c->transport->answers_after_end) {
+            return false;
+        }
         if (n == 0) {
             c->ended = true;
             break;
         }
-        if (!c->closing) { // what comes after a refused line is read, so that the refusal arrives
+        if (!c->closing) {
             text_add_bytes(&c->in, buffer, (size_t)n);
-            handle_lines(c);
+            handle_messages(c);
         }
     }
     return settle(c);
@@ -197,8 +226,9 @@ static void handle_closed(struct loop_fd *io)
     vec_fini(&c->tickets);
     text_fini(&c->in);
     text_fini(&c->out);
+    loop_timer_cancel(&c->patience);
     struct server *server = c->server;
-    free(c);
+    c->transport->free(c);
     server_on_closed(server);
 }
 
@@ -215,27 +245,27 @@ void connections_fini(struct connections *connections)
     vec_fini(&connections->all);
 }
 
-void connections_accept(struct connections *connections, int fd)
+bool connections_are_full(const struct connections *connections)
 {
-    if (connections->all.n >= LIMIT_CONNECTIONS) {
-        CLEANUP(text_fini) struct text line = {0};
-        rpc_put_error(&line, NULL, RPC_ERROR_TOO_LARGE, "too many connections");
-        send(fd, line.at, line.n, MSG_NOSIGNAL | MSG_DONTWAIT);
-        close(fd);
-        return;
-    }
-    struct connection *c = NEW(struct connection);
+    return connections->all.n >= LIMIT_CONNECTIONS;
+}
+
+void connections_add(struct connections *connections, struct connection *c,
+                     const struct transport *transport)
+{
+    c->transport = transport;
     c->server = connections->server;
     c->serial = ++connections->next_serial;
-    c->io = (struct loop_fd){.fd = fd,
-                             .on_readable = handle_readable,
-                             .on_writable = handle_writable,
-                             .on_closed = handle_closed};
-    if (loop_add(&connections->server->loop, &c->io) < 0) {
-        free(c);
-        return;
-    }
+    c->io.on_readable = handle_readable;
+    c->io.on_writable = handle_writable;
+    c->io.on_closed = handle_closed;
     vec_push(&connections->all, c);
+}
+
+void connection_receive(struct connection *c, struct slice bytes)
+{
+    text_add_bytes(&c->in, bytes.data, bytes.n);
+    loop_want_write(&c->io); // settles, which handles them
 }
 
 struct connection *connections_find(const struct connections *connections, uint64_t serial)

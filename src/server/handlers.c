@@ -30,6 +30,22 @@ static int param_word(const json_t *params, const char *name, const char *const 
     return -1;
 }
 
+static struct view_symbol read_symbol(const json_t *symbol)
+{
+    return view_symbol_new(json_string_value(json_object_get(symbol, "function_name")),
+                           json_string_value(json_object_get(symbol, "binary")));
+}
+
+static void read_symbols(const json_t *symbols, view_symbols *ret)
+{
+    size_t i;
+    const json_t *symbol;
+    json_array_foreach(symbols, i, symbol)
+    {
+        vec_push(ret, read_symbol(symbol));
+    }
+}
+
 static void read_view(const json_t *params, struct view *ret)
 {
     const json_t *view = json_object_get(params, "view");
@@ -41,16 +57,11 @@ static void read_view(const json_t *params, struct view *ret)
     ret->start_ns = param_u64(range, "start_ns", 0);
     ret->end_ns = param_u64(range, "end_ns", 0);
     ret->physical = json_is_false(json_object_get(view, "inline"));
-    size_t i;
-    const json_t *symbol;
-    json_array_foreach(json_object_get(view, "exclude_symbols"), i, symbol)
-    {
-        const json_t *binary = json_object_get(symbol, "binary");
-        struct view_symbol excluded = {
-            .function_name = copy_text(json_object_get(symbol, "function_name")),
-            .binary = binary == NULL ? NULL : copy_text(binary),
-        };
-        vec_push(&ret->exclude, excluded);
+    read_symbols(json_object_get(view, "exclude_symbols"), &ret->exclude);
+    read_symbols(json_object_get(view, "only_symbols"), &ret->only);
+    const json_t *focus = json_object_get(view, "focus_symbol");
+    if (focus != NULL) {
+        ret->focus = read_symbol(focus);
     }
 }
 
@@ -90,6 +101,8 @@ static void handle_status(const struct call *call)
     json_array_end(&j);
     json_string_field(&j, "backend", capture_linux.name);
     put_capabilities(&j, &abilities);
+    json_string_field(&j, "web_url", text_get(&call->server->web.url));
+    json_string_field(&j, "web_note", text_get(&call->server->web.note));
     json_object_end(&j);
     call_answer(call, &result);
 }
@@ -383,9 +396,15 @@ static bool param_reason(const json_t *params, enum event_reason *ret)
 static void read_weights(const json_t *params, struct question_params *ret, uint32_t limit)
 {
     static const char *const sorts[] = {"self", "total", NULL};
-    static const char *const modes[] = {"on_cpu", "off_cpu", NULL};
+    static const char *const modes[] = {
+        [MODE_ON_CPU] = "on_cpu",
+        [MODE_OFF_CPU] = "off_cpu",
+        [MODE_WALL] = "wall",
+        NULL,
+    };
     const json_t *min_share = json_object_get(params, "min_share");
-    enum answer_mode mode = param_word(params, "mode", modes) == 1 ? MODE_OFF_CPU : MODE_ON_CPU;
+    int word = param_word(params, "mode", modes);
+    enum answer_mode mode = word < 0 ? MODE_ON_CPU : (enum answer_mode)word;
     ret->top = (struct top_params){
         .sort = param_word(params, "sort", sorts) == 1 ? TOP_TOTAL : TOP_SELF,
         .mode = mode,
@@ -697,6 +716,8 @@ void handle_call(const struct call *call)
         {"Profiler.neighbors", handle_function_question},
         {"Profiler.total_on_cpu_ns", handle_question},
         {"Profiler.compare", handle_compare},
+        {"Profiler.set_paused", handle_set_paused},
+        {"Profiler.is_paused", handle_is_paused},
         {"Profiler.subscribe", handle_subscribe},
         {"Profiler.unsubscribe", handle_unsubscribe},
         {"rpc.discover", handle_discover},

@@ -17,5 +17,9 @@ void handle_save_current(const struct call *call);
 void handle_open_saved(const struct call *call);
 void handle_select_run(const struct call *call);
 
+// handlers_pause.c
+void handle_set_paused(const struct call *call);
+void handle_is_paused(const struct call *call);
+
 // The filer has saved a run, or not.
 void handle_saved(struct server *server, struct filer_job *job);

@@ -7,7 +7,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-// Beyond the clients: the listening socket, the signals, and what the library itself needs.
+// Beyond the clients: the listening sockets, the signals, and what the library itself needs.
 enum { OWN_FDS = 16 };
 
 // The library forgets a wish to write that is made while on_writable() runs: it stops watching for
@@ -135,6 +135,16 @@ void loop_want_read(struct loop_fd *fd, bool want)
     }
 }
 
+void loop_hand_over(struct loop_fd *from, struct loop_fd *to)
+{
+    forget_again(from);
+    to->loop = from->loop;
+    to->fd = from->fd;
+    to->wsi = TAKE(from->wsi);
+    from->fd = -1;
+    lws_set_opaque_user_data(to->wsi, to);
+}
+
 void loop_close_later(struct loop_fd *fd)
 {
     if (fd->wsi != NULL) {
@@ -233,7 +243,7 @@ int loop_init(struct loop *loop, void (*on_wake)(void *user), void *user)
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
         .protocols = protocols,
         .user = loop,
-        .fd_limit_per_thread = LIMIT_CONNECTIONS + OWN_FDS,
+        .fd_limit_per_thread = LIMIT_CONNECTIONS + 2 * LIMIT_WEB_CLIENTS + OWN_FDS,
     };
     struct lws_context *context = lws_create_context(&info);
     if (context == NULL) {

@@ -63,6 +63,11 @@ void loop_wake(struct loop *loop);
 int loop_add(struct loop *loop, struct loop_fd *fd);
 void loop_want_write(struct loop_fd *fd);
 void loop_want_read(struct loop_fd *fd, bool want);
+
+// The descriptor of `from` is that of `to` from now on, whose handlers are set already; `from` may
+// be freed. Called by from->on_readable(), which then returns true.
+void loop_hand_over(struct loop_fd *from, struct loop_fd *to);
+
 void loop_close_later(struct loop_fd *fd); // not from its own handlers: those return false
 
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t in_ns);

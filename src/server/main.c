@@ -145,9 +145,31 @@ static void accept_given(struct server *server, const struct options *options)
     }
 }
 
+// Where commands and browsers come in. `web`: NULL when browsers do not. Without them the server
+// goes on; a stale token is taken away, which the socket's lock makes ours.
+static int listen_for_clients(struct server *server, const char *socket_path,
+                              const struct web_address *web, struct err *reterr)
+{
+    int r = listener_open(&server->listener, &server->loop, socket_path, on_accept, server, reterr);
+    if (r < 0) {
+        return r;
+    }
+    struct err error = {0};
+    web_token_forget(socket_path);
+    if (web != NULL && web_open(&server->web, web, socket_path, &error) < 0) {
+        log_warning("%s", error.text);
+    }
+    log_info("stax-server", "listening on %s", socket_path);
+    if (server->web.url.n > 0) {
+        log_info("stax-server", "browsers: %s (`stax ui` opens it)", text_get(&server->web.url));
+    }
+    return 0;
+}
+
 // Plain data first, then the loop that works on it, then the threads that wake the loop; torn down
 // the other way round, so that nobody is woken that is gone.
-static int serve(const struct options *options, const char *socket_path)
+static int serve(const struct options *options, const char *socket_path,
+                 const struct web_address *web)
 {
     struct err error = {0};
     struct signals signals;
@@ -156,6 +178,7 @@ static int serve(const struct options *options, const char *socket_path)
     s->tap_path = options->tap_path;
     s->listener.lock_fd = -1;
     connections_init(&s->connections, s);
+    web_init(&s->web, s, "this server was told to serve no browsers (--ws-bind none)");
     waiters_init(&s->waiters, s);
     subscriptions_init(&s->subscriptions, s);
     int r = loop_init(&s->loop, server_on_wake, s);
@@ -175,10 +198,9 @@ static int serve(const struct options *options, const char *socket_path)
     if (r == 0 && options->n_connections > 0) {
         accept_given(s, options);
     } else if (r == 0) {
-        r = listener_open(&s->listener, &s->loop, socket_path, on_accept, s, &error);
+        r = listen_for_clients(s, socket_path, web, &error);
     }
     if (r == 0) {
-        log_info("stax-server", "listening on %s", socket_path);
         start_replay(s, options);
         say_ready(options->ready_fd);
         loop_run(&s->loop);
@@ -186,6 +208,7 @@ static int serve(const struct options *options, const char *socket_path)
         log_error("%s", error.text[0] != 0 ? error.text : strerror(-r));
     }
     listener_close(&s->listener);
+    web_close(&s->web);
     inspector_fini(&s->inspector);
     if (!questions_fini(&s->questions)) {
         _exit(r == 0 ? 0 : 1); // a thread hangs in a file system, and looks at what would be freed
@@ -201,6 +224,7 @@ static int serve(const struct options *options, const char *socket_path)
     waiters_fini(&s->waiters);
     parked_calls_fini(&s->parked);
     connections_fini(&s->connections);
+    web_fini(&s->web);
     free(s);
     return r == 0 ? 0 : 1;
 }
@@ -226,6 +250,13 @@ int main(int argc, char **argv)
         return print_and_leave(&options);
     }
     log_quiet = options.quiet;
+    struct web_address web;
+    int has_web = options.n_connections > 0 ? OPTIONS_NO_WEB
+                                            : options_web_address(&options, &web, &error);
+    if (has_web < 0) {
+        log_error("%s", error.text);
+        return 1;
+    }
     CLEANUP(text_fini) struct text path = {0};
     if (options.n_connections > 0) {
         text_add(&path, "the descriptors that it was given");
@@ -235,5 +266,5 @@ int main(int argc, char **argv)
         log_error("%s", error.text);
         return 1;
     }
-    return serve(&options, text_get(&path));
+    return serve(&options, text_get(&path), has_web == OPTIONS_WEB ? &web : NULL);
 }

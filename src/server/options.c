@@ -18,6 +18,12 @@ const char options_help[] =
     "  --ready-fd N            write one byte to descriptor N once it listens, and close it\n"
     "  --connection-fd N       serve the client at the other end of descriptor N, a socket; listen\n"
     "                          nowhere, and leave when it has gone; may be given several times\n"
+    "  --ws-bind HOST:PORT     serve browsers there, by HTTP and WebSocket; port 0 is any free one;\n"
+    "                          `none`: nowhere (default: $STAX_SERVER_WS_BIND,\n"
+    "                          else 127.0.0.1:8080); `stax ui` opens the page\n"
+    "  --ws-allow-remote       let HOST be an address that other machines can reach. The token and\n"
+    "                          all answers then cross the network unencrypted: whoever reads along\n"
+    "                          can do with this server what you can; `ssh -L` is the safe way\n"
     "  --quiet                 print errors and warnings only\n"
     "  --runs-dir DIR          keep runs there (default: $XDG_STATE_HOME/stax/runs,\n"
     "                          else ~/.local/state/stax/runs); '' keeps them in memory only\n"
@@ -39,7 +45,9 @@ enum {
     OPTION_PROTOCOL,
     OPTION_RUNS,
     OPTION_CONNECTION,
-    OPTION_QUIET
+    OPTION_QUIET,
+    OPTION_WS_BIND,
+    OPTION_WS_ALLOW_REMOTE
 };
 
 static int parse_descriptor(const char *option, const char *text, int *ret, struct err *reterr)
@@ -91,6 +99,8 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *reterr
         {"tap", required_argument, NULL, OPTION_TAP},
         {"runs-dir", required_argument, NULL, OPTION_RUNS},
         {"connection-fd", required_argument, NULL, OPTION_CONNECTION},
+        {"ws-bind", required_argument, NULL, OPTION_WS_BIND},
+        {"ws-allow-remote", no_argument, NULL, OPTION_WS_ALLOW_REMOTE},
         {"quiet", no_argument, NULL, OPTION_QUIET},
         {"print-protocol", required_argument, NULL, OPTION_PROTOCOL},
         {"help", no_argument, NULL, 'h'},
@@ -117,6 +127,12 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *reterr
             break;
         case OPTION_CONNECTION:
             r = add_connection(optarg, ret, reterr);
+            break;
+        case OPTION_WS_BIND:
+            ret->ws_bind = optarg;
+            break;
+        case OPTION_WS_ALLOW_REMOTE:
+            ret->ws_allow_remote = true;
             break;
         case OPTION_QUIET:
             ret->quiet = true;
@@ -146,4 +162,32 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *reterr
                        argv[optind]);
     }
     return r;
+}
+
+int options_web_address(const struct options *options, struct web_address *ret, struct err *reterr)
+{
+    const char *origin = "--ws-bind";
+    const char *text = options->ws_bind;
+    if (text == NULL) {
+        origin = "STAX_SERVER_WS_BIND";
+        text = getenv(origin);
+    }
+    if (text == NULL || text[0] == 0) {
+        text = "127.0.0.1:8080";
+    }
+    if (strcmp(text, "none") == 0) {
+        return OPTIONS_NO_WEB;
+    }
+    int r = web_address_parse(text, ret, reterr);
+    if (r < 0) {
+        err_prefix(reterr, "%s", origin);
+        return r;
+    }
+    if (!ret->is_loopback && !options->ws_allow_remote) {
+        return err_set(reterr, EINVAL,
+                       "%s: other machines could reach %s; use a loopback address and `ssh -L`, or "
+                       "add --ws-allow-remote (see stax-server --help)",
+                       origin, text);
+    }
+    return OPTIONS_WEB;
 }

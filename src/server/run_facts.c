@@ -98,6 +98,85 @@ static void put_notes(struct facts *facts, const struct run *run)
     }
 }
 
+// ---- Pauses ------------------------------------------------------------------------------------
+
+enum { PAUSES_TOLD = 4 }; // each in a sentence of its own
+
+static const char *pause_name(char name[NAME_BYTES], uint32_t i, const char *member)
+{
+    snprintf(name, NAME_BYTES, "pause.%u.%s", i, member);
+    return name;
+}
+
+static uint64_t since_start(const struct run *run, uint64_t time_ns)
+{
+    return time_ns - MIN(time_ns, run->started_ns);
+}
+
+// Times count from the start of the run; an end of 0: it was never resumed.
+static void put_pauses(struct facts *facts, const struct run *run)
+{
+    char name[NAME_BYTES];
+    uint32_t n = pauses_count(&run->pauses);
+    for (uint32_t i = 0; i < n; i++) {
+        struct pause pause = pauses_get(&run->pauses, i);
+        uint64_t end_ns = pause.end_ns == 0 ? 0 : since_start(run, pause.end_ns);
+        facts_set_number(facts, pause_name(name, i, "start_ns"), since_start(run, pause.start_ns));
+        facts_set_number(facts, pause_name(name, i, "end_ns"), end_ns);
+        facts_set_number(facts, pause_name(name, i, "samples"), pause.dropped);
+    }
+    facts_set_number(facts, "paused", pauses_are_on(&run->pauses));
+    facts_set_number(facts, "paused_samples", pauses_dropped(&run->pauses));
+}
+
+static void apply_pauses(const struct facts *facts, struct run *run)
+{
+    char name[NAME_BYTES];
+    for (uint32_t i = 0; i < LIMIT_PAUSES; i++) {
+        uint64_t start_ns = facts_number(facts, pause_name(name, i, "start_ns"), UINT64_MAX);
+        uint64_t end_ns = facts_number(facts, pause_name(name, i, "end_ns"), 0);
+        struct pause pause = {
+            .start_ns = run->started_ns + start_ns,
+            .end_ns = end_ns == 0 ? 0 : run->started_ns + end_ns,
+            .dropped = facts_number(facts, pause_name(name, i, "samples"), 0),
+        };
+        if (start_ns == UINT64_MAX || !pauses_restore(&run->pauses, &pause)) {
+            return;
+        }
+    }
+}
+
+static void note_pause(struct facts *facts, const struct run *run, const struct pause *pause)
+{
+    char until[64];
+    char line[ERR_TEXT_BYTES];
+    bool goes_on = pause->end_ns == 0 && run_state(run) != RUN_STOPPED;
+    snprintf(until, sizeof until, "to %.1f s", (double)since_start(run, pause->end_ns) / NS_PER_S);
+    snprintf(line, sizeof line, "samples %s not taken in from %.1f s %s: %llu of them%s",
+             goes_on ? "are" : "were", (double)since_start(run, pause->start_ns) / NS_PER_S,
+             pause->end_ns != 0 ? until
+             : goes_on          ? "on"
+                                : "to the end",
+             (unsigned long long)pause->dropped, goes_on ? " so far" : "");
+    run_facts_add_note(facts, line);
+}
+
+static void note_pauses(struct facts *facts, const struct run *run)
+{
+    uint32_t n = pauses_count(&run->pauses);
+    for (uint32_t i = 0; i < MIN(n, (uint32_t)PAUSES_TOLD); i++) {
+        struct pause pause = pauses_get(&run->pauses, i);
+        note_pause(facts, run, &pause);
+    }
+    if (n > PAUSES_TOLD) {
+        char line[ERR_TEXT_BYTES];
+        snprintf(line, sizeof line,
+                 "the run was paused %u times: %llu samples were not taken in, all in all", n,
+                 (unsigned long long)pauses_dropped(&run->pauses));
+        run_facts_add_note(facts, line);
+    }
+}
+
 // ---- How it was recorded -----------------------------------------------------------------------
 
 #define VITAL(member)                                                                              \
@@ -262,7 +341,9 @@ void run_facts_of(struct facts *facts, struct run *run)
     }
     put_jit(facts, run);
     put_machine(facts, run);
+    put_pauses(facts, run);
     put_notes(facts, run);
+    note_pauses(facts, run);
 }
 
 void run_facts_of_snapshot(struct facts *facts, struct run *run)
@@ -306,4 +387,5 @@ void run_facts_apply(const struct facts *facts, struct run *run)
         atomic_store(vital_of(run, i), facts_number(facts, vitals[i].name, 0));
     }
     apply_jit(facts, run);
+    apply_pauses(facts, run);
 }

@@ -2,7 +2,8 @@
 
 // The server: its parts in the order in which they are built. main.c is the composition root.
 //
-//     commands ──► listener ──► connections ──► handlers ─┬─► registry      runs: start, stop, keep
+//     browsers ──► web ─────┐
+//     commands ──► listener ┴─► connections ──► handlers ─┬─► registry      runs: start, stop, keep
 //                                                         ├─► waiters       "tell me when …"
 //                                                         ├─► questions     the query thread
 //                                                         ├─► inspector     looks at who waits
@@ -25,6 +26,7 @@
 #include "server/registry.h"
 #include "server/subscriptions.h"
 #include "server/waiters.h"
+#include "server/web.h"
 
 struct server {
     uint64_t started_unix_ns;
@@ -45,6 +47,7 @@ struct server {
     struct questions questions;
     struct inspector inspector;
     struct listener listener;
+    struct web web;
 };
 
 // The loop's on_wake(): looks at the active run, delivers answers, tells those who wait.

@@ -67,6 +67,8 @@ void summary_put(struct json *j, const struct kept_run *kept)
     json_u64_field(j, "unrecorded_children_cpu_ns",
                    facts_number(&facts, "vital.unrecorded_cpu_ns", 0));
     json_bool_field(j, "estimated", facts_number(&facts, "estimated", 0) != 0);
+    json_bool_field(j, "paused", !stopped && facts_number(&facts, "paused", 0) != 0);
+    put_number(j, &facts, "paused_samples");
     json_bool_field(j, "recovered", facts_number(&facts, "recovered", 0) != 0);
     put_text(j, &facts, "host");
     json_string_field(j, "file", kept->path == NULL ? "" : kept->path);

@@ -327,6 +327,7 @@ class Server:
         self.stderr_path = self.dir / "server.stderr"
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("STAX_")}
         self.env.update(STAX_SERVER_SOCKET=str(self.socket), LC_ALL="C.UTF-8", TERM="dumb",
+                        STAX_SERVER_WS_BIND="127.0.0.1:0",  # tests share a machine
                         XDG_STATE_HOME=str(self.dir / "state"),
                         DEBUGINFOD_URLS="")  # no network, whatever this machine has set
         self.env.update(env or {})

@@ -107,6 +107,7 @@ export class World {
         this.paused = false;
         this.pausedSamples = 0;
         this.rows = new Rows();
+        this.favourites = null;
         this.makeFunctions();
         this.makeCalls();
         this.makeThreads();
@@ -193,9 +194,18 @@ export class World {
         }
     }
 
+    /** From now on nothing else is on a CPU than this function, called from anywhere; null: as always. */
+    favour(number) {
+        this.favourites =
+            number === null ? null : Array.from(this.function.keys()).filter((i) => i > 0 && this.function[i] === number);
+    }
+
     /** A node, by heat; threads prefer different ones. */
     someNode(thread) {
         const n = this.heat.length;
+        if (this.favourites) {
+            return this.favourites[Math.floor(this.random() * this.favourites.length)];
+        }
         if (n === 1) {
             return 0;
         }

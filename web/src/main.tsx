@@ -1,9 +1,9 @@
 // The page: built in order, then started.
 
 import { render } from "preact";
-import { hook } from "./lib/hook";
 import { WebSocketTransport } from "./lib/transport";
 import { App } from "./model/app";
+import { tellTests } from "./model/tell_tests";
 import { AppView } from "./panels/App";
 import { AppContext } from "./panels/hooks";
 
@@ -53,8 +53,7 @@ function start(): void {
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/rpc`;
     const app = new App(new WebSocketTransport(url, takeToken()));
     app.client.onState = (state) => (app.state.connection.value = state);
-    hook.scope = () => app.state.scope.value;
-    window.__stax = hook;
+    tellTests(app);
     sleepWhenHidden(app);
     render(
         <AppContext.Provider value={app}>

@@ -6,11 +6,13 @@ import { countMessage } from "../lib/hook";
 import type { Health, Symbol, Threads, View, Wakers } from "../lib/protocol";
 import type { Transport } from "../lib/transport";
 import { Actions } from "./actions";
+import { FlameModel } from "./flame";
 import { Frames, type FrameId } from "./frames";
 import { Latest } from "./latest";
 import { viewOf, WHOLE, type Scope } from "./scope";
 import { State } from "./state";
 import { Tables } from "./tables";
+import { Timeline } from "./timeline";
 import { CallTree } from "./tree";
 
 export class App {
@@ -19,6 +21,12 @@ export class App {
     readonly frames = new Frames();
     readonly actions = new Actions();
     readonly tree = new CallTree(this.frames);
+    readonly flame = new FlameModel(this);
+    readonly search = this.flame.search;
+    /** Of the thread that was chosen, or of all together. */
+    readonly timeline = new Timeline();
+    /** Of the busiest threads, each on its own. */
+    readonly strips = new Timeline();
     readonly threads = new Latest<Threads>();
     readonly wakers = new Latest<Wakers>();
     readonly tables = new Tables(this.frames);
@@ -59,6 +67,7 @@ export class App {
             this.state.zoom.value = [];
             this.state.selection.value = null;
             this.state.health.value = null;
+            this.state.edgeNs.value = 0;
         });
     }
 
