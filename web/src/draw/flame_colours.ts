@@ -8,7 +8,7 @@ import { KIND_NAMES, type FrameId } from "../model/frames";
 import { REASONS, type Mode } from "../model/scope";
 import type { Colour } from "../model/state";
 import type { NodeId, TreeColumns } from "../model/tree";
-import { contrast, fromHsl, hash, hex, mix, parseHex, shift, type Rgb } from "./colour";
+import { contrast, fromHsl, hash, hex, luminance, mix, parseHex, shift, type Rgb } from "./colour";
 import { NO_REASON, reasonTokens, type ReasonTokens } from "./reasons";
 
 export interface FlameTokens {
@@ -35,7 +35,8 @@ const KIND_TOKENS = ["program", "library", "kernel", "jit", "missing"];
 export function flameTokens(): FlameTokens {
     const style = getComputedStyle(document.documentElement);
     const get = (name: string) => style.getPropertyValue(name).trim();
-    const { dark, forced } = look.value;
+    const { forced } = look.value;
+    const page = parseHex(get("--page"));
     return {
         page: forced ? "Canvas" : get("--page"),
         panel: forced ? "Canvas" : get("--panel"),
@@ -49,7 +50,7 @@ export function flameTokens(): FlameTokens {
         kinds: KIND_TOKENS.map((kind) => (forced ? "Canvas" : get(`--kind-${kind}`))),
         reasons: reasonTokens(),
         mono: get("--mono"),
-        dark,
+        dark: page !== null && luminance(page) < 0.2,
         forced,
     };
 }

@@ -75,7 +75,7 @@ export function visibleRows(picture: Picture): [number, number] {
 }
 
 /** Draws. One per canvas: it keeps its lists from one time to the next. */
-export class Painter {
+export class BoxPainter {
     /** Boxes of the last picture. */
     painted = 0;
     private x = new Int32Array(1024);

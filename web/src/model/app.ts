@@ -6,6 +6,7 @@ import { countMessage } from "../lib/hook";
 import type { Health, RunList, Status, Symbol, Threads, View, Wakers } from "../lib/protocol";
 import type { Transport } from "../lib/transport";
 import { Actions } from "./actions";
+import { FlameModel } from "./flame";
 import { Frames, type FrameId } from "./frames";
 import { Latest } from "./latest";
 import { Messages } from "./messages";
@@ -25,6 +26,8 @@ export class App {
     readonly timeline = new Timeline();
     /** Of the busiest threads, each on its own. */
     readonly strips = new Timeline();
+    readonly flame = new FlameModel(this);
+    readonly search = this.flame.search;
     readonly threads = new Latest<Threads>();
     readonly wakers = new Latest<Wakers>();
     readonly messages = new Messages();

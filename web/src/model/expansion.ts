@@ -6,7 +6,7 @@
 
 import type { FrameId } from "./frames";
 import type { Mode } from "./scope";
-import type { CallTree, NodeId } from "./tree";
+import type { NodeId, TreeColumns } from "./tree";
 
 /** A node that was looked into, whatever its number is at the moment. */
 class Branch {
@@ -49,7 +49,7 @@ export class Expansion {
     /** Nothing was ever opened: the heaviest path is, as soon as there is a tree. */
     private untouched = true;
 
-    rows(tree: CallTree, mode: Mode): TreeRow[] {
+    rows(tree: TreeColumns, mode: Mode): TreeRow[] {
         const rows: TreeRow[] = [];
         if (tree.n === 0) {
             return rows;
@@ -77,7 +77,7 @@ export class Expansion {
     }
 
     /** Opens what weighs at least `share` of everything below a row. */
-    openHeavy(tree: CallTree, mode: Mode, row: TreeRow, share: number): void {
+    openHeavy(tree: TreeColumns, mode: Mode, row: TreeRow, share: number): void {
         const least = tree.weight(0, mode) * share;
         const rest: [NodeId, Branch][] = [[row.node, row.branch]];
         for (let opened = 0; rest.length > 0 && opened < MOST_ROWS / 10; opened++) {
@@ -112,7 +112,7 @@ export class Expansion {
         }
     }
 
-    private openHeaviest(tree: CallTree, mode: Mode): void {
+    private openHeaviest(tree: TreeColumns, mode: Mode): void {
         const enough = tree.weight(0, mode) * 0.05;
         let [node, branch] = [0, this.root];
         for (let depth = 0; depth < 64; depth++) {
@@ -129,7 +129,7 @@ export class Expansion {
 
     // The last one first: they are taken from the end.
     private pushChildren(
-        tree: CallTree,
+        tree: TreeColumns,
         mode: Mode,
         node: NodeId,
         branch: Branch,
@@ -172,7 +172,7 @@ export class Expansion {
     }
 
     /** Children with something of the mode, in the order in which they are shown. */
-    private children(tree: CallTree, mode: Mode, node: NodeId, branch: Branch): [number, NodeId][] {
+    private children(tree: TreeColumns, mode: Mode, node: NodeId, branch: Branch): [number, NodeId][] {
         const nodes = new Map<number, NodeId>();
         for (let i = tree.childStart[node]; i < tree.childStart[node + 1]; i++) {
             const child = tree.childList[i];
@@ -199,6 +199,6 @@ export class Expansion {
     }
 }
 
-function hasBelow(tree: CallTree, node: NodeId): boolean {
+function hasBelow(tree: TreeColumns, node: NodeId): boolean {
     return tree.cutChildren[node] > 0 || tree.childStart[node + 1] > tree.childStart[node];
 }

@@ -9,7 +9,7 @@
 // Zoom is part of `view` and changes what is drawn; scope changes what is counted. They are kept, shown and named apart.
 
 import { computed, signal } from "@preact/signals";
-import type { Capabilities, Health, RunSummary } from "../lib/protocol";
+import type { Health, RunSummary } from "../lib/protocol";
 import type { TransportState } from "../lib/transport";
 import type { FrameId } from "./frames";
 import { WHOLE, type Scope } from "./scope";
@@ -67,6 +67,4 @@ export class State {
     readonly edgeNs = signal(0);
     /** Where the run ends at the moment, in ns from its start. */
     readonly endNs = computed(() => this.edgeNs.value || (this.run.value?.duration_ns ?? 0));
-    /** What the server sees; null: it has not been asked yet. */
-    readonly capabilities = signal<Capabilities | null>(null);
 }

@@ -10,6 +10,7 @@ import { Code } from "./code";
 import { Expansion } from "./expansion";
 import { Frames, KIND_MISSING, type FrameId } from "./frames";
 import { Latest } from "./latest";
+import { SnapshotTree } from "./snapshot_tree";
 import { TopModel } from "./top";
 
 export const NO_ADDRESS = "0x0";
@@ -28,6 +29,10 @@ export class Tables {
     readonly code = new Code();
     readonly graph = new Graph();
     readonly neighbors = new Latest<Neighbors>();
+    readonly callers: SnapshotTree;
+    readonly callees: SnapshotTree;
+    readonly callersExpansion = new Expansion();
+    readonly calleesExpansion = new Expansion();
     readonly intervals = new Latest<Intervals>();
     readonly expansion = new Expansion();
     /** Which wait is looked at: thread and start; null: none. */
@@ -41,6 +46,8 @@ export class Tables {
 
     constructor(private readonly frames: Frames) {
         this.top = new TopModel(frames);
+        this.callers = new SnapshotTree(frames);
+        this.callees = new SnapshotTree(frames);
     }
 
     /** Null: there is no function to be looked at. */

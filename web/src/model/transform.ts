@@ -40,11 +40,9 @@ export class TransformedTree extends TreeColumns {
             this.sourceShape = source.shape;
             this.merged = merged;
             this.collapsed = collapsed;
+            const generation = this.generation;
             this.assign(source);
-            if (!isNew) {
-                this.generation = this.keptGeneration;
-            }
-            this.keptGeneration = this.generation;
+            this.generation = isNew ? this.generation : generation;
             this.sourceGeneration = source.generation;
             this.orderChildren();
             this.shape++;
@@ -54,8 +52,6 @@ export class TransformedTree extends TreeColumns {
         this.totalOff = source.totalOff;
         this.version.value = this.version.peek() + 1;
     }
-
-    private keptGeneration = 0;
 
     /** The node of the source that a node was made from. */
     originOf(node: NodeId): NodeId {
