@@ -208,6 +208,8 @@ export class Client {
     /** Followings keep what they get, and show it when they are released. */
     held = false;
     onState: (state: TransportState) => void = () => {};
+    /** How long it took to read the newest text. */
+    parseMs = 0;
     private nextId = 1;
     private open = false;
     private asleep = false;
@@ -313,7 +315,9 @@ export class Client {
     }
 
     private handleText(text: string): void {
+        const start = performance.now();
         const message = readMessage(text);
+        this.parseMs = performance.now() - start;
         if (message.method === "subscription" && message.params) {
             // One that nobody knows was unsubscribed while this was under way. The answer to a subscribe always
             // comes before its first message, and is worked off before the next text is.
