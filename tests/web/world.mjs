@@ -23,6 +23,8 @@ const BINARIES = [
 const VERBS = ["parse", "decode", "hash", "copy", "lookup", "insert", "render", "compress", "wait", "flush", "sort", "walk"];
 const NOUNS = ["request", "header", "table", "buffer", "tree", "row", "image", "session", "price", "index", "queue", "page"];
 
+const LONGEST_WAIT_NS = 60e6;
+
 /** Numbers in 0 … 1, the same ones for the same seed. */
 export function random(seed) {
     let a = seed >>> 0;
@@ -107,6 +109,7 @@ export class World {
         this.paused = false;
         this.pausedSamples = 0;
         this.rows = new Rows();
+        this.favourites = null;
         this.makeFunctions();
         this.makeCalls();
         this.makeThreads();
@@ -193,9 +196,18 @@ export class World {
         }
     }
 
+    /** From now on nothing else is on a CPU than this function, called from anywhere; null: as always. */
+    favour(number) {
+        this.favourites =
+            number === null ? null : Array.from(this.function.keys()).filter((i) => i > 0 && this.function[i] === number);
+    }
+
     /** A node, by heat; threads prefer different ones. */
     someNode(thread) {
         const n = this.heat.length;
+        if (this.favourites) {
+            return this.favourites[Math.floor(this.random() * this.favourites.length)];
+        }
         if (n === 1) {
             return 0;
         }
@@ -241,7 +253,7 @@ export class World {
         for (let i = 0; i < waits && this.threads > 0; i++) {
             const thread = this.someThread();
             const at = from + Math.floor(this.random() * ns * 0.9);
-            const length = 1 + Math.floor(this.random() ** 3 * (from + ns - at));
+            const length = 1 + Math.floor(this.random() ** 3 * Math.min(LONGEST_WAIT_NS, from + ns - at));
             const reason = (thread + Math.floor(this.random() ** 2 * REASONS.length)) % REASONS.length;
             this.rows.add(at, length, thread, this.someNode(thread), reason, this.someThread());
         }

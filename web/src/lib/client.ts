@@ -78,6 +78,10 @@ export class Following<M extends Subscribable = Subscribable> {
         void this.ask();
     }
 
+    get question(): { method: M; params: object } {
+        return { method: this.method, params: this.params as object };
+    }
+
     close(): void {
         this.closed = true;
         this.drop();
@@ -208,6 +212,8 @@ export class Client {
     /** Followings keep what they get, and show it when they are released. */
     held = false;
     onState: (state: TransportState) => void = () => {};
+    /** How long it took to read the newest text. */
+    parseMs = 0;
     private nextId = 1;
     private open = false;
     private asleep = false;
@@ -237,6 +243,11 @@ export class Client {
         return new Promise((resolve, reject) => {
             this.calls.set(id, { resolve: resolve as (result: unknown) => void, reject });
         });
+    }
+
+    /** What is asked for at the moment. */
+    questions(): { method: Subscribable; params: object }[] {
+        return [...this.followings].map((following) => following.question);
     }
 
     /** A call whose answer nobody waits for. */
@@ -313,7 +324,9 @@ export class Client {
     }
 
     private handleText(text: string): void {
+        const start = performance.now();
         const message = readMessage(text);
+        this.parseMs = performance.now() - start;
         if (message.method === "subscription" && message.params) {
             // One that nobody knows was unsubscribed while this was under way. The answer to a subscribe always
             // comes before its first message, and is worked off before the next text is.

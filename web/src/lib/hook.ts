@@ -47,6 +47,20 @@ export interface Stats {
     readonly matchedSelf: number | null;
 }
 
+/** How things are shown; scope says what. */
+export interface Shown {
+    /** Names from a child of the root on. */
+    readonly zoom: readonly string[];
+    readonly selection: readonly string[] | null;
+    /** The function that the details are about. */
+    readonly chosen: string | null;
+    readonly frozen: boolean;
+    readonly tab: string;
+    readonly order: string;
+    readonly direction: string;
+    readonly inverted: boolean;
+}
+
 export interface Hook {
     /** Of this interface. */
     readonly version: 1;
@@ -56,6 +70,7 @@ export interface Hook {
     hitAt(x: number, y: number): Box | null;
     stats(): Stats;
     scope(): Scope | null;
+    shown(): Shown | null;
 }
 
 const messages: Record<string, number> = {};
@@ -74,6 +89,7 @@ export const hook: { -readonly [K in keyof Hook]: Hook[K] } = {
         matchedSelf: null,
     }),
     scope: () => null,
+    shown: () => null,
 };
 
 declare global {

@@ -13,6 +13,8 @@ export interface Action {
      * on the keyboard. In a place other than "global" they count only while that panel has the focus.
      */
     readonly keys: readonly string[];
+    /** A global one that is done again as long as its key is held; others always are. */
+    readonly repeats?: boolean;
     /** Absent: always. */
     enabled?(): boolean;
     run(): void;

@@ -18,6 +18,9 @@ export class Frames {
     readonly inlined: boolean[] = [false];
     readonly address: string[] = ["0x0"];
     private readonly byKey = new Map<string, FrameId>();
+    private readonly expected = new Set<FrameId>();
+    private sorted: FrameId[] = [];
+    private rankOf = new Uint32Array(0);
 
     /** Frame 0: everything, the root of a tree. */
     static readonly ROOT: FrameId = 0;
@@ -34,7 +37,7 @@ export class Frames {
         const key = `${name}\n${binary}`;
         const known = this.byKey.get(key);
         if (known !== undefined) {
-            if (this.address[known] === "0x0" && address !== "0x0") {
+            if (this.expected.delete(known) || (this.address[known] === "0x0" && address !== "0x0")) {
                 this.describe(known, kind, language, inlined, address);
             }
             return known;
@@ -47,12 +50,58 @@ export class Frames {
         return id;
     }
 
+    /** One that somebody named: a link. What it is will be known when an answer names it, too. */
+    expect(name: string, binary: string): FrameId {
+        const known = this.find(name, binary);
+        const id = known ?? this.add(name, binary);
+        if (known === undefined) {
+            this.expected.add(id);
+        }
+        return id;
+    }
+
+    /** Where each stands when all are ordered by name, then binary. New ones are merged in: most are known already. */
+    ranks(): Uint32Array {
+        const known = this.sorted.length;
+        if (known < this.count) {
+            const added = Array.from({ length: this.count - known }, (_, i) => known + i);
+            this.sorted = merge(
+                this.sorted,
+                added.sort((a, b) => this.compare(a, b)),
+                (a, b) => this.compare(a, b),
+            );
+            this.rankOf = new Uint32Array(this.count);
+            this.sorted.forEach((frame, rank) => (this.rankOf[frame] = rank));
+        }
+        return this.rankOf;
+    }
+
+    private compare(a: FrameId, b: FrameId): number {
+        const [x, y] = this.name[a] === this.name[b] ? [this.binary[a], this.binary[b]] : [this.name[a], this.name[b]];
+        return x < y ? -1 : x > y ? 1 : 0;
+    }
+
     private describe(id: FrameId, kind: number, language: string, inlined: boolean, address: string): void {
         this.kind[id] = kind;
         this.language[id] = language;
         this.inlined[id] = inlined;
         this.address[id] = address;
     }
+}
+
+function merge<T>(a: readonly T[], b: readonly T[], compare: (a: T, b: T) => number): T[] {
+    const merged: T[] = [];
+    let i = 0;
+    for (const item of b) {
+        while (i < a.length && compare(a[i], item) <= 0) {
+            merged.push(a[i++]);
+        }
+        merged.push(item);
+    }
+    while (i < a.length) {
+        merged.push(a[i++]);
+    }
+    return merged;
 }
 
 /** The server's numbers of functions in one epoch of one subscription, as frames. */

@@ -6,6 +6,8 @@
 // A node is its place in the columns. That number means nothing in the next epoch: whatever has to last (a zoom, a
 // selection) is kept as a path of frames and looked up again. No objects per node: there may be 50,000 of them four
 // times a second.
+//
+// What draws and searches trees needs only the columns, wherever those come from: TreeColumns.
 
 import { signal } from "@preact/signals";
 import type { LiveTree, OffCpu } from "../lib/protocol";
@@ -16,7 +18,8 @@ export type NodeId = number;
 
 const FIRST_ROOM = 4096;
 
-export class CallTree {
+/** A tree by columns. Node 0 is the root; a parent comes before its children. */
+export class TreeColumns {
     n = 0;
     parent = new Uint32Array(FIRST_ROOM);
     frame = new Uint32Array(FIRST_ROOM);
@@ -35,57 +38,16 @@ export class CallTree {
     maxDepth = 0;
     /** Counts messages; read it to be drawn again. */
     readonly version = signal(0);
+    /** Rises when numbers of nodes begin anew. */
+    generation = 0;
     /** Rises when nodes were added or numbered anew, and with it the order of children. */
     shape = 0;
     /** Nanoseconds that are 100 %, by kind. */
     totalOnNs = 0;
     totalOff: OffCpu | null = null;
-    latest: LiveTree | null = null;
-    private readonly dictionary: Dictionary;
-    private readonly waits = new Map<NodeId, number[]>(); // by node: ns by reason
-    private rank = new Uint32Array(0);
+    protected readonly waits = new Map<NodeId, number[]>(); // by node: ns by reason
 
-    constructor(private readonly frames: Frames) {
-        this.dictionary = new Dictionary(frames);
-    }
-
-    /** False: the message does not continue what came before; nothing was changed, and all must be asked anew. */
-    apply(message: LiveTree): boolean {
-        if (message.full) {
-            this.dictionary.clear();
-            this.waits.clear();
-            this.n = 0;
-            this.maxDepth = 0;
-        }
-        if (message.nodes.first !== this.n || !this.dictionary.add(message.functions)) {
-            return false;
-        }
-        const added = message.nodes.parent.length;
-        this.reserve(this.n + added);
-        this.addNodes(message);
-        this.setValues(message);
-        if (added > 0 || message.full) {
-            this.orderChildren();
-            this.shape++;
-        }
-        this.totalOnNs = message.total_on_cpu_ns;
-        this.totalOff = message.total_off_cpu;
-        this.latest = message;
-        this.version.value++;
-        return true;
-    }
-
-    clear(): void {
-        this.n = 0;
-        this.latest = null;
-        this.totalOnNs = 0;
-        this.totalOff = null;
-        this.dictionary.clear();
-        this.waits.clear();
-        this.orderChildren();
-        this.shape++;
-        this.version.value++;
-    }
+    constructor(readonly frames: Frames) {}
 
     /** What a node weighs: nanoseconds. */
     weight(node: NodeId, mode: Mode): number {
@@ -115,6 +77,17 @@ export class CallTree {
     /** Waits of a node and everything below it by reason; all zero when it has none. */
     reasons(node: NodeId): readonly number[] {
         return this.waits.get(node) ?? NO_WAITS;
+    }
+
+    get hasWaits(): boolean {
+        return this.waits.size > 0;
+    }
+
+    /** What is 100 %: of the mode, and of one reason to wait if only that is asked for. */
+    whole(mode: Mode, reason: number | null): number {
+        const off = this.totalOff === null ? 0 : waitsIn(this.totalOff, reason);
+        const total = mode === "on_cpu" ? this.totalOnNs : mode === "off_cpu" ? off : this.totalOnNs + off;
+        return this.n > 0 ? Math.max(total, this.weight(0, mode)) : total;
     }
 
     /** Frames from a child of the root down to the node; of the root: none. */
@@ -156,7 +129,7 @@ export class CallTree {
         return 0;
     }
 
-    private reserve(n: number): void {
+    protected reserve(n: number): void {
         if (n <= this.parent.length) {
             return;
         }
@@ -179,19 +152,106 @@ export class CallTree {
         this.cutChildren = grow(Uint32Array, this.cutChildren);
     }
 
+    /** One more node, all of its numbers 0. */
+    protected addNode(parent: NodeId, frame: FrameId): NodeId {
+        const node = this.n++;
+        const above = Math.min(parent, node === 0 ? 0 : node - 1);
+        this.parent[node] = above;
+        this.frame[node] = frame;
+        this.depth[node] = node === 0 ? 0 : this.depth[above] + 1;
+        this.maxDepth = Math.max(this.maxDepth, this.depth[node]);
+        for (const column of [this.on, this.selfOn, this.off, this.selfOff, this.samples, this.selfSamples]) {
+            column[node] = 0;
+        }
+        this.intervals[node] = 0;
+        this.cutChildren[node] = 0;
+        return node;
+    }
+
+    /** The waits of a node by reason, to be filled in. */
+    protected waitsOf(node: NodeId): number[] {
+        let byReason = this.waits.get(node);
+        if (byReason === undefined) {
+            byReason = new Array<number>(REASONS.length).fill(0);
+            this.waits.set(node, byReason);
+        }
+        return byReason;
+    }
+
+    protected empty(): void {
+        this.n = 0;
+        this.maxDepth = 0;
+        this.waits.clear();
+        this.generation++;
+    }
+
+    // Two counting sorts: nodes by the rank of their name, then, in that order, by parent.
+    protected orderChildren(): void {
+        const n = this.n;
+        const rank = this.frames.ranks();
+        const byRank = countingSort(n, rank.length, (node) => rank[this.frame[node]], null);
+        const start = new Uint32Array(n + 2);
+        this.childList = countingSort(n, n, (node) => this.parent[node], byRank, start);
+        // The root is its own parent, and the first of nobody's children: whatever its name, it is taken out.
+        const at = this.childList.indexOf(0, start[0]);
+        if (n > 0 && at >= 0) {
+            this.childList.copyWithin(start[0] + 1, start[0], at);
+            this.childList[start[0]] = 0;
+            start[0]++;
+        }
+        this.childStart = start;
+    }
+}
+
+/** The tree that Live.tree sends: what was, and what has changed. */
+export class CallTree extends TreeColumns {
+    latest: LiveTree | null = null;
+    private readonly dictionary: Dictionary;
+
+    constructor(frames: Frames) {
+        super(frames);
+        this.dictionary = new Dictionary(frames);
+    }
+
+    /** False: the message does not continue what came before; nothing was changed, and all must be asked anew. */
+    apply(message: LiveTree): boolean {
+        if (message.full) {
+            this.dictionary.clear();
+            this.empty();
+        }
+        if (message.nodes.first !== this.n || !this.dictionary.add(message.functions)) {
+            return false;
+        }
+        const added = message.nodes.parent.length;
+        this.reserve(this.n + added);
+        this.addNodes(message);
+        this.setValues(message);
+        if (added > 0 || message.full) {
+            this.orderChildren();
+            this.shape++;
+        }
+        this.totalOnNs = message.total_on_cpu_ns;
+        this.totalOff = message.total_off_cpu;
+        this.latest = message;
+        this.version.value++;
+        return true;
+    }
+
+    clear(): void {
+        this.empty();
+        this.latest = null;
+        this.totalOnNs = 0;
+        this.totalOff = null;
+        this.dictionary.clear();
+        this.orderChildren();
+        this.shape++;
+        this.version.value++;
+    }
+
     private addNodes(message: LiveTree): void {
         const { parent, function: functions } = message.nodes;
         for (let i = 0; i < parent.length; i++) {
-            const node = this.n++;
-            this.parent[node] = Math.min(parent[i], node === 0 ? 0 : node - 1);
-            this.frame[node] = node === 0 ? Frames.ROOT : this.dictionary.frame(functions[i]);
-            this.depth[node] = node === 0 ? 0 : this.depth[this.parent[node]] + 1;
-            this.maxDepth = Math.max(this.maxDepth, this.depth[node]);
-            for (const column of [this.on, this.selfOn, this.off, this.selfOff, this.samples, this.selfSamples]) {
-                column[node] = 0;
-            }
-            this.intervals[node] = 0;
-            this.cutChildren[node] = 0;
+            this.addNode(parent[i], this.n === 0 ? Frames.ROOT : this.dictionary.frame(functions[i]));
         }
     }
 
@@ -215,43 +275,16 @@ export class CallTree {
         }
         const waits = message.waits;
         for (let i = 0; i < waits.node.length; i++) {
-            let byReason = this.waits.get(waits.node[i]);
-            if (byReason === undefined) {
-                byReason = new Array<number>(REASONS.length).fill(0);
-                this.waits.set(waits.node[i], byReason);
+            if (waits.reason[i] < REASONS.length) {
+                this.waitsOf(waits.node[i])[waits.reason[i]] = waits.ns[i];
             }
-            byReason[waits.reason[i]] = waits.ns[i];
         }
     }
+}
 
-    // Two counting sorts: nodes by the rank of their name, then, in that order, by parent.
-    private orderChildren(): void {
-        const n = this.n;
-        this.rankFrames();
-        const byRank = countingSort(n, this.rank.length, (node) => this.rank[this.frame[node]], null);
-        const start = new Uint32Array(n + 2);
-        this.childList = countingSort(n, n, (node) => this.parent[node], byRank, start);
-        // The root is its own parent, and the first of nobody's children: whatever its name, it is taken out.
-        const at = this.childList.indexOf(0, start[0]);
-        if (n > 0 && at >= 0) {
-            this.childList.copyWithin(start[0] + 1, start[0], at);
-            this.childList[start[0]] = 0;
-            start[0]++;
-        }
-        this.childStart = start;
-    }
-
-    private rankFrames(): void {
-        if (this.rank.length === this.frames.count) {
-            return;
-        }
-        const { name, binary } = this.frames;
-        const order = Array.from(name.keys()).sort((a, b) =>
-            name[a] < name[b] ? -1 : name[a] > name[b] ? 1 : binary[a] < binary[b] ? -1 : 1,
-        );
-        this.rank = new Uint32Array(order.length);
-        order.forEach((frame, rank) => (this.rank[frame] = rank));
-    }
+function waitsIn(off: OffCpu, reason: number | null): number {
+    const of = (name: string) => off[`${name}_ns` as keyof OffCpu] ?? 0;
+    return reason === null ? REASONS.reduce((sum, { name }) => sum + of(name), 0) : of(REASONS[reason].name);
 }
 
 const NO_WAITS: readonly number[] = new Array<number>(REASONS.length).fill(0);

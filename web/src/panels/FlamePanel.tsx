@@ -1,5 +1,208 @@
-// The flamegraph.
+// The flamegraph of the page: what it asks, what it shows instead of nothing, and its lines of words.
+
+import { useComputed, useSignalEffect } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import type { FlameLook } from "../draw/flame_canvas";
+import { hook, messageCounts } from "../lib/hook";
+import type { App } from "../model/app";
+import { TREE_INTERVAL_MS } from "../model/flame";
+import { REASONS } from "../model/scope";
+import { flameActions } from "./flame_actions";
+import { FlameControl } from "./flame_control";
+import { FlameMenu } from "./FlameMenu";
+import { FlameHoverLine, FlameZoomLine } from "./FlameStatus";
+import { FlameBox } from "./FlameView";
+import { useApp } from "./hooks";
+
+const WORTH_ASKING_PX = 24; // of cut boxes, in device pixels, before more detail is asked for
+const MEASURES_KEPT = 1000;
 
 export function FlamePanel() {
-    return null;
+    const app = useApp();
+    const control = useMemo(() => makeControl(app), []);
+    const look = useMemo(() => () => lookOf(app), []);
+    useEffect(() => {
+        app.actions.add(flameActions(app, control));
+        tellTests(app, control);
+        return app.follow("Live.tree", app.flame.question, TREE_INTERVAL_MS, (result) => takeTimed(app, result));
+    }, []);
+    useSignalEffect(() => {
+        const { mode, reason } = app.state.scope.value;
+        const tree = app.flame.shown();
+        app.search.update(app.state.query.value, tree, mode, tree.whole(mode, reason));
+    });
+    const why = useComputed(() => whyEmpty(app));
+    return (
+        <section class="flame-main" aria-label="Flamegraph">
+            <div class="flame-picture">
+                <FlameBox label="Flamegraph" control={control} look={look} id="flame" />
+                {why.value !== "" && (
+                    <div class="flame-empty" role="status">
+                        {why.value}
+                    </div>
+                )}
+            </div>
+            <FlameHoverLine control={control} look={look} />
+            <FlameZoomLine control={control} />
+            <FlameMenu control={control} />
+        </section>
+    );
+}
+
+function makeControl(app: App): FlameControl {
+    const control = new FlameControl({
+        zoom: app.state.zoom,
+        selection: app.state.selection,
+        tree: () => app.flame.shown(),
+        choose: (frame) => app.choose(frame),
+        more: (parent) => {
+            control.zoomTo(parent);
+            if (!app.flame.showMore(parent)) {
+                app.state.trouble.value = "this is all that one answer can hold: focus on a function, or drop some";
+            }
+        },
+    });
+    control.onDrawn = () => drawn(app, control);
+    return control;
+}
+
+function lookOf(app: App): FlameLook {
+    const { state, flame, search } = app;
+    const scope = state.scope.value;
+    const tree = flame.shown();
+    search.version.value;
+    return {
+        tree,
+        mode: scope.mode,
+        whole: tree.whole(scope.mode, scope.reason),
+        order: state.order.value,
+        direction: state.direction.value,
+        colour: state.colour.value,
+        zoom: state.zoom.value,
+        selection: state.selection.value,
+        matches: search.matches,
+        rootLabel: rootLabel(app),
+    };
+}
+
+export function rootLabel(app: App): string {
+    const { scope, inverted } = app.state;
+    const focus = scope.value.focus;
+    if (focus !== null) {
+        return inverted.value ? `callers of ${focus.function_name}` : focus.function_name;
+    }
+    return inverted.value ? "all, innermost functions first" : "all";
+}
+
+function drawn(app: App, control: FlameControl): void {
+    const { renderer } = control;
+    if (renderer === null) {
+        return;
+    }
+    app.flame.drawnOrder = renderer.drawnOrder;
+    if (renderer.zoomNode !== 0 && renderer.layout.residuePx >= WORTH_ASKING_PX) {
+        app.flame.wantDetail(app.flame.shown().path(renderer.zoomNode));
+    } else {
+        app.flame.forgetDetail();
+    }
+    measure(app, renderer.drawMs);
+}
+
+// --- how long an update takes ---------------------------------------------------------------------------------------
+
+let workMs = 0; // of the update that is not drawn yet
+let measures = 0;
+
+// Reading the text, merging it into the tree, telling who looks at it.
+function takeTimed(app: App, result: Parameters<App["flame"]["take"]>[0]): void {
+    const start = performance.now();
+    app.flame.take(result);
+    workMs += performance.now() - start + app.client.parseMs;
+}
+
+// An entry as long as the work, without the wait for the frame in between.
+function measure(app: App, drawMs: number): void {
+    if (workMs === 0) {
+        return;
+    }
+    const end = performance.now();
+    performance.measure("stax.update", { start: Math.max(0, end - workMs - drawMs), end, detail: app.tree.n });
+    workMs = 0;
+    if (++measures > MEASURES_KEPT) {
+        measures = 0;
+        performance.clearMeasures("stax.update"); // or they would pile up for hours
+    }
+}
+
+// --- instead of nothing ---------------------------------------------------------------------------------------------
+
+function whyEmpty(app: App): string {
+    const { state, tree } = app;
+    tree.version.value;
+    const scope = state.scope.value;
+    const { mode } = scope;
+    if (tree.n > 0 && tree.weight(0, mode) > 0) {
+        return "";
+    }
+    const what = mode === "on_cpu" ? "0 samples" : mode === "off_cpu" ? "0 waits" : "Nothing";
+    const reason = reasonOf(app, mode);
+    return `${what}${state.recording.value ? " yet" : ""}: ${reason}`;
+}
+
+function reasonOf(app: App, mode: string): string {
+    const { state } = app;
+    const scope = state.scope.value;
+    if (state.trouble.value !== "") {
+        return state.trouble.value;
+    }
+    if (state.connection.value === "connecting") {
+        return "connecting to stax-server.";
+    }
+    if (state.connection.value === "lost") {
+        return "the connection to stax-server was lost. It is being tried again.";
+    }
+    if (state.connection.value === "refused") {
+        return "stax-server does not know this page's token. `stax ui` prints an address that it knows.";
+    }
+    if (app.tree.latest === null) {
+        return "waiting for the first answer.";
+    }
+    if (state.run.value?.paused === true) {
+        return "recording is paused.";
+    }
+    return reasonInScope(scope, mode, app.tree.latest.health.samples);
+}
+
+function reasonInScope(scope: App["state"]["scope"]["value"], mode: string, samples: number): string {
+    const filters = [
+        scope.tid === null ? "" : "the thread",
+        scope.range.kind === "all" ? "" : "the time range",
+        scope.focus === null && scope.only.length === 0 && scope.exclude.length === 0 ? "" : "the functions",
+    ].filter((name) => name !== "");
+    if (scope.reason !== null) {
+        return `no wait for this reason (${REASONS[scope.reason].label}) in this scope.`;
+    }
+    if (filters.length > 0) {
+        return `nothing is left of ${filters.join(" and ")} that the scope asks for. Take a chip away to see more.`;
+    }
+    if (mode === "on_cpu") {
+        return "no thread of the target has run. If it waits, Off-CPU shows for what.";
+    }
+    return samples > 0
+        ? "no thread has waited, or the kernel does not tell about waits: `stax setup` says so."
+        : "the target has neither run nor waited so far.";
+}
+
+function tellTests(app: App, control: FlameControl): void {
+    hook.boxes = () => control.renderer?.screenBoxes() ?? [];
+    hook.hitAt = (x, y) => control.renderer?.boxAtPage(x, y) ?? null;
+    hook.stats = () => ({
+        messages: messageCounts(),
+        nodes: app.tree.n,
+        paints: control.renderer?.paints ?? 0,
+        overlayPaints: control.renderer?.overlayPaints ?? 0,
+        boxesPainted: control.renderer?.boxesPainted ?? 0,
+        matched: app.search.matchedPct.peek(),
+        matchedSelf: app.search.selfPct.peek(),
+    });
 }
