@@ -1,0 +1,96 @@
+// Parts of the page that are loaded when they are first needed: each is a script that puts itself into
+// `__staxParts`. In a file that was exported they may stand in the page already; else they come from the server.
+
+/** A piece of a line of source: class of highlight.js ("keyword", "string", …; "" for none), and its text. */
+export type SourceToken = readonly [scope: string, text: string];
+
+export interface HighlightPart {
+    /** Languages as the protocol names them; what it does not know comes back in one piece. */
+    highlight(text: string, language: string): SourceToken[];
+}
+
+/** A graph to be laid out: sizes of blocks, and edges as places in that table. */
+export interface LayoutInput {
+    readonly width: readonly number[];
+    readonly height: readonly number[];
+    readonly from: readonly number[];
+    readonly to: readonly number[];
+}
+
+export interface LayoutOutput {
+    readonly width: number;
+    readonly height: number;
+    /** Centres of the blocks. */
+    readonly x: readonly number[];
+    readonly y: readonly number[];
+    /** By edge: x, y, x, y, … */
+    readonly points: readonly (readonly number[])[];
+}
+
+export interface LayoutPart {
+    layout(input: LayoutInput): LayoutOutput;
+}
+
+export interface Parts {
+    highlight: HighlightPart;
+    layout: LayoutPart;
+}
+
+declare global {
+    // `var`, since only that puts a name onto globalThis
+    var __staxParts: Partial<Parts> | undefined;
+}
+
+const loading = new Map<keyof Parts, Promise<unknown>>();
+
+export function partUrl(name: keyof Parts): string {
+    return `/part/${name}.js`;
+}
+
+/** For the parts themselves. */
+export function registerPart<K extends keyof Parts>(name: K, part: Parts[K]): void {
+    (globalThis.__staxParts ??= {})[name] = part;
+}
+
+export function partAtHand<K extends keyof Parts>(name: K): Parts[K] | undefined {
+    return globalThis.__staxParts?.[name] as Parts[K] | undefined;
+}
+
+/** Asked again after a failure: a server may have come back. */
+export function loadPart<K extends keyof Parts>(name: K): Promise<Parts[K]> {
+    let promise = loading.get(name) as Promise<Parts[K]> | undefined;
+    if (promise === undefined) {
+        promise = fetchPart(name);
+        loading.set(name, promise);
+        promise.catch(() => loading.delete(name));
+    }
+    return promise;
+}
+
+function fetchPart<K extends keyof Parts>(name: K): Promise<Parts[K]> {
+    const part = partAtHand(name);
+    if (part !== undefined) {
+        return Promise.resolve(part);
+    }
+    if (!location.protocol.startsWith("http")) {
+        return Promise.reject(new Error(`${name} is not in this file`));
+    }
+    return new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        script.src = partUrl(name);
+        script.onload = () => {
+            const loaded = partAtHand(name);
+            if (loaded === undefined) {
+                reject(new Error(`${script.src} is not what it should be`));
+            } else {
+                resolve(loaded);
+            }
+            script.remove();
+        };
+        script.onerror = () => {
+            script.remove();
+            reject(new Error(`${script.src} cannot be loaded`));
+        };
+        document.head.append(script);
+    });
+}

@@ -1,0 +1,98 @@
+// What the top table and the details of a function know, and which function those are about.
+//
+//     state.chosen ──► target ──► Profiler.annotated, .cfg, .neighbors
+//     (else the hottest one)
+
+import { signal } from "@preact/signals";
+import type { Intervals, Neighbors } from "../lib/protocol";
+import { Graph } from "./cfg";
+import { Code } from "./code";
+import { Expansion } from "./expansion";
+import { Frames, KIND_MISSING, type FrameId } from "./frames";
+import { Latest } from "./latest";
+import { SnapshotTree } from "./snapshot_tree";
+import { TopModel } from "./top";
+
+export const NO_ADDRESS = "0x0";
+
+export interface Target {
+    readonly frame: FrameId;
+    /** Nobody chose it: it is the hottest one. */
+    readonly isDefault: boolean;
+}
+
+/** How a question names a function. */
+export type Asked = { address: string } | { name: string };
+
+export class Tables {
+    readonly top: TopModel;
+    readonly code = new Code();
+    readonly graph = new Graph();
+    readonly neighbors = new Latest<Neighbors>();
+    readonly callers: SnapshotTree;
+    readonly callees: SnapshotTree;
+    readonly callersExpansion = new Expansion();
+    readonly calleesExpansion = new Expansion();
+    readonly intervals = new Latest<Intervals>();
+    readonly expansion = new Expansion();
+    /** Which wait is looked at: thread and start; null: none. */
+    readonly wait = signal<string | null>(null);
+    /** Which instruction is to be shown next, by its address; null: none. */
+    readonly wanted = signal<string | null>(null);
+    /** The address of a chosen function, where its name alone does not tell which one it is. */
+    private readonly exact = signal<{ frame: FrameId; address: string } | null>(null);
+    /** Functions whose address is of no use in this run: it led to another one. */
+    private readonly misled = signal<ReadonlySet<FrameId>>(new Set());
+
+    constructor(private readonly frames: Frames) {
+        this.top = new TopModel(frames);
+        this.callers = new SnapshotTree(frames);
+        this.callees = new SnapshotTree(frames);
+    }
+
+    /** Null: there is no function to be looked at. */
+    target(chosen: FrameId | null): Target | null {
+        if (chosen !== null && chosen !== Frames.ROOT) {
+            return { frame: chosen, isDefault: false };
+        }
+        const hottest = this.top.hottest.value;
+        return hottest === null ? null : { frame: hottest.frame, isDefault: true };
+    }
+
+    /** Null: it is no function, only a place where callers are missing. */
+    asked(frame: FrameId): Asked | null {
+        if (this.frames.kind[frame] === KIND_MISSING || this.frames.name[frame] === "") {
+            return null;
+        }
+        const exact = this.exact.value;
+        const address = exact?.frame === frame ? exact.address : this.frames.address[frame];
+        const isUseless = address === NO_ADDRESS || this.misled.value.has(frame);
+        return isUseless ? { name: this.frames.name[frame] } : { address };
+    }
+
+    /** For who chooses a function of which the address is known, too. */
+    setExact(frame: FrameId, address: string): void {
+        this.exact.value = address === NO_ADDRESS ? null : { frame, address };
+    }
+
+    /**
+     * An answer about a function that was asked for by its address; null: there was none. Addresses that were learned in
+     * another run may lead elsewhere: from then on, that function is asked for by its name.
+     */
+    checkAnswer(frame: FrameId, answer: { function_name: string; binary: string } | null): void {
+        const asked = this.asked(frame);
+        if (asked === null || "name" in asked) {
+            return;
+        }
+        const { name, binary } = this.frames;
+        if (answer === null || answer.function_name !== name[frame] || answer.binary !== binary[frame]) {
+            this.misled.value = new Set(this.misled.value).add(frame);
+        }
+    }
+
+    /** Another run: addresses may be good again. */
+    forgetAddresses(): void {
+        this.exact.value = null;
+        this.misled.value = new Set();
+    }
+}

@@ -1,0 +1,123 @@
+// Who calls a function, and what it calls: two trees, with the function between them.
+
+import { useComputed } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { exact, milliseconds, percentOf, visible } from "../lib/format";
+import type { Neighbors } from "../lib/protocol";
+import { modeOf, type Scope } from "../model/scope";
+import { scopeTotal, waitsOf } from "../model/top";
+import { askedOf } from "./DetailTabs";
+import { useApp, useFollow } from "./hooks";
+import { TreeRows } from "./TreeRows";
+
+const INTERVAL_MS = 1000;
+const MOST_NODES = 4000;
+const LEAST_SHARE = 0.001;
+
+export function NeighborsPanel() {
+    const app = useApp();
+    const { state, tables } = app;
+    const asked = useComputed(() => askedOf(app));
+    useFollow(
+        "Profiler.neighbors",
+        () =>
+            asked.value && {
+                ...asked.value,
+                ...modeOf(state.scope.value),
+                view: app.view.value,
+                max_nodes: MOST_NODES,
+                min_share: LEAST_SHARE,
+            },
+        INTERVAL_MS,
+        (answer) => {
+            const { function_on_cpu_ns: on, function_off_cpu: off, strings } = answer;
+            tables.neighbors.set(answer);
+            tables.callers.fill(answer.callers_tree, strings, on, off);
+            tables.callees.fill(answer.callees_tree, strings, on, off);
+            const frame = tables.target(state.chosen.peek())?.frame;
+            if (frame !== undefined) {
+                tables.checkAnswer(frame, answer);
+            }
+        },
+        (error) => {
+            tables.neighbors.fail(error.message);
+            const frame = tables.target(state.chosen.peek())?.frame;
+            if (frame !== undefined && error.kind === "not_found") {
+                tables.checkAnswer(frame, null);
+            }
+        },
+    );
+    void tables.neighbors.version.value;
+    const answer = tables.neighbors.value;
+    // Another function or another scope: rows may stand in another order.
+    const counted = useRef("");
+    const now = JSON.stringify([state.scope.value, answer?.function_name, answer?.binary, answer?.base_address]);
+    if (counted.current !== now) {
+        counted.current = now;
+        tables.callersExpansion.reorder();
+        tables.calleesExpansion.reorder();
+    }
+    if (answer === null) {
+        return <div class="rows-empty">{tables.neighbors.trouble || "…"}</div>;
+    }
+    return (
+        <div class="neighbors">
+            <div class="tree-pane">
+                <h3>Callers</h3>
+                <TreeRows
+                    label="Callers"
+                    tree={tables.callers}
+                    expansion={tables.callersExpansion}
+                    below="callers"
+                    empty="Nobody calls it: stacks begin with it."
+                />
+            </div>
+            <Between answer={answer} scope={state.scope.value} />
+            <div class="tree-pane">
+                <h3>Callees</h3>
+                <TreeRows
+                    label="Callees"
+                    tree={tables.callees}
+                    expansion={tables.calleesExpansion}
+                    below="callees"
+                    empty="It calls nothing that was seen."
+                />
+            </div>
+        </div>
+    );
+}
+
+function Between({ answer, scope }: { answer: Neighbors; scope: Scope }) {
+    const weigh = (on: number, off: Neighbors["function_off_cpu"]) => scopeTotal(scope, on, off);
+    const all = weigh(answer.total_on_cpu_ns, answer.total_off_cpu);
+    const total = weigh(answer.function_on_cpu_ns, answer.function_off_cpu);
+    const own = weigh(answer.own_on_cpu_ns, answer.own_off_cpu);
+    const waits = waitsOf(answer.function_off_cpu, scope.reason);
+    const recursive =
+        scope.mode === "on_cpu"
+            ? answer.recursive_on_cpu_ns
+            : scope.mode === "off_cpu"
+              ? answer.recursive_off_cpu_ns
+              : answer.recursive_on_cpu_ns + answer.recursive_off_cpu_ns;
+    const ways = answer.recursion.slice(0, 3).map((each) => visible(each.function_name));
+    return (
+        <div class="between">
+            <strong>
+                <bdi>{visible(answer.function_name)}</bdi>
+            </strong>
+            <span>
+                {percentOf(total, all)} total, {milliseconds(total)} ms
+            </span>
+            <span>
+                {percentOf(own, all)} self, {milliseconds(own)} ms
+            </span>
+            <span>{exact(answer.function_samples)} samples</span>
+            {waits > 0 && <span>{exact(answer.function_off_cpu_intervals)} waits</span>}
+            {recursive > 0 && (
+                <span title={answer.recursion.map((each) => visible(each.function_name)).join("\n")}>
+                    recursion: {percentOf(recursive, total)} of it, by way of {ways.join(", ")}
+                </span>
+            )}
+        </div>
+    );
+}
