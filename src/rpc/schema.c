@@ -885,7 +885,7 @@ FIELDS(thread_fields) = {
     OBJECT("off_cpu", off_cpu, "Time spent waiting; a wait that is not over counts up to now."),
     COUNT("runnable_ns", "Ready to run, waiting for a CPU."),
     COUNT("samples", "Samples of it."),
-    COUNT("wakeups", "How often it was made ready."),
+    COUNT("wakeups", "How often it was made ready, whatever functions the view asks for."),
     COUNT("started_ns", "When it began, from the start of the run."),
     MAYBE("ended_ns", RPC_INTEGER, "When it ended. Absent while it lives."),
     END,

@@ -835,7 +835,7 @@ export interface Thread {
     runnable_ns: number;
     /** Samples of it. */
     samples: number;
-    /** How often it was made ready. */
+    /** How often it was made ready, whatever functions the view asks for. */
     wakeups: number;
     /** When it began, from the start of the run. */
     started_ns: number;
