@@ -453,7 +453,7 @@ class LiveTimeline {
             runnable_ns: new Array(n - first).fill(0),
             waits: this.waits(counted.waits, first),
             n_threads: counted.threads.length,
-            threads: counted.threads.slice(0, this.params.threads ?? 20).map((one) => this.thread(one, first)),
+            threads: this.threads(counted.threads.slice(0, this.params.threads ?? 20), first),
         };
         this.full = false;
         this.sent = Math.max(0, n - 1); // what comes now begins in the last one or later
@@ -505,6 +505,13 @@ class LiveTimeline {
             });
         }
         return out;
+    }
+
+    // One that was not in the message before is sent from its beginning.
+    threads(shown, first) {
+        const known = first > 0 ? (this.shown ?? new Set()) : new Set();
+        this.shown = new Set(shown.map((one) => one.thread));
+        return shown.map((one) => this.thread(one, known.has(one.thread) ? first : 0));
     }
 
     thread(one, first) {

@@ -1,14 +1,15 @@
 // The page without its looks: a client, what is known, and what can be done. Panels get one of these and nothing else.
 
-import { batch, computed, effect, type ReadonlySignal } from "@preact/signals";
+import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import { Client, type Following, type Params, type Result, type RpcError, type Subscribable } from "../lib/client";
 import { countMessage } from "../lib/hook";
-import type { Health, Symbol, Threads, View, Wakers } from "../lib/protocol";
+import type { Health, RunList, Status, Symbol, Threads, View, Wakers } from "../lib/protocol";
 import type { Transport } from "../lib/transport";
 import { Actions } from "./actions";
 import { FlameModel } from "./flame";
 import { Frames, type FrameId } from "./frames";
 import { Latest } from "./latest";
+import { Messages } from "./messages";
 import { viewOf, WHOLE, type Scope } from "./scope";
 import { State } from "./state";
 import { Tables } from "./tables";
@@ -21,14 +22,21 @@ export class App {
     readonly frames = new Frames();
     readonly actions = new Actions();
     readonly tree = new CallTree(this.frames);
-    readonly flame = new FlameModel(this);
-    readonly search = this.flame.search;
     /** Of the thread that was chosen, or of all together. */
     readonly timeline = new Timeline();
     /** Of the busiest threads, each on its own. */
     readonly strips = new Timeline();
+    readonly flame = new FlameModel(this);
+    readonly search = this.flame.search;
     readonly threads = new Latest<Threads>();
     readonly wakers = new Latest<Wakers>();
+    readonly messages = new Messages();
+    /** Of the server, as of a second ago; null: it has not said yet. */
+    readonly status = signal<Status | null>(null);
+    /** Every run, as of when it was last asked. */
+    readonly runs = signal<RunList | null>(null);
+    /** Why the scope cannot be changed: this page is a picture, see lib/transport_file.ts. "" when it can. */
+    fixed = "";
     readonly tables = new Tables(this.frames);
     /** The scope as questions say it. A range that follows the end moves once a second. */
     readonly view: ReadonlySignal<View>;
@@ -40,7 +48,9 @@ export class App {
         const second = computed(() => Math.ceil(this.state.endNs.value / 1e9) * 1e9);
         this.view = computed(() => {
             const scope = this.state.scope.value;
-            return viewOf(scope, scope.range.kind === "last" ? second.value : 0);
+            const view = viewOf(scope, scope.range.kind === "last" ? second.value : 0);
+            const follows = scope.run === null && this.state.followedRun.value !== null;
+            return follows ? { ...view, run: this.state.followedRun.value as number } : view;
         });
         effect(() => {
             const frozen = this.state.frozen.value;
@@ -51,6 +61,11 @@ export class App {
 
     /** A step that a person took, which can be taken back. */
     setScope(change: Partial<Scope>): void {
+        const isCounted = Object.keys(change).some((key) => key !== "mode" && key !== "reason");
+        if (this.fixed !== "" && isCounted) {
+            this.messages.say(this.fixed);
+            return;
+        }
         this.onScopeStep();
         this.state.scope.value = { ...this.state.scope.value, ...change };
     }
@@ -61,6 +76,10 @@ export class App {
 
     /** Another run: what was chosen in the one before means nothing in it. */
     setRun(run: number | null): void {
+        if (this.fixed !== "") {
+            this.messages.say(this.fixed);
+            return;
+        }
         batch(() => {
             this.onScopeStep();
             this.state.scope.value = { ...WHOLE, run, mode: this.state.scope.value.mode };

@@ -38,6 +38,10 @@ export class Brush {
 
     /** The hand moves on. */
     change(range: Range): void {
+        if (this.app.fixed !== "") {
+            this.app.setScope({ range }); // says why not
+            return;
+        }
         this.before ??= this.app.state.scope.value.range;
         this.held.value = range;
         if (this.asking === 0) {

@@ -18,6 +18,7 @@ export class Frames {
     readonly inlined: boolean[] = [false];
     readonly address: string[] = ["0x0"];
     private readonly byKey = new Map<string, FrameId>();
+    private readonly expected = new Set<FrameId>();
     private sorted: FrameId[] = [];
     private rankOf = new Uint32Array(0);
 
@@ -36,7 +37,7 @@ export class Frames {
         const key = `${name}\n${binary}`;
         const known = this.byKey.get(key);
         if (known !== undefined) {
-            if (this.address[known] === "0x0" && address !== "0x0") {
+            if (this.expected.delete(known) || (this.address[known] === "0x0" && address !== "0x0")) {
                 this.describe(known, kind, language, inlined, address);
             }
             return known;
@@ -46,6 +47,16 @@ export class Frames {
         this.name.push(name);
         this.binary.push(binary);
         this.describe(id, kind, language, inlined, address);
+        return id;
+    }
+
+    /** One that somebody named: a link. What it is will be known when an answer names it, too. */
+    expect(name: string, binary: string): FrameId {
+        const known = this.find(name, binary);
+        const id = known ?? this.add(name, binary);
+        if (known === undefined) {
+            this.expected.add(id);
+        }
         return id;
     }
 

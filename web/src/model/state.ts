@@ -9,7 +9,7 @@
 // Zoom is part of `view` and changes what is drawn; scope changes what is counted. They are kept, shown and named apart.
 
 import { computed, signal } from "@preact/signals";
-import type { Capabilities, Health, RunSummary } from "../lib/protocol";
+import type { Health, RunSummary } from "../lib/protocol";
 import type { TransportState } from "../lib/transport";
 import type { FrameId } from "./frames";
 import { WHOLE, type Scope } from "./scope";
@@ -36,6 +36,8 @@ export class State {
     readonly connection = signal<Connection>("connecting");
     /** Of the run that is looked at; null: there is none yet. */
     readonly run = signal<RunSummary | null>(null);
+    /** Another run than at first is the current one of the server: questions without a run are about this one. */
+    readonly followedRun = signal<number | null>(null);
     /** Why there is nothing to see, in the server's words; "" when there is. */
     readonly trouble = signal("");
     /** Of the newest answer about the scope. */
@@ -65,6 +67,4 @@ export class State {
     readonly edgeNs = signal(0);
     /** Where the run ends at the moment, in ns from its start. */
     readonly endNs = computed(() => this.edgeNs.value || (this.run.value?.duration_ns ?? 0));
-    /** What the server sees; null: it has not been asked yet. */
-    readonly capabilities = signal<Capabilities | null>(null);
 }

@@ -54,13 +54,13 @@ export class Timeline {
     /** False: the message does not continue what came before, or makes no sense; nothing was changed. */
     apply(message: LiveTimeline): boolean {
         const before = message.full ? 0 : this.n;
-        const strips = new Map(message.full ? [] : this.strips.map((strip) => [strip.tid, strip]));
+        const strips = new Map(message.full ? [] : this.strips.map((strip) => [keyOf(strip), strip]));
         if (!this.continues(message, before) || !areStripsWhole(message, strips)) {
             return false;
         }
         this.reserve(message.n_buckets, before);
         this.setBuckets(message);
-        this.strips = message.threads.map((thread) => grown(strips.get(thread.tid), thread, message.n_buckets));
+        this.strips = message.threads.map((thread) => grown(strips.get(keyOf(thread)), thread, message.n_buckets));
         this.n = message.n_buckets;
         this.bucketNs = message.bucket_size_ns;
         this.startNs = message.start_ns;
@@ -69,7 +69,7 @@ export class Timeline {
         this.totalOnNs = message.total_on_cpu_ns;
         this.totalOff = message.total_off_cpu;
         this.estimated = message.health.estimated;
-        this.version.value++;
+        this.version.value = this.version.peek() + 1;
         return true;
     }
 
@@ -81,7 +81,7 @@ export class Timeline {
         this.nThreads = 0;
         this.totalOnNs = 0;
         this.totalOff = null;
-        this.version.value++;
+        this.version.value = this.version.peek() + 1;
     }
 
     bucketStart(bucket: number): number {
@@ -151,14 +151,18 @@ export class Timeline {
     }
 }
 
-function areStripsWhole(message: LiveTimeline, known: ReadonlyMap<number, Strip>): boolean {
+function keyOf(thread: { tid: number; pid: number }): string {
+    return `${thread.pid} ${thread.tid}`;
+}
+
+function areStripsWhole(message: LiveTimeline, known: ReadonlyMap<string, Strip>): boolean {
     return (
         message.threads.length <= MOST_THREADS &&
         message.threads.every((thread) => {
             const length = message.n_buckets - thread.first;
             return (
                 thread.first >= 0 &&
-                thread.first <= (known.get(thread.tid)?.n ?? 0) &&
+                thread.first <= (known.get(keyOf(thread))?.n ?? 0) &&
                 thread.on_cpu_ns.length === length &&
                 thread.runnable_ns.length === length &&
                 thread.off_cpu_ns.length === length &&
@@ -168,9 +172,11 @@ function areStripsWhole(message: LiveTimeline, known: ReadonlyMap<number, Strip>
     );
 }
 
-// Room for later ones is kept at the end, as the same few threads grow twice a second.
-function grown(old: Strip | undefined, thread: LiveTimelineThread, n: number): Strip {
+// Room for later ones is kept at the end, as the same few threads grow twice a second. What is sent from its beginning
+// gets columns of its own: an id may be used again, and then there are two of the same name.
+function grown(known: Strip | undefined, thread: LiveTimelineThread, n: number): Strip {
     const { tid, pid, name, first } = thread;
+    const old = first > 0 ? known : undefined;
     const room = old !== undefined && old.onNs.length >= n ? old.onNs.length : Math.max(64, 2 * n);
     const column = (from: Float64Array | undefined, values: readonly number[]) => {
         const to = from !== undefined && from.length === room ? from : new Float64Array(room);

@@ -15,6 +15,7 @@ import {
 import type { Action } from "./actions";
 import type { App } from "./app";
 import { Brush } from "./brush";
+import { THREADS_AT_FIRST } from "./threads";
 
 const STEP = 0.01; // of what is shown: an arrow key
 const LEAP = 0.1; // Page Up and Page Down, and panning
@@ -34,7 +35,10 @@ export class TimelineView {
     readonly pointerNs = signal<number | null>(null);
     /** When the run took in no samples, as far as this page saw it. */
     readonly paused = signal<readonly Span[]>([]);
-    readonly expanded = signal(false);
+    /** How many threads are asked for, each on its own. */
+    readonly strips = signal(0);
+    /** How many threads the table of threads asks for. */
+    readonly threadLimit = signal(THREADS_AT_FIRST);
 
     constructor(readonly app: App) {
         this.brush = new Brush(app);
@@ -146,6 +150,7 @@ export class TimelineView {
         this.brush.cancel();
         this.window.value = null;
         this.paused.value = [];
+        this.threadLimit.value = THREADS_AT_FIRST;
         this.app.timeline.clear();
         this.app.strips.clear();
     }

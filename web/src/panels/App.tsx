@@ -1,34 +1,144 @@
 // Where the panels stand.
 //
 //     TopBar
-//     FilterBar
+//     FilterBar    SearchBox
 //     TimelinePanel
+//     ─────────────────────── (each line can be moved)
 //     ScopeTrail
-//     FlamePanel │ SidePanel
-//     TopTable   │ DetailTabs
+//     FlamePanel  │ SidePanel
+//     ────────────┴──────────
+//     TopTable │ DetailTabs
+//
+// A pane that is hidden is not there at all: what it shows is not asked for. In a narrow window the four lower ones
+// stand behind tabs.
 
+import type { ComponentType } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { MEASURES, PANE_NAMES, PANES, type Pane } from "../model/layout";
+import { keepFocus } from "../model/shell";
+import { ConfirmStop } from "./ConfirmStop";
 import { DetailTabs } from "./DetailTabs";
 import { FilterBar } from "./FilterBar";
 import { FlamePanel } from "./FlamePanel";
+import { Help } from "./Help";
+import { Palette } from "./Palette";
 import { ScopeTrail } from "./ScopeTrail";
+import { SearchBox } from "./SearchBox";
+import { useShell } from "./shell";
 import { SidePanel } from "./SidePanel";
+import { Splitter } from "./Splitter";
 import { TimelinePanel } from "./TimelinePanel";
+import { Toasts } from "./Toasts";
 import { TopBar } from "./TopBar";
 import { TopTable } from "./TopTable";
 
-export function AppView() {
+const PANELS: Record<Pane, ComponentType> = {
+    timeline: TimelinePanel,
+    flame: FlamePanel,
+    side: SidePanel,
+    top: TopTable,
+    detail: DetailTabs,
+};
+
+function PaneBox({ pane }: { readonly pane: Pane }) {
+    const Panel = PANELS[pane];
     return (
-        <div class="page">
+        <div class={`pane pane-${pane}`} data-panel={pane} tabIndex={-1}>
+            <Panel />
+        </div>
+    );
+}
+
+function Row({ class: name, children }: { readonly class: string; readonly children: (false | object)[] }) {
+    return children.some((child) => child !== false) ? <div class={`row ${name}`}>{children}</div> : null;
+}
+
+function Wide() {
+    const { layout } = useShell();
+    const shown = (pane: Pane) => layout.isShown(pane);
+    const has = { upper: shown("flame") || shown("side"), lower: shown("top") || shown("detail") };
+    return (
+        <main class={`panes ${has.lower ? "" : "only-upper"}`}>
+            <Row class="upper">
+                {shown("flame") && <PaneBox pane="flame" />}
+                {shown("flame") && shown("side") && (
+                    <Splitter name="side" label="Width of waits and wakers" orientation="vertical" backwards pane="side" />
+                )}
+                {shown("side") && <PaneBox pane="side" />}
+            </Row>
+            {has.upper && has.lower && (
+                <Splitter name="upper" label="Height of the flamegraph" orientation="horizontal" pane="flame" />
+            )}
+            <Row class="lower">
+                {shown("top") && <PaneBox pane="top" />}
+                {shown("top") && shown("detail") && (
+                    <Splitter name="top" label="Width of functions" orientation="vertical" pane="top" />
+                )}
+                {shown("detail") && <PaneBox pane="detail" />}
+            </Row>
+        </main>
+    );
+}
+
+function Narrow() {
+    const { layout } = useShell();
+    const panes: readonly Pane[] = PANES.filter((pane) => pane !== "timeline");
+    const choose = (event: KeyboardEvent) => {
+        const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+        if (by !== 0) {
+            const next = (panes.indexOf(layout.tab.value) + by + panes.length) % panes.length;
+            layout.tab.value = panes[next];
+            (event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>("[role=tab]")[next].focus();
+            event.preventDefault();
+        }
+    };
+    return (
+        <main class="narrow">
+            <div class="pane-tabs" role="tablist" aria-label="Panels" onKeyDown={choose}>
+                {panes.map((pane) => (
+                    <button
+                        key={pane}
+                        role="tab"
+                        aria-selected={layout.tab.value === pane}
+                        tabIndex={layout.tab.value === pane ? 0 : -1}
+                        onClick={() => (layout.tab.value = pane)}
+                    >
+                        {PANE_NAMES[pane]}
+                    </button>
+                ))}
+            </div>
+            <PaneBox key={layout.tab.value} pane={layout.tab.value} />
+        </main>
+    );
+}
+
+export function AppView() {
+    const { layout } = useShell();
+    const page = useRef<HTMLDivElement>(null);
+    const sizes = layout.sizes.value;
+    useEffect(() => keepFocus(page.current as HTMLElement), []);
+    const style = Object.fromEntries(
+        (Object.keys(MEASURES) as (keyof typeof MEASURES)[]).map((name) => {
+            return [`--size-${name}`, `${sizes[name]}${MEASURES[name].unit}`];
+        }),
+    );
+    return (
+        <div class="page" ref={page} style={style}>
             <TopBar />
-            <FilterBar />
-            <TimelinePanel />
+            <div class="filters" data-panel="filters" tabIndex={-1}>
+                <FilterBar />
+                <SearchBox />
+            </div>
+            {layout.isShown("timeline") && <PaneBox pane="timeline" />}
+            {layout.isShown("timeline") && (
+                <Splitter name="timeline" label="Height of the timeline" orientation="horizontal" pane="timeline" />
+            )}
             <ScopeTrail />
-            <main class="panes">
-                <FlamePanel />
-                <SidePanel />
-                <TopTable />
-                <DetailTabs />
-            </main>
+            {layout.narrow.value ? <Narrow /> : <Wide />}
+            <Palette />
+            <Help />
+            <ConfirmStop />
+            <Toasts />
         </div>
     );
 }

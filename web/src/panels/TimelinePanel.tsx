@@ -2,11 +2,11 @@
 //
 //     gutter │ canvas: what ran, what waited       and over it, as elements: two handles, what lies outside of the
 //            │                                     range, the moment under the pointer
-//     names  │ canvas: a strip per thread          only those that can be seen; scrolls when expanded
+//     names  │ canvas: a strip per thread          only those that can be seen; the rest is scrolled to
 //
 // Everything has its height before the first answer is there, and keeps it.
 
-import { useComputed, useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
+import { untracked, useComputed, useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import {
     drawStrip,
@@ -25,14 +25,15 @@ import { look } from "../lib/theme";
 import { REASONS } from "../model/scope";
 import { momentText, rangeOf, roundCeiling, within, type Span } from "../model/span";
 import { KIND_ON_CPU, KIND_RUNNABLE, KIND_WAITS, type Timeline } from "../model/timeline";
+import { whyNoWaits } from "../model/waits";
 import { timelineView, type End, type TimelineView } from "../model/timeline_view";
 import { useApp, useFollow } from "./hooks";
 
 const INTERVAL_MS = 500;
 const BUCKETS = 2000;
 const STRIP_BUCKETS = 500;
-const STRIPS_SHUT = 4;
-const STRIPS_OPEN = 100;
+const STRIPS_LEAST = 8;
+const STRIPS_MOST = 128;
 const DRAG_FROM_PX = 3;
 const WHEEL_ZOOM = 0.002;
 
@@ -43,9 +44,8 @@ export function TimelinePanel() {
     useAnswers(view);
     useEffect(() => app.actions.add(view.actions()), []);
     useSignalEffect(() => {
-        if (run.value >= 0) {
-            view.forgetRun();
-        }
+        void run.value;
+        untracked(() => view.forgetRun());
     });
     useSignalEffect(() => {
         const summary = app.state.run.value;
@@ -72,10 +72,9 @@ function useAnswers(view: TimelineView): void {
             graphGaps.value++;
         }
     });
-    const strips = () => (view.expanded.value ? STRIPS_OPEN : STRIPS_SHUT);
     useFollow(
         "Live.timeline",
-        () => asked(view, false, STRIP_BUCKETS - (stripGaps.value % 2), strips()),
+        () => asked(view, false, STRIP_BUCKETS - (stripGaps.value % 2), view.strips.value),
         INTERVAL_MS,
         (answer) => {
             if (!app.strips.apply(answer)) {
@@ -178,11 +177,12 @@ function ScaleGutter({ view, scales }: { view: TimelineView; scales: ReadonlySig
     const { cpus, waits } = scales.value;
     const { app } = view;
     void app.timeline.version.value;
+    void app.strips.version.value;
     const how = app.timeline.estimated ? "estimated from samples" : "exact, from switches of threads";
     const tid = app.state.scope.value.tid;
     return (
         <div class="tl-gutter tl-scales">
-            <span class="tl-about">{tid === null ? "all threads" : `thread ${tid}`}</span>
+            <span class="tl-about">{tid === null ? plural(app.strips.nThreads, "thread") : `thread ${tid}`}</span>
             <span class="tl-scale" title={`Threads on a CPU at once, ${how}. Full height: ${cpus}.`}>
                 <i class="tl-dot tl-on" /> on CPU{app.timeline.estimated ? " ≈" : ""} <b>{cpus}</b>
             </span>
@@ -434,42 +434,55 @@ function momentSummary(timeline: Timeline, at: number, shown: Span): string {
 function Absence({ view }: { view: TimelineView }) {
     const { timeline, state } = view.app;
     void timeline.version.value;
-    const offCpu = state.capabilities.value?.off_cpu;
+    const why = whyNoWaits(view.app);
     if (timeline.n === 0) {
         return <div class="tl-absence">{state.run.value === null ? "no run yet" : "nothing recorded yet"}</div>;
     }
-    const isUnseen = offCpu?.available === false && (state.run.value?.off_cpu_intervals ?? 0) === 0;
-    return isUnseen ? (
-        <div class="tl-absence tl-unseen" title={offCpu.reason}>
-            waits are not seen here: {offCpu.reason}
+    return why === "" ? null : (
+        <div class="tl-absence tl-unseen" title={why}>
+            waits are not seen here: {why}
         </div>
-    ) : null;
+    );
 }
 
 // ---- Threads, each on its own --------------------------------------------------------------------
+
+/** How many threads are asked for: those that can be seen, in few steps, as each step is another question. */
+export function stripsAsked(bottomPx: number): number {
+    let n = STRIPS_LEAST;
+    while (n * STRIP_PX < bottomPx) {
+        n *= 2;
+    }
+    return Math.min(n, STRIPS_MOST);
+}
 
 function Strips({ view }: { view: TimelineView }) {
     const { app } = view;
     const { strips } = app;
     const scroller = useRef<HTMLDivElement>(null);
     const top = useSignal(0);
+    const height = useSignal(0);
     const tokens = useTokens();
-    const { canvas } = usePainter(
-        (surface) => paintStrips(surface, view, top.peek()),
-        tokens,
-        () => {
-            void strips.version.value;
-            void view.shown.value;
-            void view.reason.value;
-            void app.state.scope.value.tid;
-            void top.value;
-        },
-    );
+    const { canvas } = usePainter((surface) => paintStrips(surface, view, top.peek()), tokens, () => {
+        void strips.version.value;
+        void view.shown.value;
+        void view.reason.value;
+        void app.state.scope.value.tid;
+        void top.value;
+    });
+    useEffect(() => {
+        const observer = new ResizeObserver(([entry]) => (height.value = entry.contentRect.height));
+        observer.observe(scroller.current as HTMLDivElement);
+        return () => observer.disconnect();
+    }, []);
+    useSignalEffect(() => {
+        view.strips.value = Math.max(view.strips.peek(), stripsAsked(top.value + height.value));
+    });
     void strips.version.value;
-    const n = strips.strips.length;
-    const expanded = view.expanded.value;
+    const rows = Math.min(strips.nThreads, STRIPS_MOST);
+    const more = strips.nThreads - rows;
     return (
-        <div class={expanded ? "tl-strips tl-open" : "tl-strips"}>
+        <div class="tl-strips">
             <div
                 ref={scroller}
                 class="tl-scroll"
@@ -477,47 +490,33 @@ function Strips({ view }: { view: TimelineView }) {
                 role="group"
                 aria-label="Timelines of threads"
             >
-                <div class="tl-rows" style={{ height: `${n * STRIP_PX}px` }}>
+                <div class="tl-rows" style={{ height: `${(rows + (more > 0 ? 1 : 0)) * STRIP_PX}px` }}>
                     <canvas ref={canvas} class="tl-strip-canvas" aria-hidden="true" />
-                    <StripNames view={view} top={top} scroller={() => scroller.current} />
+                    <StripNames view={view} top={top} height={height} scroller={() => scroller.current} />
+                    {more > 0 && (
+                        <div class="tl-more" style={{ top: `${rows * STRIP_PX}px` }}>
+                            {plural(more, "more thread")}, with less time on a CPU
+                        </div>
+                    )}
                 </div>
             </div>
-            <StripsToggle view={view} />
         </div>
-    );
-}
-
-function StripsToggle({ view }: { view: TimelineView }) {
-    const { strips } = view.app;
-    const expanded = view.expanded.value;
-    const more = strips.nThreads - strips.strips.length;
-    const title = expanded && more > 0 ? `${plural(more, "thread")} with less on-CPU time are not shown` : undefined;
-    return (
-        <button
-            type="button"
-            class="tl-toggle"
-            aria-expanded={expanded}
-            title={title}
-            onClick={() => (view.expanded.value = !expanded)}
-        >
-            {expanded ? "▾ fewer threads" : `▸ ${plural(strips.nThreads, "thread")}`}
-            {expanded && more > 0 ? ` (+${more})` : ""}
-        </button>
     );
 }
 
 interface StripNamesProps {
     view: TimelineView;
     top: ReadonlySignal<number>;
+    height: ReadonlySignal<number>;
     scroller: () => HTMLElement | null;
 }
 
 // One of them is in the order of the Tab key; the arrows go from one to the next.
-function StripNames({ view, top, scroller }: StripNamesProps) {
+function StripNames({ view, top, height, scroller }: StripNamesProps) {
     const { app } = view;
     const current = useSignal(0);
     const all = app.strips.strips;
-    const visibleRows = Math.ceil((scroller()?.clientHeight ?? STRIPS_SHUT * STRIP_PX) / STRIP_PX) + 1;
+    const visibleRows = Math.ceil(height.value / STRIP_PX) + 1;
     const first = Math.min(Math.floor(top.value / STRIP_PX), Math.max(0, all.length - 1));
     const reachable = Math.min(Math.max(current.value, first), first + visibleRows - 1, all.length - 1);
     const go = (to: number) => {
