@@ -23,8 +23,21 @@ const options = {
     jsxImportSource: "preact",
 };
 
-async function bundle(entry) {
-    const result = await build({ ...options, entryPoints: [entry] });
+// What a part takes from the page, rather than bring it along: lib/shared.ts has it ready.
+const SHARED = ["@preact/signals"];
+const shared = {
+    name: "shared",
+    setup(build) {
+        const filter = new RegExp(`^(${SHARED.join("|")})$`);
+        build.onResolve({ filter }, ({ path }) => ({ path, namespace: "shared" }));
+        build.onLoad({ filter: /.*/, namespace: "shared" }, ({ path }) => ({
+            contents: `module.exports = globalThis.__staxShared[${JSON.stringify(path)}];`,
+        }));
+    },
+};
+
+async function bundle(entry, plugins = []) {
+    const result = await build({ ...options, entryPoints: [entry], plugins });
     return result.outputFiles[0].text;
 }
 
@@ -47,7 +60,7 @@ const style = check(await bundle("src/style.css"), "style.css").trim();
 const script = check(await bundle("src/main.tsx"), "main.tsx").trim();
 const parts = [];
 for (const name of (await readdir(`${root}/src/part`)).filter((name) => name.endsWith(".ts")).sort()) {
-    parts.push({ name: name.replace(/\.ts$/, ".js"), text: check(await bundle(`src/part/${name}`), name).trim() });
+    parts.push({ name: name.replace(/\.ts$/, ".js"), text: check(await bundle(`src/part/${name}`, [shared]), name).trim() });
 }
 // What a file that the page exports may run.
 const hashes = [hash("style", style), ...[script, ...parts.map((part) => part.text)].map((text) => hash("script", text))];

@@ -9,7 +9,9 @@ import { pictureText, type Picture } from "../lib/picture";
 import { partUrl, type Parts } from "../lib/parts";
 import type { App } from "../model/app";
 
-const PARTS: readonly (keyof Parts)[] = ["highlight", "layout"];
+/** Those that stand on their own, before the page; and those that take something from it, behind it. */
+const BEFORE: readonly (keyof Parts)[] = ["highlight", "layout"];
+const BEHIND: readonly (keyof Parts)[] = ["export"];
 
 async function fetchText(url: string): Promise<string> {
     const answer = await fetch(url);
@@ -26,16 +28,17 @@ export function policy(hashes: string): string {
 }
 
 /** `page`: as the server sends it. */
-export function buildFile(page: string, parts: readonly string[], picture: Picture): string {
+export function buildFile(page: string, before: readonly string[], behind: readonly string[], picture: Picture): string {
     const hashes = /<meta name="stax-hashes" content="([\w:+/= -]+)">/.exec(page)?.[1];
     const place = /<!-{2}data-{2}>/;
     if (hashes === undefined || !place.test(page)) {
         throw new Error("the server's page is not the one that this script belongs to: reload it");
     }
-    const scripts = parts.map((part) => `<script>${part}</script>\n`).join("");
+    const scripts = (parts: readonly string[]) => parts.map((part) => `<script>${part}</script>\n`).join("");
     const data = `<script type="application/json" id="stax-data">${pictureText(picture)}</script>`;
     return page
-        .replace(place, () => scripts + data)
+        .replace(place, () => scripts(before) + data)
+        .replace("</body>", (end) => scripts(behind) + end)
         .replace("<meta charset=\"utf-8\">", (charset) => {
             return `${charset}\n<meta http-equiv="Content-Security-Policy" content="${policy(hashes)}">`;
         });
@@ -43,7 +46,8 @@ export function buildFile(page: string, parts: readonly string[], picture: Pictu
 
 export async function makeFile(app: App, onProgress: (share: number) => void): Promise<Blob> {
     const page = await fetchText(location.pathname);
-    const parts = await Promise.all(PARTS.map((name) => fetchText(partUrl(name))));
+    const fetchParts = (names: readonly (keyof Parts)[]) => Promise.all(names.map((name) => fetchText(partUrl(name))));
+    const [before, behind] = [await fetchParts(BEFORE), await fetchParts(BEHIND)];
     const picture = await takePicture(app, onProgress);
-    return new Blob([buildFile(page, parts, picture)], { type: "text/html" });
+    return new Blob([buildFile(page, before, behind, picture)], { type: "text/html" });
 }

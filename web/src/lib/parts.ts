@@ -1,6 +1,9 @@
 // Parts of the page that are loaded when they are first needed: each is a script that puts itself into
 // `__staxParts`. In a file that was exported they may stand in the page already; else they come from the server.
 
+import type { App } from "../model/app";
+import type { Shell } from "../model/shell";
+
 /** A piece of a line of source: class of highlight.js ("keyword", "string", …; "" for none), and its text. */
 export type SourceToken = readonly [scope: string, text: string];
 
@@ -31,9 +34,15 @@ export interface LayoutPart {
     layout(input: LayoutInput): LayoutOutput;
 }
 
+export interface ExportPart {
+    markdownOf(shell: Shell, link: string): string;
+    makeFile(app: App, onProgress: (share: number) => void): Promise<Blob>;
+}
+
 export interface Parts {
     highlight: HighlightPart;
     layout: LayoutPart;
+    export: ExportPart;
 }
 
 declare global {
