@@ -3,6 +3,9 @@
 
 import type { JSX } from "preact";
 
+import type { App } from "../model/app";
+import type { Shell } from "../model/shell";
+
 /** A piece of a line of source: class of highlight.js ("keyword", "string", …; "" for none), and its text. */
 export type SourceToken = readonly [scope: string, text: string];
 
@@ -35,12 +38,18 @@ export interface LayoutPart {
 
 type Component = () => JSX.Element | null;
 
+export interface ExportPart {
+    markdownOf(shell: Shell, link: string): string;
+    makeFile(app: App, onProgress: (share: number) => void): Promise<Blob>;
+}
+
 export interface Parts {
     dialogs: Record<"Palette" | "Help" | "ConfirmStop", Component>;
     tables: Record<"top" | "detail", Component>;
     time: Record<"timeline" | "side", Component>;
     highlight: HighlightPart;
     layout: LayoutPart;
+    export: ExportPart;
 }
 
 declare global {

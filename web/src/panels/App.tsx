@@ -45,7 +45,7 @@ function PaneBox({ pane }: { readonly pane: Pane }) {
 }
 
 function Row({ class: name, children }: { readonly class: string; readonly children: (false | object)[] }) {
-    return children.some((child) => child !== false) ? <div class={`row ${name}`}>{children}</div> : null;
+    return children.some((child) => child !== false) ? <div class={`pane-row ${name}`}>{children}</div> : null;
 }
 
 function Wide() {
