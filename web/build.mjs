@@ -8,6 +8,7 @@
 import { build } from "esbuild";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
+import { relative, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 
 const options = {
@@ -23,13 +24,18 @@ const options = {
     jsxImportSource: "preact",
 };
 
-// What a part takes from the page, rather than bring it along: lib/shared.ts has it ready.
-const SHARED = ["@preact/signals"];
+// What a part takes from the page, rather than bring it along: lib/shared.ts has it ready. Packages by name, files of
+// our own by their place in src. Not for what highlight and layout use: those run before the page, or without it.
+const sharedText = await readFile(`${options.absWorkingDir}/src/lib/shared.ts`, "utf8");
+const SHARED = [...sharedText.matchAll(/^    "(.+)": /gm)].map((match) => match[1]);
 const shared = {
     name: "shared",
     setup(build) {
-        const filter = new RegExp(`^(${SHARED.join("|")})$`);
-        build.onResolve({ filter }, ({ path }) => ({ path, namespace: "shared" }));
+        build.onResolve({ filter: /./ }, ({ path, resolveDir }) => {
+            const place = relative(`${options.absWorkingDir}/src`, resolve(resolveDir, path));
+            const name = path.startsWith(".") ? place : path;
+            return SHARED.includes(name) ? { path: name, namespace: "shared" } : null;
+        });
         build.onLoad({ filter: /.*/, namespace: "shared" }, ({ path }) => ({
             contents: `module.exports = globalThis.__staxShared[${JSON.stringify(path)}];`,
         }));

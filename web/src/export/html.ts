@@ -11,7 +11,7 @@ import type { App } from "../model/app";
 
 /** Those that stand on their own, before the page; and those that take something from it, behind it. */
 const BEFORE: readonly (keyof Parts)[] = ["highlight", "layout"];
-const BEHIND: readonly (keyof Parts)[] = ["export"];
+const BEHIND: readonly (keyof Parts)[] = ["details", "export"];
 
 async function fetchText(url: string): Promise<string> {
     const answer = await fetch(url);

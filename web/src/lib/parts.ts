@@ -1,8 +1,12 @@
 // Parts of the page that are loaded when they are first needed: each is a script that puts itself into
 // `__staxParts`. In a file that was exported they may stand in the page already; else they come from the server.
 
+import type { JSX } from "preact";
 import type { App } from "../model/app";
+import type { Details } from "../model/details";
+import type { Frames } from "../model/frames";
 import type { Shell } from "../model/shell";
+import type { Tab } from "../model/state";
 
 /** A piece of a line of source: class of highlight.js ("keyword", "string", …; "" for none), and its text. */
 export type SourceToken = readonly [scope: string, text: string];
@@ -39,7 +43,13 @@ export interface ExportPart {
     makeFile(app: App, onProgress: (share: number) => void): Promise<Blob>;
 }
 
+export interface DetailsPart {
+    makeDetails(frames: Frames): Details;
+    readonly panels: Readonly<Record<Tab, () => JSX.Element>>;
+}
+
 export interface Parts {
+    details: DetailsPart;
     highlight: HighlightPart;
     layout: LayoutPart;
     export: ExportPart;
@@ -76,13 +86,18 @@ export function loadPart<K extends keyof Parts>(name: K): Promise<Parts[K]> {
     return promise;
 }
 
-function fetchPart<K extends keyof Parts>(name: K): Promise<Parts[K]> {
+async function fetchPart<K extends keyof Parts>(name: K): Promise<Parts[K]> {
+    const isFile = !location.protocol.startsWith("http");
+    if (isFile && document.readyState === "loading") {
+        // It may stand behind the script that asks for it.
+        await new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve));
+    }
     const part = partAtHand(name);
     if (part !== undefined) {
-        return Promise.resolve(part);
+        return part;
     }
-    if (!location.protocol.startsWith("http")) {
-        return Promise.reject(new Error(`${name} is not in this file`));
+    if (isFile) {
+        throw new Error(`${name} is not in this file`);
     }
     return new Promise((resolve, reject) => {
         const script = document.createElement("script");
