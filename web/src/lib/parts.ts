@@ -4,7 +4,10 @@
 import type { JSX } from "preact";
 
 import type { App } from "../model/app";
+import type { Details } from "../model/details";
+import type { Frames } from "../model/frames";
 import type { Shell } from "../model/shell";
+import type { Tab } from "../model/state";
 
 /** A piece of a line of source: class of highlight.js ("keyword", "string", …; "" for none), and its text. */
 export type SourceToken = readonly [scope: string, text: string];
@@ -43,7 +46,13 @@ export interface ExportPart {
     makeFile(app: App, onProgress: (share: number) => void): Promise<Blob>;
 }
 
+export interface DetailsPart {
+    makeDetails(frames: Frames): Details;
+    readonly panels: Readonly<Record<Tab, () => JSX.Element>>;
+}
+
 export interface Parts {
+    details: DetailsPart;
     dialogs: Record<"Palette" | "Help" | "ConfirmStop", Component>;
     tables: Record<"top" | "detail", Component>;
     time: Record<"timeline" | "side", Component>;
