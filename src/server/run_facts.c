@@ -171,7 +171,7 @@ static void note_pauses(struct facts *facts, const struct run *run)
     if (n > PAUSES_TOLD) {
         char line[ERR_TEXT_BYTES];
         snprintf(line, sizeof line,
-                 "the run was paused %u times: %llu samples were not taken in, all in all", n,
+                 "the run was paused %u times: samples that were not taken in, in all: %llu", n,
                  (unsigned long long)pauses_dropped(&run->pauses));
         run_facts_add_note(facts, line);
     }

@@ -7,7 +7,7 @@ import type { Frames } from "../model/frames";
 import { REASONS, type Mode } from "../model/scope";
 import type { Colour, Direction } from "../model/state";
 import type { TreeColumns } from "../model/tree";
-import { Colouring, MATCH_PAINT, Palette, RESIDUE_BOX_PAINT, SLIVER_PAINT, waitOf, type Paint } from "./flame_colours";
+import { Colouring, MATCH_PAINT, Palette, RESIDUE_BOX_PAINT, ROOT_PAINT, SLIVER_PAINT, waitOf, type Paint } from "./flame_colours";
 import { BOX, FlameLayout, RESIDUE, RUN } from "./flame_layout";
 import { clip, type Labels } from "./labels";
 import { HATCH_FROM_PX, NO_REASON, reasonCode } from "./reasons";
@@ -232,7 +232,7 @@ function paintOf(picture: Picture, box: number, row: number): Paint {
     let isFound: boolean;
     if (kind === BOX) {
         const frame = tree.frame[node];
-        paint = picture.colouring.of(tree, node, frame, picture.colour, picture.mode);
+        paint = frame === 0 ? ROOT_PAINT : picture.colouring.of(tree, node, frame, picture.colour, picture.mode);
         isFound = matches !== null && node !== 0 && matches[frame] === 1;
     } else {
         paint = kind === RUN ? SLIVER_PAINT : RESIDUE_BOX_PAINT;

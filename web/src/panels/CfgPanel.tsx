@@ -395,7 +395,7 @@ function BlockView({ graph, block, left, top, width, height, isCurrent, self, sh
                 {of.calls === undefined ? "" : `; calls ${of.calls.slice(0, 20).map(visible).join(", ")}`}
             </title>
             <rect class="paper" width={width} height={height} rx="4" />
-            <rect class="heat" width={width} height={height} rx="4" style={{ opacity: Math.min(0.75, share * 1.5).toFixed(3) }} />
+            <rect class="heat" width={width} height={height} rx="4" style={{ opacity: Math.min(0.55, share * 1.5).toFixed(3) }} />
             <text x={PAD} y={LINE} class="head">
                 {head}
             </text>

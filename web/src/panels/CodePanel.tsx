@@ -317,7 +317,7 @@ function rowOf(code: Code, index: number, bytes: boolean, follow: (line: Annotat
         key: `v${line}`,
         class: "source",
         cells: (
-            <div role="gridcell" class="cell left">
+            <div role="gridcell" class="cell left instruction">
                 made {((version?.loaded_ns ?? 0) / 1e9).toFixed(3)} s after the start, with{" "}
                 {exact(version?.self_samples ?? 0)} samples
             </div>
@@ -332,13 +332,15 @@ function SourceRow({ code, line, language }: { code: Code; line: number; languag
     const file = header?.file.split("/").pop() ?? "";
     const isNewFile = header !== null && header.file !== before?.file;
     return (
-        <div role="gridcell" class="cell left">
-            <span class="place" title={header === null ? "" : visible(header.file)}>
-                {header === null ? "no line is known" : visible(`${isNewFile ? header.file : file}:${header.line}`)}
-            </span>{" "}
-            {header?.text !== undefined && <CodeSource text={header.text} language={language} />}
-            {inlined !== "" && <span class="inlined"> inlined: {visible(inlined)}</span>}
-        </div>
+        <>
+            <div role="gridcell" class="cell left place" title={header === null ? "" : visible(header.file)}>
+                <bdi>{header === null ? "no line is known" : visible(`${isNewFile ? header.file : file}:${header.line}`)}</bdi>
+            </div>
+            <div role="gridcell" class="cell left instruction">
+                {header?.text !== undefined && <CodeSource text={header.text} language={language} />}
+                {inlined !== "" && <span class="inlined"> inlined: {visible(inlined)}</span>}
+            </div>
+        </>
     );
 }
 
@@ -357,7 +359,7 @@ function Instruction({ code, line: number, bytes, follow }: InstructionProps) {
     return (
         <>
             <div role="gridcell" class="cell" title={`${exact(selfSamples[number])} samples`}>
-                <span class="heat" style={{ opacity: Math.min(0.75, heat * 2).toFixed(3) }} />
+                <span class="heat" style={{ opacity: Math.min(0.55, heat * 2).toFixed(3) }} />
                 <span class="over">{share(selfSamples[number])}</span>
             </div>
             <div role="gridcell" class="cell dim">

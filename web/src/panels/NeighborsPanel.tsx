@@ -1,12 +1,17 @@
-// Who calls a function, and what it calls: two trees, with the function between them.
+// Who calls a function, and what it calls: two trees, with the function between them. Each is a flamegraph (callers
+// grow upwards) or, for who reads or listens, a table.
 
-import { useComputed } from "@preact/signals";
+import { useComputed, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { exact, milliseconds, percentOf, visible } from "../lib/format";
 import type { Neighbors } from "../lib/protocol";
 import { modeOf, type Scope } from "../model/scope";
 import { scopeTotal, waitsOf } from "../model/top";
+import { keep, recall } from "../lib/keep";
+import type { Expansion } from "../model/expansion";
+import type { SnapshotTree } from "../model/snapshot_tree";
 import { askedOf } from "./DetailTabs";
+import { FlameView } from "./FlameView";
 import { useApp, useFollow } from "./hooks";
 import { TreeRows } from "./TreeRows";
 
@@ -47,6 +52,7 @@ export function NeighborsPanel() {
             }
         },
     );
+    const asRows = useSignal(recall("neighbors.rows") === "on");
     void tables.neighbors.version.value;
     const answer = tables.neighbors.value;
     // Another function or another scope: rows may stand in another order.
@@ -60,29 +66,63 @@ export function NeighborsPanel() {
     if (answer === null) {
         return <div class="rows-empty">{tables.neighbors.trouble || "…"}</div>;
     }
+    const half = (which: "callers" | "callees", tree: SnapshotTree, expansion: Expansion) => (
+        <Half which={which} tree={tree} expansion={expansion} name={answer.function_name} asRows={asRows.value} />
+    );
     return (
         <div class="neighbors">
-            <div class="tree-pane">
-                <h3>Callers</h3>
-                <TreeRows
-                    label="Callers"
-                    tree={tables.callers}
-                    expansion={tables.callersExpansion}
-                    below="callers"
-                    empty="Nobody calls it: stacks begin with it."
-                />
+            {half("callers", tables.callers, tables.callersExpansion)}
+            <div class="between">
+                <Between answer={answer} scope={state.scope.value} />
+                <span class="spring" />
+                <button
+                    type="button"
+                    aria-pressed={asRows.value}
+                    onClick={() => {
+                        asRows.value = !asRows.value;
+                        keep("neighbors.rows", asRows.value ? "on" : "off");
+                    }}
+                >
+                    as tables
+                </button>
             </div>
-            <Between answer={answer} scope={state.scope.value} />
-            <div class="tree-pane">
-                <h3>Callees</h3>
+            {half("callees", tables.callees, tables.calleesExpansion)}
+        </div>
+    );
+}
+
+interface HalfProps {
+    readonly which: "callers" | "callees";
+    readonly tree: SnapshotTree;
+    readonly expansion: Expansion;
+    readonly name: string;
+    readonly asRows: boolean;
+}
+
+function Half({ which, tree, expansion, name, asRows }: HalfProps) {
+    const app = useApp();
+    const title = which === "callers" ? "Callers" : "Callees";
+    return (
+        <div class="tree-pane">
+            <h3>{title}</h3>
+            {asRows ? (
                 <TreeRows
-                    label="Callees"
-                    tree={tables.callees}
-                    expansion={tables.calleesExpansion}
-                    below="callees"
-                    empty="It calls nothing that was seen."
+                    label={title}
+                    tree={tree}
+                    expansion={expansion}
+                    below={which}
+                    empty={which === "callers" ? "Nobody calls it: stacks begin with it." : "It calls nothing that was seen."}
                 />
-            </div>
+            ) : (
+                <FlameView
+                    id={which}
+                    label={`${title} of ${visible(name)}`}
+                    rootLabel={name}
+                    tree={tree}
+                    direction={which === "callers" ? "flame" : "icicle"}
+                    onChoose={(frame) => app.choose(frame)}
+                />
+            )}
         </div>
     );
 }
@@ -101,7 +141,7 @@ function Between({ answer, scope }: { answer: Neighbors; scope: Scope }) {
               : answer.recursive_on_cpu_ns + answer.recursive_off_cpu_ns;
     const ways = answer.recursion.slice(0, 3).map((each) => visible(each.function_name));
     return (
-        <div class="between">
+        <>
             <strong>
                 <bdi>{visible(answer.function_name)}</bdi>
             </strong>
@@ -118,6 +158,6 @@ function Between({ answer, scope }: { answer: Neighbors; scope: Scope }) {
                     recursion: {percentOf(recursive, total)} of it, by way of {ways.join(", ")}
                 </span>
             )}
-        </div>
+        </>
     );
 }
