@@ -197,7 +197,7 @@ export function markdownOf(shell: Shell, link: string): string {
     const left: string[] = [];
     for (const part of parts.filter((one) => one !== "")) {
         if (text.length + part.length > MOST_CHARACTERS) {
-            left.push(visible(/^### (.*)$/m.exec(part)?.[1] ?? "a part"));
+            left.push(visible(/^### (.*)$/m.exec(part)?.[1] ?? "the command"));
         } else {
             text += `${part}\n`;
         }
