@@ -169,7 +169,7 @@ export function CfgPanel() {
                     {graph.head.unplaced_samples > 0 && `, ${exact(graph.head.unplaced_samples)} samples are in none`}
                 </span>
                 <span class="spring" />
-                <span class="dim legend">
+                <span class="dim cfg-legend">
                     <i class="e-taken" /> taken <i class="e-next" /> else, next <i class="e-jump" /> jump{" "}
                     <i class="e-back" /> back <i class="e-switch" /> switch
                 </span>
