@@ -2,9 +2,12 @@
 
 import { render } from "preact";
 import { startKeys } from "./lib/keymap";
+import { readPicture, type Picture } from "./lib/picture";
 import { startTheme } from "./lib/theme";
-import { WebSocketTransport } from "./lib/transport";
+import { WebSocketTransport, type Transport } from "./lib/transport";
+import { FileTransport } from "./lib/transport_file";
 import { App } from "./model/app";
+import { decodeLink } from "./model/link";
 import { Shell } from "./model/shell";
 import { tellTests } from "./model/tell_tests";
 import { AppView } from "./panels/App";
@@ -52,15 +55,43 @@ function sleepWhenHidden(app: App): void {
     });
 }
 
-function start(): void {
+/** Without a server: the picture of a run that stands in this file. */
+function pictureHere(): Picture | null {
+    const element = document.getElementById("stax-data");
+    return element === null ? null : readPicture(element.textContent ?? "");
+}
+
+function connect(picture: Picture | null): Transport {
+    if (picture !== null) {
+        return new FileTransport(picture);
+    }
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/rpc`;
-    const app = new App(new WebSocketTransport(url, takeToken()));
+    return new WebSocketTransport(url, takeToken());
+}
+
+function showPicture(app: App, picture: Picture): void {
+    const taken = new Date(picture.takenUnixMs).toLocaleString();
+    app.fixed = `A picture of run ${picture.run.id} as of ${taken}: another scope needs stax-server.`;
+    app.state.scope.value = decodeLink(picture.link).link.scope;
+    if (location.hash === "") {
+        history.replaceState(null, "", `#${picture.link}`);
+    }
+}
+
+function start(): void {
+    const picture = pictureHere();
+    const app = new App(connect(picture));
     const shell = new Shell(app);
-    app.client.onState = (state) => (app.state.connection.value = state);
+    app.client.onState = (state) => {
+        app.state.connection.value = picture !== null && state === "open" ? "file" : state;
+    };
+    if (picture !== null) {
+        showPicture(app, picture);
+    }
+    tellTests(app);
     startTheme(app.state.theme);
     shell.start();
     startKeys(() => app.actions.all, () => shell.dialog.value !== "none");
-    tellTests(app);
     sleepWhenHidden(app);
     render(
         <AppContext.Provider value={app}>

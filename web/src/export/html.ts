@@ -1,15 +1,15 @@
 // One file with everything: this page, its parts, and a picture of the run.
 //
 //     GET /            ──► the page, with its script and style
-//     GET /part/….js   ──► parts, which run before it                    ──► one HTML file that loads nothing
+//     GET /part/….js   ──► parts, as texts                                ──► one HTML file that loads nothing
 //     takePicture()    ──► <script type="application/json" id="stax-data">
 
 import { takePicture } from "./record";
 import { pictureText, type Picture } from "../lib/picture";
-import { partUrl, type Parts } from "../lib/parts";
+import { inlinedId, partUrl, type Parts } from "../lib/parts";
 import type { App } from "../model/app";
 
-const PARTS: readonly (keyof Parts)[] = ["highlight", "layout"];
+const PARTS: readonly (keyof Parts)[] = ["details", "dialogs", "export", "highlight", "layout", "tables", "time"];
 
 async function fetchText(url: string): Promise<string> {
     const answer = await fetch(url);
@@ -32,7 +32,9 @@ export function buildFile(page: string, parts: readonly string[], picture: Pictu
     if (hashes === undefined || !place.test(page)) {
         throw new Error("the server's page is not the one that this script belongs to: reload it");
     }
-    const scripts = parts.map((part) => `<script>${part}</script>\n`).join("");
+    const scripts = parts
+        .map((part, i) => `<script type="text/plain" id="${inlinedId(PARTS[i])}">${part}</script>\n`)
+        .join("");
     const data = `<script type="application/json" id="stax-data">${pictureText(picture)}</script>`;
     return page
         .replace(place, () => scripts + data)

@@ -182,7 +182,7 @@ export function TopTable() {
         >
             <div class="panel-head">
                 <h2>Hottest functions</h2>
-                <span class={`badge ${held.value ? "" : "off"}`} title="rows stay where they are; numbers go on">
+                <span class={`table-badge ${held.value ? "" : "off"}`} title="rows stay where they are; numbers go on">
                     held
                 </span>
                 <span class="spring" />

@@ -200,7 +200,7 @@ export function VirtualRows(props: VirtualRowsProps) {
                                 key={row.key}
                                 role="row"
                                 aria-rowindex={index + (props.head ? 2 : 1)}
-                                class={`row ${row.class ?? ""}`}
+                                class={`rows-row ${row.class ?? ""}`}
                                 data-current={isCurrent}
                                 tabIndex={isCurrent ? 0 : -1}
                                 style={{ height: `${rowHeight}px`, top: `${index * rowHeight}px` }}
