@@ -142,8 +142,15 @@ expose_programs() {
     done
 }
 
+# The browser's page, which goes into the server. One without it works, too, but for browsers.
+build_web() {
+    script/build-web && return 0
+    printf '%swarning:%s stax-server is built without the browser interface\n' "$bold" "$plain" >&2
+}
+
 # The release build in build/, with link-time optimisation. Further arguments go to meson.
 build_release() {
+    build_web
     configure build gcc --buildtype=release -Db_lto=true "$@" || return 1
     compile build || return 1
     expose_programs build

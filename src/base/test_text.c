@@ -38,6 +38,30 @@ static void test_escapes_what_could_drive_a_terminal(void **state)
     }
 }
 
+static void test_what_is_not_utf8(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *input;
+        const char *expected; // NULL: it is whole
+    } rows[] = {
+        {"", NULL},
+        {"a\nb\x1b", NULL},
+        {"f\xc3\xbcr \xf0\x9f\x94\xa5", NULL},
+        {"caf\xe9", "caf\\xe9"},
+        {"\xc3\xbc\xc3", "\xc3\xbc\\xc3"},
+        {"\xed\xa0\x80x", "\\xed\\xa0\\x80x"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        size_t n = strlen(rows[i].input);
+        CLEANUP(text_fini) struct text text = {0};
+        text_add_utf8(&text, rows[i].input, n);
+        assert_int_equal(utf8_is_whole(rows[i].input, n), rows[i].expected == NULL);
+        assert_string_equal(text_get(&text),
+                            rows[i].expected == NULL ? rows[i].input : rows[i].expected);
+    }
+}
+
 static void test_grows_and_hands_over(void **state)
 {
     (void)state;
@@ -61,6 +85,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_escapes_what_could_drive_a_terminal),
+        cmocka_unit_test(test_what_is_not_utf8),
         cmocka_unit_test(test_grows_and_hands_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

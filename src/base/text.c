@@ -124,6 +124,34 @@ void text_add_escaped(struct text *text, const char *bytes, size_t n)
     }
 }
 
+bool utf8_is_whole(const char *bytes, size_t n)
+{
+    const uint8_t *at = (const uint8_t *)bytes;
+    const uint8_t *end = at + n;
+    while (at < end) {
+        size_t length = *at < 0x80 ? 1 : utf8_length(at, (size_t)(end - at));
+        if (length == 0) {
+            return false;
+        }
+        at += length;
+    }
+    return true;
+}
+
+void text_add_utf8(struct text *text, const char *bytes, size_t n)
+{
+    const uint8_t *at = (const uint8_t *)bytes;
+    for (size_t length; n > 0; at += length, n -= length) {
+        length = utf8_length(at, n);
+        if (length > 0) {
+            text_add_bytes(text, at, length);
+        } else {
+            length = 1;
+            text_addf(text, "\\x%02x", at[0]);
+        }
+    }
+}
+
 const char *text_get(const struct text *text)
 {
     return text->at == NULL ? "" : text->at;

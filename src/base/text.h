@@ -33,6 +33,12 @@ const char *text_get(const struct text *text);
 // Moves the text out; the caller frees it. Never NULL.
 char *text_take(struct text *text);
 
+// Whether the bytes are UTF-8, all of them.
+bool utf8_is_whole(const char *bytes, size_t n);
+
+// Adds bytes so that the whole is UTF-8: those that are not become \xHH. As in JSON (rpc/json.h).
+void text_add_utf8(struct text *text, const char *bytes, size_t n);
+
 // The length in bytes of the UTF-8 sequence at `bytes`, 0 when it is malformed, overlong, a
 // surrogate or out of range (RFC 3629, section 4).
 size_t utf8_length(const uint8_t *bytes, size_t n);

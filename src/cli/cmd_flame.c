@@ -11,8 +11,8 @@ struct flame_options {
     int64_t depth;
     struct scope scope;
     double threshold_pct;
-    const char *reason; // NULL: any
-    bool off_cpu;
+    struct mode_options mode_options;
+    enum mode mode; // not an option: of those
     bool addresses;
     bool json;
 };
@@ -36,8 +36,7 @@ static const struct option options[] = {
      .at = offsetof(struct flame_options, threshold_pct),
      .min = 0,
      .max = 100},
-    OPTION_OFF_CPU(struct flame_options),
-    OPTION_REASON(struct flame_options),
+    OPTIONS_MODE(struct flame_options),
     OPTION_ADDRESSES(struct flame_options),
     OPTION_JSON(struct flame_options),
     OPTIONS_SCOPE(struct flame_options),
@@ -48,14 +47,14 @@ static void put_flame(const json_t *answer, const struct flame_tree *tree,
                       const struct flame_options *o, struct text *to)
 {
     const json_t *health = json_object_get(answer, "health");
-    if (o->off_cpu) {
+    if (o->mode != MODE_ON_CPU) {
         report_put_waits(to, answer);
     }
-    if (o->off_cpu && result_bool(health, "estimated")) {
+    if (o->mode == MODE_OFF_CPU && result_bool(health, "estimated")) {
         return; // has been said
     }
-    if (tree->nodes.n == 0 || flame_text_weight(&tree->nodes.at[0], o->off_cpu) == 0) {
-        text_addf(to, "no %s%s\n", o->off_cpu ? "waits" : "samples",
+    if (tree->nodes.n == 0 || flame_text_weight(&tree->nodes.at[0], o->mode) == 0) {
+        text_addf(to, "no %s%s\n", mode_things(o->mode),
                   result_bool(health, "recording") ? " yet" : "");
         return;
     }
@@ -63,7 +62,7 @@ static void put_flame(const json_t *answer, const struct flame_tree *tree,
         .root = "all",
         .below_one = "callee",
         .below_many = "callees",
-        .off_cpu = o->off_cpu,
+        .mode = o->mode,
         .addresses = o->addresses,
         .max_depth = (uint32_t)o->depth,
     };
@@ -127,14 +126,16 @@ static int flame_run(const void *values, const struct operands *operands)
 {
     (void)operands;
     struct flame_options o = *(const struct flame_options *)values;
-    o.off_cpu = o.off_cpu || o.reason != NULL;
-    int64_t depth = flame_text_depth(o.depth, o.off_cpu && !o.json);
+    if (!mode_read(&o.mode_options, &o.mode)) {
+        return 1;
+    }
+    int64_t depth = o.json ? o.depth : flame_text_depth(o.depth, o.mode);
     return session_ask(&(struct view_question){
         .method = "Profiler.flamegraph",
         .scope = &o.scope,
         .params = json_pack("{s:I s:f s:s s:s*}", "max_depth", (json_int_t)depth, "min_share",
-                            o.threshold_pct / 100, "mode", o.off_cpu ? "off_cpu" : "on_cpu",
-                            "reason", waits_reason_of_word(o.reason)),
+                            o.threshold_pct / 100, "mode", mode_word(o.mode), "reason",
+                            waits_reason_of_word(o.mode_options.reason)),
         .json = o.json,
         .options = &o,
         .print = print_flame,
@@ -144,7 +145,7 @@ static int flame_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_flame = {
     .name = "flame",
-    .synopsis = "[-d DEPTH] [--threshold-pct P] [--off-cpu] [--reason R] [--addresses]\n"
+    .synopsis = "[-d DEPTH] [--threshold-pct P] [--off-cpu|--wall] [--reason R] [--addresses]\n"
                 "                  [--json] [SCOPE]",
     .summary = "the call tree, callers first, the heaviest on top",
     .details =
@@ -153,7 +154,7 @@ const struct cmd cmd_flame = {
         "compiler has made it a part of the line above; --no-inline leaves it there. With\n"
         "--off-cpu: time spent waiting; the innermost function is the one that waits, with\n"
         "the reason in brackets, and of the kernel only that function is shown. --reason implies\n"
-        "--off-cpu.",
+        "--off-cpu. --wall: both kinds of time together, and beside them each of its own.",
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,

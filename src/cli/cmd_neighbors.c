@@ -12,13 +12,13 @@ struct neighbors_options {
     int64_t depth;
     struct scope scope;
     double threshold_pct;
-    const char *reason; // NULL: any
+    struct mode_options mode_options;
     bool callers;
     bool callees;
-    bool off_cpu;
     bool addresses;
     bool json;
-    const char *target; // the operand
+    enum mode mode; // no options: of those above, and the operand
+    const char *target;
 };
 
 static const struct neighbors_options defaults = {
@@ -46,8 +46,7 @@ static const struct option options[] = {
      .at = offsetof(struct neighbors_options, threshold_pct),
      .min = 0,
      .max = 100},
-    OPTION_OFF_CPU(struct neighbors_options),
-    OPTION_REASON(struct neighbors_options),
+    OPTIONS_MODE(struct neighbors_options),
     OPTION_ADDRESSES(struct neighbors_options),
     OPTION_JSON(struct neighbors_options),
     OPTIONS_SCOPE(struct neighbors_options),
@@ -97,49 +96,84 @@ enum { SHOWN_WAYS = 5 }; // of recursion
 struct shown {
     const json_t *answer;
     const struct neighbors_options *o;
-    uint64_t total; // of the function: samples, or nanoseconds of waiting
+    uint64_t total; // of the function: samples, or nanoseconds
     uint64_t n_left_out;
 };
 
-static void put_amount(const struct shown *shown, struct text *to, const char *what, uint64_t ns,
-                       uint64_t n)
+// One kind of time.
+struct amount {
+    uint64_t on_cpu_ns;
+    uint64_t samples;
+    uint64_t off_ns;
+    uint64_t waits;
+};
+
+static void put_amount(const struct shown *shown, struct text *to, const char *what,
+                       const struct amount *amount)
 {
     CLEANUP(text_fini) struct text ms = {0};
     CLEANUP(text_fini) struct text share = {0};
-    bool off_cpu = shown->o->off_cpu;
-    uint64_t whole_ns = off_cpu
-                            ? waits_read(json_object_get(shown->answer, "total_off_cpu")).total_ns
-                            : result_u64(shown->answer, "total_on_cpu_ns");
+    enum mode mode = shown->o->mode;
+    uint64_t off_ns = waits_read(json_object_get(shown->answer, "total_off_cpu")).total_ns;
+    uint64_t whole_ns = mode_ns(mode, result_u64(shown->answer, "total_on_cpu_ns"), off_ns);
+    uint64_t ns = mode_ns(mode, amount->on_cpu_ns, amount->off_ns);
     format_ms(&ms, ns);
     format_percent(&share, (double)ns, (double)whole_ns);
     text_addf(to, "  %-9s %12s ms  %5s%% of everything, ", what, text_get(&ms), text_get(&share));
-    format_things(to, n, off_cpu ? "wait" : "sample", off_cpu ? "waits" : "samples");
-    text_add(to, "\n");
+    if (mode == MODE_WALL) {
+        format_ms(to, amount->on_cpu_ns);
+        text_add(to, " ms on CPU (");
+    }
+    if (mode != MODE_OFF_CPU) {
+        format_things(to, amount->samples, "sample", "samples");
+    }
+    if (mode == MODE_WALL) {
+        text_add(to, "), ");
+        format_ms(to, amount->off_ns);
+        text_add(to, " ms waiting (");
+    }
+    if (mode != MODE_ON_CPU) {
+        format_things(to, amount->waits, "wait", "waits");
+    }
+    text_add(to, mode == MODE_WALL ? ")\n" : "\n");
 }
 
 // "recursion: 89.9% of it, by way of pong 80.1%, ping 9.8%": what the callees do not show.
+static uint64_t recursive(const struct shown *shown, const json_t *holder, const char *samples,
+                          const char *on_cpu, const char *off_cpu)
+{
+    uint64_t off_ns = result_u64(holder, off_cpu);
+    switch (shown->o->mode) {
+    case MODE_ON_CPU:
+        return result_u64(holder, samples);
+    case MODE_OFF_CPU:
+        return off_ns;
+    case MODE_WALL:
+        return result_u64(holder, on_cpu) + off_ns;
+    }
+    return 0;
+}
+
 static void put_recursion(const struct shown *shown, struct text *to)
 {
-    bool off_cpu = shown->o->off_cpu;
-    const char *key = off_cpu ? "off_cpu_ns" : "samples";
     const json_t *ways = json_object_get(shown->answer, "recursion");
     size_t n_shown = MIN(json_array_size(ways), (size_t)SHOWN_WAYS);
     if (n_shown == 0) {
         return;
     }
+    uint64_t all = recursive(shown, shown->answer, "recursive_samples", "recursive_on_cpu_ns",
+                             "recursive_off_cpu_ns");
     text_add(to, "  recursion: ");
-    format_percent(
-        to,
-        (double)result_u64(shown->answer, off_cpu ? "recursive_off_cpu_ns" : "recursive_samples"),
-        (double)shown->total);
+    format_percent(to, (double)all, (double)shown->total);
     text_add(to, "% of it, by way of ");
     for (size_t i = 0; i < n_shown; i++) {
         const json_t *way = json_array_get(ways, i);
         const char *name = result_text(way, "function_name");
+        uint64_t part = recursive(shown, way, "samples", "on_cpu_ns", "off_cpu_ns");
         text_add(to, i > 0 ? ", " : "");
         text_add_escaped(to, name, strlen(name));
         text_add_char(to, ' ');
-        format_percent(to, (double)result_u64(way, key), (double)shown->total);
+        format_percent(to, (double)part, (double)shown->total);
         text_add_char(to, '%');
     }
     text_add(to, json_array_size(ways) > n_shown ? ", …\n" : "\n");
@@ -151,18 +185,20 @@ static void put_function(const struct shown *shown, struct text *to)
     const char *address = result_text(answer, "base_address");
     target_put_function(to, answer);
     text_addf(to, "  %s\n", result_bool(answer, "inlined") ? "" : address);
-    if (shown->o->off_cpu) {
-        struct waits all = waits_read(json_object_get(answer, "function_off_cpu"));
-        struct waits own = waits_read(json_object_get(answer, "own_off_cpu"));
-        put_amount(shown, to, "total", all.total_ns,
-                   result_u64(answer, "function_off_cpu_intervals"));
-        put_amount(shown, to, "self", own.total_ns, result_u64(answer, "own_off_cpu_intervals"));
-    } else {
-        put_amount(shown, to, "total", result_u64(answer, "function_on_cpu_ns"),
-                   result_u64(answer, "function_samples"));
-        put_amount(shown, to, "self", result_u64(answer, "own_on_cpu_ns"),
-                   result_u64(answer, "own_samples"));
-    }
+    struct amount total = {
+        .on_cpu_ns = result_u64(answer, "function_on_cpu_ns"),
+        .samples = result_u64(answer, "function_samples"),
+        .off_ns = waits_read(json_object_get(answer, "function_off_cpu")).total_ns,
+        .waits = result_u64(answer, "function_off_cpu_intervals"),
+    };
+    struct amount self = {
+        .on_cpu_ns = result_u64(answer, "own_on_cpu_ns"),
+        .samples = result_u64(answer, "own_samples"),
+        .off_ns = waits_read(json_object_get(answer, "own_off_cpu")).total_ns,
+        .waits = result_u64(answer, "own_off_cpu_intervals"),
+    };
+    put_amount(shown, to, "total", &total);
+    put_amount(shown, to, "self", &self);
     put_recursion(shown, to);
 }
 
@@ -172,7 +208,7 @@ static void put_side(struct shown *shown, const struct side *side, const struct 
     struct flame_text how = {
         .below_one = side->one,
         .below_many = side->title,
-        .off_cpu = shown->o->off_cpu,
+        .mode = shown->o->mode,
         .outwards = side->outwards,
         .addresses = shown->o->addresses,
         .max_depth = (uint32_t)shown->o->depth,
@@ -187,10 +223,10 @@ static void put_side(struct shown *shown, const struct side *side, const struct 
 static void put_nothing(const struct shown *shown, struct text *to)
 {
     const json_t *health = json_object_get(shown->answer, "health");
-    if (shown->o->off_cpu && result_bool(health, "estimated")) {
+    if (shown->o->mode == MODE_OFF_CPU && result_bool(health, "estimated")) {
         return; // has been said
     }
-    text_addf(to, "no %s in it%s\n", shown->o->off_cpu ? "waits" : "samples",
+    text_addf(to, "no %s in it%s\n", mode_things(shown->o->mode),
               result_bool(health, "recording") ? " yet" : "");
 }
 
@@ -205,16 +241,21 @@ static void put_left_out(const struct shown *shown, struct text *to)
     }
 }
 
-static uint64_t total_of(const json_t *answer, bool off_cpu)
+static uint64_t total_of(const json_t *answer, enum mode mode)
 {
-    return off_cpu ? waits_read(json_object_get(answer, "function_off_cpu")).total_ns
-                   : result_u64(answer, "function_samples");
+    uint64_t off_ns = waits_read(json_object_get(answer, "function_off_cpu")).total_ns;
+    return mode == MODE_ON_CPU ? result_u64(answer, "function_samples")
+                               : mode_ns(mode, result_u64(answer, "function_on_cpu_ns"), off_ns);
 }
 
 static void print_choice(const json_t *answer, const struct neighbors_options *o)
 {
-    target_print_choice(answer, o->target, "neighbours of",
-                        o->off_cpu ? "the most waiting" : "the most samples");
+    static const char *const most[] = {
+        [MODE_ON_CPU] = "the most samples",
+        [MODE_OFF_CPU] = "the most waiting",
+        [MODE_WALL] = "the most time",
+    };
+    target_print_choice(answer, o->target, "neighbours of", most[o->mode]);
 }
 
 static int print_neighbors(const json_t *run, const json_t *answer, const void *values)
@@ -222,9 +263,9 @@ static int print_neighbors(const json_t *run, const json_t *answer, const void *
     const struct neighbors_options *o = values;
     CLEANUP(text_fini) struct text text = {0};
     struct sides sides = sides_of(o);
-    struct shown shown = {.answer = answer, .o = o, .total = total_of(answer, o->off_cpu)};
+    struct shown shown = {.answer = answer, .o = o, .total = total_of(answer, o->mode)};
     report_put_head(&text, run, answer);
-    if (o->off_cpu) {
+    if (o->mode != MODE_ON_CPU) {
         report_put_waits(&text, answer);
     }
     put_function(&shown, &text);
@@ -295,12 +336,14 @@ static int print_nested(const json_t *answer, const void *values)
 static int neighbors_run(const void *values, const struct operands *operands)
 {
     struct neighbors_options o = *(const struct neighbors_options *)values;
-    o.off_cpu = o.off_cpu || o.reason != NULL;
+    if (!mode_read(&o.mode_options, &o.mode)) {
+        return 1;
+    }
     o.target = operands->at[0];
-    int64_t depth = flame_text_depth(o.depth, o.off_cpu && !o.json);
+    int64_t depth = o.json ? o.depth : flame_text_depth(o.depth, o.mode);
     json_t *params = json_pack("{s:I s:f s:s s:s*}", "max_depth", (json_int_t)depth, "min_share",
-                               o.threshold_pct / 100, "mode", o.off_cpu ? "off_cpu" : "on_cpu",
-                               "reason", waits_reason_of_word(o.reason));
+                               o.threshold_pct / 100, "mode", mode_word(o.mode), "reason",
+                               waits_reason_of_word(o.mode_options.reason));
     if (!target_put_params(params, o.target)) {
         json_decref(params);
         return 1;
@@ -318,7 +361,7 @@ static int neighbors_run(const void *values, const struct operands *operands)
 
 const struct cmd cmd_neighbors = {
     .name = "neighbors",
-    .synopsis = "TARGET [--callers|--callees] [-d N] [--threshold-pct P] [--off-cpu]\n"
+    .synopsis = "TARGET [--callers|--callees] [-d N] [--threshold-pct P] [--off-cpu|--wall]\n"
                 "                      [--reason R] [--addresses] [--json] [SCOPE]",
     .operand = "function: its address (0x…), or part of its name",
     .summary = "who calls a function, and what it calls",
@@ -328,7 +371,7 @@ const struct cmd cmd_neighbors = {
         "call, callees those of the innermost: the rest is the function itself. `stax top` shows\n"
         "addresses; of several functions that fit a name the hottest is taken. With --off-cpu:\n"
         "time spent waiting, so callers of a function that waits are those who lead there.\n"
-        "--reason implies --off-cpu.",
+        "--reason implies --off-cpu. --wall: both kinds of time together.",
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,

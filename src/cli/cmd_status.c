@@ -75,6 +75,20 @@ static void put_active(struct text *to, const json_t *run)
     text_add(to, "\n");
 }
 
+// Where browsers come in, or why they do not. A server that is older than this command says
+// neither.
+static void put_browser(struct text *to, const json_t *status)
+{
+    const char *url = result_text(status, "web_url");
+    const char *note = result_text(status, "web_note");
+    if (url[0] == 0 && note[0] == 0) {
+        return;
+    }
+    text_add(to, "browser   ");
+    text_add_escaped(to, url[0] != 0 ? url : note, strlen(url[0] != 0 ? url : note));
+    text_add(to, url[0] != 0 ? " (stax ui opens it)\n" : "\n");
+}
+
 static void print_status(const struct client *client, const json_t *status)
 {
     CLEANUP(text_fini) struct text text = {0};
@@ -85,7 +99,9 @@ static void print_status(const struct client *client, const json_t *status)
     format_duration(&text, now_ns > started_ns ? now_ns - started_ns : 0);
     text_add(&text, "\nsocket    ");
     text_add_escaped(&text, text_get(&client->path), client->path.n);
-    text_addf(&text, "\nbackend   %s\n", result_text(status, "backend"));
+    text_add(&text, "\n");
+    put_browser(&text, status);
+    text_addf(&text, "backend   %s\n", result_text(status, "backend"));
     put_active(&text, json_array_get(json_object_get(status, "active"), 0));
     put_abilities(&text, json_object_get(status, "capabilities"));
     report_print(&text);

@@ -15,31 +15,49 @@ struct place {
     bool hidden;     // those below it stand in its place
 };
 
-int64_t flame_text_depth(int64_t depth, bool off_cpu)
+int64_t flame_text_depth(int64_t depth, enum mode mode)
 {
-    return off_cpu ? MIN(depth + KERNEL_FRAMES, (int64_t)LIMIT_STACK_DEPTH) : depth;
+    return mode == MODE_ON_CPU ? depth : MIN(depth + KERNEL_FRAMES, (int64_t)LIMIT_STACK_DEPTH);
 }
 
-uint64_t flame_text_weight(const struct flame_tree_node *node, bool off_cpu)
+uint64_t flame_text_weight(const struct flame_tree_node *node, enum mode mode)
 {
-    return off_cpu ? node->waits.total_ns : node->samples;
+    return mode == MODE_ON_CPU ? node->samples
+                               : mode_ns(mode, node->on_cpu_ns, node->waits.total_ns);
 }
 
-// Where a thread waits, the way through the kernel is noise: all but the function that waits.
-static bool is_noise(const struct flame_tree *tree, const struct flame_tree_node *node)
+// The same of what is left out below it. Its time on a CPU is not told: its samples are, which have
+// about the same share of it.
+static double weight_of_cut(const struct flame_tree_node *node, enum mode mode)
 {
-    return flame_tree_string(tree, node->binary)[0] == '[' && node->self_off_cpu_ns == 0 &&
-           node->cut_children == 0;
+    double on_cpu = (double)node->cut_samples;
+    if (mode == MODE_ON_CPU) {
+        return on_cpu;
+    }
+    if (mode == MODE_OFF_CPU || node->samples == 0) {
+        return (double)node->cut_off_cpu_ns;
+    }
+    return on_cpu / (double)node->samples * (double)node->on_cpu_ns + (double)node->cut_off_cpu_ns;
+}
+
+// Where a thread waits, the way through the kernel is noise: all but the function that waits, and
+// what ran on a CPU if that counts.
+static bool is_noise(const struct flame_tree *tree, const struct flame_tree_node *node,
+                     enum mode mode)
+{
+    return mode != MODE_ON_CPU && flame_tree_string(tree, node->binary)[0] == '[' &&
+           node->self_off_cpu_ns == 0 && node->cut_children == 0 &&
+           (mode == MODE_OFF_CPU || node->samples == 0);
 }
 
 // By node; the caller frees it.
-static struct place *find_places(const struct flame_tree *tree, bool off_cpu)
+static struct place *find_places(const struct flame_tree *tree, enum mode mode)
 {
     struct place *places = NEW_ARRAY(struct place, tree->nodes.n);
     for (size_t i = 1; i < tree->nodes.n; i++) {
         const struct flame_tree_node *node = &tree->nodes.at[i];
         const struct place *above = &places[node->parent];
-        places[i].hidden = off_cpu && is_noise(tree, node);
+        places[i].hidden = is_noise(tree, node, mode);
         places[i].parent = above->hidden ? above->parent : node->parent;
         places[i].depth = above->depth + !places[i].hidden;
     }
@@ -82,23 +100,35 @@ static bool waits_there(const struct flame_text *how, const struct flame_tree_no
     return node->self_off_cpu_ns > 0 && (node->depth > 0 || how->root == NULL);
 }
 
+static void put_kinds(const struct flame_tree_node *node, struct text *to)
+{
+    CLEANUP(text_fini) struct text on_cpu = {0};
+    CLEANUP(text_fini) struct text off_cpu = {0};
+    format_ms(&on_cpu, node->on_cpu_ns);
+    format_ms(&off_cpu, node->waits.total_ns);
+    text_addf(to, " %12s %12s", text_get(&on_cpu), text_get(&off_cpu));
+}
+
 static void put_node(const struct flame_text *how, const struct flame_tree *tree,
                      const struct flame_tree_node *node, const struct place *place, size_t width,
                      struct text *to)
 {
-    double all = (double)flame_text_weight(&tree->nodes.at[0], how->off_cpu);
+    double all = (double)flame_text_weight(&tree->nodes.at[0], how->mode);
     CLEANUP(text_fini) struct text share = {0};
     CLEANUP(text_fini) struct text ms = {0};
     CLEANUP(text_fini) struct text line = {0};
-    format_percent(&share, (double)flame_text_weight(node, how->off_cpu), all);
-    format_ms(&ms, how->off_cpu ? node->waits.total_ns : node->on_cpu_ns);
+    format_percent(&share, (double)flame_text_weight(node, how->mode), all);
+    format_ms(&ms, mode_ns(how->mode, node->on_cpu_ns, node->waits.total_ns));
     text_addf(&line, "%6s%% %12s", text_get(&share), text_get(&ms));
+    if (how->mode == MODE_WALL) {
+        put_kinds(node, &line);
+    }
     if (how->addresses) {
         put_address(node, &line);
     }
     text_addf(&line, "  %*s", (int)place->depth * 2, "");
     put_name(how, tree, node, place, &line);
-    if (how->off_cpu && waits_there(how, node)) {
+    if (how->mode != MODE_ON_CPU && waits_there(how, node)) {
         text_add(&line, " [");
         waits_put_reasons(&line, &node->waits);
         text_add(&line, "] ");
@@ -108,8 +138,7 @@ static void put_node(const struct flame_text *how, const struct flame_tree *tree
         text_add(&line, "  + ");
         format_things(&line, node->cut_children, how->below_one, how->below_many);
         text_add(&line, " of ");
-        format_percent(&line, (double)(how->off_cpu ? node->cut_off_cpu_ns : node->cut_samples),
-                       all);
+        format_percent(&line, weight_of_cut(node, how->mode), all);
         text_add(&line, "%");
     }
     format_cut(&line, width);
@@ -118,11 +147,16 @@ static void put_node(const struct flame_text *how, const struct flame_tree *tree
 
 size_t flame_text_put(const struct flame_text *how, const struct flame_tree *tree, struct text *to)
 {
-    CLEANUP(freep) struct place *places = find_places(tree, how->off_cpu);
+    CLEANUP(freep) struct place *places = find_places(tree, how->mode);
     size_t n_deeper = 0;
     size_t width = format_terminal_width(STDOUT_FILENO);
     const char *bold = format_has_colour(STDOUT_FILENO) ? "\x1b[1m" : "";
-    text_addf(to, "%s  share    %s", bold, how->off_cpu ? "blocked ms" : " on-CPU ms");
+    static const char *const titles[] = {
+        [MODE_ON_CPU] = " on-CPU ms",
+        [MODE_OFF_CPU] = "blocked ms",
+        [MODE_WALL] = "   wall ms    on-CPU ms   blocked ms",
+    };
+    text_addf(to, "%s  share    %s", bold, titles[how->mode]);
     if (how->addresses) {
         text_addf(to, "  %-*s", ADDRESS_COLUMNS, "address");
     }

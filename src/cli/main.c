@@ -12,14 +12,15 @@
 extern const struct cmd cmd_record, cmd_status, cmd_list, cmd_wait, cmd_stop, cmd_top, cmd_flame,
     cmd_annotate, cmd_cfg, cmd_neighbors, cmd_threads, cmd_diagnose, cmd_intervals, cmd_wakers,
     cmd_timeline, cmd_now, cmd_save, cmd_open, cmd_select_run, cmd_export, cmd_import, cmd_compare,
-    cmd_pause, cmd_resume;
+    cmd_pause, cmd_resume, cmd_ui;
 
 // In the order of help: what makes data, what asks about it, what manages runs.
 static const struct cmd *const cmds[] = {
-    &cmd_record,  &cmd_top,      &cmd_flame,      &cmd_annotate,  &cmd_cfg,    &cmd_neighbors,
-    &cmd_threads, &cmd_timeline, &cmd_now,        &cmd_intervals, &cmd_wakers, &cmd_compare,
-    &cmd_save,    &cmd_open,     &cmd_select_run, &cmd_export,    &cmd_import, &cmd_list,
-    &cmd_wait,    &cmd_pause,    &cmd_resume,     &cmd_stop,      &cmd_status, &cmd_diagnose,
+    &cmd_record,     &cmd_ui,        &cmd_top,     &cmd_flame,    &cmd_annotate,
+    &cmd_cfg,        &cmd_neighbors, &cmd_threads, &cmd_timeline, &cmd_now,
+    &cmd_intervals,  &cmd_wakers,    &cmd_compare, &cmd_save,     &cmd_open,
+    &cmd_select_run, &cmd_export,    &cmd_import,  &cmd_list,     &cmd_wait,
+    &cmd_pause,      &cmd_resume,    &cmd_stop,    &cmd_status,   &cmd_diagnose,
 };
 
 static void print_version(void)

@@ -4,9 +4,11 @@
 #include "cli/format.h"
 #include "cli/scope.h"
 #include "cli/session.h"
-#include "cli/target.h"
 
-enum { SHOWN_NEAR = 3, SHOWN_BYTES = 100 }; // names like it, and of each
+#include <poll.h>
+
+enum { SHOWN_NEAR = 3, SHOWN_BYTES = 100 };   // names like it, and of each
+enum { PATIENCE_MS = 5000, BETWEEN_MS = 50 }; // for names that are being read
 
 static void put_near(struct text *to, const json_t *function)
 {
@@ -56,6 +58,54 @@ static json_t *ask(struct client *client, const char *method, json_t *params)
     return answer;
 }
 
+// Symbols are read when somebody asks for the first time, and an answer does not wait for them.
+static bool names_are_coming(struct client *client, const json_t *whole)
+{
+    json_t *params = json_object();
+    json_t *run = json_object_get(whole, "run");
+    if (run != NULL) {
+        json_object_set(params, "run", run);
+    }
+    json_t *report = ask(client, "RunControl.diagnostics", params);
+    const json_t *images = json_object_get(json_object_get(report, "run"), "images");
+    bool coming = false;
+    size_t i;
+    const json_t *image;
+    json_array_foreach(images, i, image)
+    {
+        coming = coming || strcmp(result_text(image, "state"), "loading") == 0;
+    }
+    json_decref(report);
+    return coming;
+}
+
+// Whether a sample or a wait has the function; also when nobody knows.
+static bool is_there(struct client *client, const json_t *whole, const json_t *symbol)
+{
+    json_t *part = json_copy((json_t *)(uintptr_t)whole);
+    json_object_set_new(part, "focus_symbol", json_copy((json_t *)(uintptr_t)symbol));
+    json_t *top = ask(client, "Profiler.top",
+                      json_pack("{s:o s:s s:i}", "view", part, "mode", "wall", "limit", 1));
+    bool is = top == NULL || result_u64(top, "n_functions") > 0;
+    json_decref(top);
+    return is;
+}
+
+// The same, once all names are there. Whoever asks first makes them come.
+static bool comes(struct client *client, const json_t *whole, const json_t *symbol)
+{
+    for (int waited_ms = 0; !is_there(client, whole, symbol); waited_ms += BETWEEN_MS) {
+        if (waited_ms >= PATIENCE_MS) {
+            return false;
+        }
+        if (!names_are_coming(client, whole)) {
+            return is_there(client, whole, symbol); // they may just have come
+        }
+        poll(NULL, 0, BETWEEN_MS);
+    }
+    return true;
+}
+
 static void check(struct client *client, const json_t *view, const json_t *symbol)
 {
     json_t *whole = json_object();
@@ -67,13 +117,8 @@ static void check(struct client *client, const json_t *view, const json_t *symbo
     if (physical != NULL) {
         json_object_set(whole, "inline", physical);
     }
-    json_t *part = json_copy(whole);
-    json_object_set_new(part, "focus_symbol", json_copy((json_t *)(uintptr_t)symbol));
-    json_t *top = ask(client, "Profiler.top",
-                      json_pack("{s:o s:s s:i}", "view", part, "mode", "wall", "limit", 1));
-    if (top == NULL || result_u64(top, "n_functions") > 0) {
+    if (comes(client, whole, symbol)) {
         json_decref(whole);
-        json_decref(top);
         return;
     }
     json_t *near = ask(client, "Profiler.neighbors",
@@ -83,7 +128,6 @@ static void check(struct client *client, const json_t *view, const json_t *symbo
     unmatched_put(&line, symbol, near);
     log_warning("%s", text_get(&line));
     json_decref(near);
-    json_decref(top);
 }
 
 void unmatched_print(struct client *client, const json_t *view)

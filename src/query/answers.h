@@ -64,6 +64,20 @@ static inline uint64_t off_cpu_total(const struct off_cpu *off_cpu)
     return total_ns;
 }
 
+// The reason for most of it; EVENT_REASON_COUNT when there is none.
+static inline uint64_t off_cpu_main_reason(const struct off_cpu *off_cpu)
+{
+    uint64_t best = EVENT_REASON_COUNT;
+    uint64_t best_ns = 0;
+    for (size_t reason = 0; reason < EVENT_REASON_COUNT; reason++) {
+        if (off_cpu->ns[reason] > best_ns) {
+            best = reason;
+            best_ns = off_cpu->ns[reason];
+        }
+    }
+    return best;
+}
+
 // What weighs: it chooses, orders and cuts. The numbers of the other kind are there all the same.
 enum answer_mode {
     MODE_ON_CPU,  // time on a CPU

@@ -6,6 +6,8 @@
 
 #include "query/keep.h"
 
+#include "base/text.h"
+
 enum {
     MARK_EXCLUDED = 1,
     MARK_ONLY = 2,
@@ -52,9 +54,21 @@ static void index_symbols(struct keep *keep, const struct view *view)
     }
 }
 
+// Names are as answers show them: bytes that are not UTF-8 stand there as text.
+static const char *shown(const char *name, struct text *scratch)
+{
+    size_t n = strlen(name);
+    if (utf8_is_whole(name, n)) {
+        return name;
+    }
+    text_add_utf8(scratch, name, n);
+    return text_get(scratch);
+}
+
 static uint8_t find_marks(const struct keep *keep, const struct function *function)
 {
-    uint64_t hash = hash_name(function->name);
+    CLEANUP(text_fini) struct text scratch = {0};
+    uint64_t hash = hash_name(shown(function->name, &scratch));
     size_t cursor = 0;
     uint32_t found;
     uint8_t marks = 0;

@@ -593,6 +593,29 @@ const struct function *names_function(const struct names *names, function_id fun
     return &names->functions.at[function];
 }
 
+static bool is_shown_as(const char *name, const char *shown)
+{
+    size_t same = 0;
+    while (name[same] != 0 && name[same] == shown[same]) {
+        same++;
+    }
+    if (name[same] == shown[same]) {
+        return true;
+    }
+    if (shown[same] != '\\' || (uint8_t)name[same] < 0x80) {
+        return false; // nearly always
+    }
+    CLEANUP(text_fini) struct text text = {0};
+    text_add_utf8(&text, name, strlen(name));
+    return strcmp(text_get(&text), shown) == 0;
+}
+
+bool function_is(const struct function *function, const char *name, const char *binary)
+{
+    return is_shown_as(function->name, name) &&
+           (binary == NULL || is_shown_as(function->binary, binary));
+}
+
 int function_compare(const struct function *a, const struct function *b)
 {
     int order = strcmp(a->name, b->name);

@@ -92,13 +92,9 @@ function_id names_innermost(const struct names *names, frame_id frame);
 
 const struct function *names_function(const struct names *names, function_id function);
 
-// Whether it is called that, in that binary (NULL: in any).
-static inline bool function_is(const struct function *function, const char *name,
-                               const char *binary)
-{
-    return strcmp(function->name, name) == 0 &&
-           (binary == NULL || strcmp(function->binary, binary) == 0);
-}
+// Whether it is called that, in that binary (NULL: in any): as it is, or as answers show it, where
+// bytes that are not UTF-8 are text.
+bool function_is(const struct function *function, const char *name, const char *binary);
 
 // The function of a symbol that no frame lies in, of that image. Its name is the caller's to free.
 struct function names_describe(struct names *names, image_id image, const struct symbol *symbol,

@@ -1,24 +1,24 @@
 #include "query/view.h"
 
-static void symbol_fini(struct view_symbol *symbol)
+void view_symbol_fini(struct view_symbol *symbol)
 {
     free(TAKE(symbol->function_name));
     free(TAKE(symbol->binary));
 }
 
-static void symbols_fini(view_symbols *symbols)
+void view_symbols_fini(view_symbols *symbols)
 {
     for (size_t i = 0; i < symbols->n; i++) {
-        symbol_fini(&symbols->at[i]);
+        view_symbol_fini(&symbols->at[i]);
     }
     vec_fini(symbols);
 }
 
 void view_fini(struct view *view)
 {
-    symbols_fini(&view->exclude);
-    symbols_fini(&view->only);
-    symbol_fini(&view->focus);
+    view_symbols_fini(&view->exclude);
+    view_symbols_fini(&view->only);
+    view_symbol_fini(&view->focus);
 }
 
 static char *copy_text(const char *text)
@@ -34,7 +34,7 @@ struct view_symbol view_symbol_new(const char *function_name, const char *binary
     };
 }
 
-static void symbols_copy(view_symbols *to, const view_symbols *from)
+void view_symbols_copy(view_symbols *to, const view_symbols *from)
 {
     *to = (view_symbols){0};
     for (size_t i = 0; i < from->n; i++) {
@@ -45,8 +45,8 @@ static void symbols_copy(view_symbols *to, const view_symbols *from)
 void view_copy(struct view *to, const struct view *from)
 {
     *to = *from;
-    symbols_copy(&to->exclude, &from->exclude);
-    symbols_copy(&to->only, &from->only);
+    view_symbols_copy(&to->exclude, &from->exclude);
+    view_symbols_copy(&to->only, &from->only);
     to->focus = view_symbol_new(from->focus.function_name, from->focus.binary);
 }
 

@@ -18,8 +18,11 @@ struct view_symbol {
 
 typedef VEC(struct view_symbol) view_symbols;
 
-// With copies of the texts. `binary` may be NULL.
+// With copies of the texts, which may be NULL.
 struct view_symbol view_symbol_new(const char *function_name, const char *binary);
+void view_symbol_fini(struct view_symbol *symbol);
+void view_symbols_copy(view_symbols *to, const view_symbols *from); // `*to` as in view_copy()
+void view_symbols_fini(view_symbols *symbols);
 
 struct view {
     bool has_tid;

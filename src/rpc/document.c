@@ -192,6 +192,42 @@ void document_put_openrpc(struct text *to)
 
 // ---- Markdown ----------------------------------------------------------------------------------
 
+static const char about_live[] =
+    "## Live\n"
+    "\n"
+    "`Live.tree`, `Live.top` and `Live.timeline` answer as `Profiler.flamegraph`, `top` and\n"
+    "`timeline` do, for who draws them several times a second. Tables are columns, which are read\n"
+    "and kept as arrays of numbers. A subscriber is told each function and each node once; it has\n"
+    "a number from then on, for as long as the epoch lasts. After that come values of nodes that\n"
+    "have changed, by number. `full` says that nothing counts that was sent before. The last\n"
+    "message, `ended`, leaves the client with exactly what a single answer would have given it.\n"
+    "\n"
+    "With `ack`, the server sends the next message when the last one was worked off: a client that\n"
+    "is busy, or frozen, or hidden, costs nothing and misses nothing, for the next message tells\n"
+    "all that has changed meanwhile. `Profiler.resubscribe` changes the question, without waiting\n"
+    "for that. Messages of a smaller epoch that are still on their way are to be thrown away; each\n"
+    "message of an epoch builds on the ones before. The subscription is gone after `ended`, or an\n"
+    "error.\n"
+    "\n"
+    "```\n"
+    "→ {\"id\":1,\"method\":\"Profiler.subscribe\",\"params\":\n"
+    "      {\"method\":\"Live.tree\",\"params\":{\"max_nodes\":500},\"ack\":true}}\n"
+    "← {\"id\":1,\"result\":{\"subscription\":1}}\n"
+    "← {\"method\":\"subscription\",\"params\":{\"subscription\":1,\"seq\":1,\"epoch\":1,\"ended\":false,\n"
+    "      \"result\":{\"full\":true,\"functions\":{\"first\":0,\"name\":[\"main\",\"work\"],…},\n"
+    "        \"nodes\":{\"first\":0,\"parent\":[0,0,1],\"function\":[0,0,1]},\n"
+    "        \"values\":{\"node\":[0,1,2],\"samples\":[9,9,8],…},…}}}\n"
+    "→ {\"id\":2,\"method\":\"Profiler.ack\",\"params\":{\"subscription\":1,\"seq\":1}}\n"
+    "← {\"method\":\"subscription\",\"params\":{\"subscription\":1,\"seq\":2,\"epoch\":1,\"ended\":false,\n"
+    "      \"result\":{\"full\":false,\"functions\":{\"first\":2,\"name\":[\"rest\"],…},\n"
+    "        \"nodes\":{\"first\":3,\"parent\":[1],\"function\":[2]},\n"
+    "        \"values\":{\"node\":[0,1,3],\"samples\":[12,12,3],…},…}}}\n"
+    "→ {\"id\":3,\"method\":\"Profiler.resubscribe\",\"params\":\n"
+    "      {\"subscription\":1,\"params\":{\"view\":{\"tid\":4711}}}}\n"
+    "← {\"id\":3,\"result\":{\"epoch\":2}}\n"
+    "```\n"
+    "\n";
+
 static const char introduction[] =
     "# The protocol of stax-server\n"
     "\n"
@@ -337,6 +373,7 @@ static void add_errors(struct text *to)
 void document_put_markdown(struct text *to)
 {
     text_add(to, introduction);
+    text_add(to, about_live);
     add_methods(to);
     add_types(to);
     add_errors(to);

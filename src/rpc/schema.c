@@ -885,7 +885,7 @@ FIELDS(thread_fields) = {
     OBJECT("off_cpu", off_cpu, "Time spent waiting; a wait that is not over counts up to now."),
     COUNT("runnable_ns", "Ready to run, waiting for a CPU."),
     COUNT("samples", "Samples of it."),
-    COUNT("wakeups", "How often it was made ready."),
+    COUNT("wakeups", "How often it was made ready, whatever functions the view asks for."),
     COUNT("started_ns", "When it began, from the start of the run."),
     MAYBE("ended_ns", RPC_INTEGER, "When it ended. Absent while it lives."),
     END,
@@ -1697,7 +1697,8 @@ FIELDS(live_tree_params_fields) = {
     MODE,
     PARAM("focus", RPC_OBJECT,
           "The tree begins with this function: what it calls, merged over all places where it is "
-          "called. Most often together with the view's focus_symbol.",
+          "called. All functions of that name count as one, inlined or not; it is an error when no "
+          "stack has any. Most often together with the view's focus_symbol.",
           .type = &symbol),
     PARAM("callers", RPC_BOOL,
           "The other way round: innermost functions are the root's children, callers stand below "
@@ -1706,9 +1707,9 @@ FIELDS(live_tree_params_fields) = {
           .element = RPC_OBJECT, .type = &symbol, .max = LIMIT_STACK_DEPTH),
     PARAM("min_share", RPC_NUMBER,
           "Cuts nodes with a smaller share: below the node that `zoom` names, of that node; "
-          "elsewhere of the whole. 0 when absent.",
+          "elsewhere of the whole. 0 when absent. The way to that node is kept in any case.",
           RANGE(0, 1)),
-    PARAM("max_nodes", RPC_INTEGER, "Keeps the heaviest so many; 20000 when absent.",
+    PARAM("max_nodes", RPC_INTEGER, "Keeps the heaviest so many, by that share; 20000 when absent.",
           RANGE(1, LIMIT_FLAME_NODES)),
     END,
 };
@@ -1756,7 +1757,8 @@ static const struct rpc_type live_values = {
 FIELDS(live_tree_fields) = {
     ANSWER_FIELDS,
     OBJECT("total_off_cpu", off_cpu, "Waits of the whole view."),
-    COUNT("n_nodes", "Nodes of the whole tree, before anything was cut."),
+    COUNT("n_nodes", "Nodes of the whole tree, before anything was cut; of a tree of callers, "
+                     "which is never made whole: those that were looked at."),
     COUNT("n_shown", "Nodes that are shown."),
     COUNT("zoom_depth", "How much of `zoom` exists in this view."),
     LIVE_FULL,

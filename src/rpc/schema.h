@@ -64,6 +64,7 @@ extern const char *const rpc_export_formats[];
 enum {
     RPC_DEFAULT_FREQUENCY_HZ = 900,
     RPC_DEFAULT_TOP_LIMIT = 20,
+    RPC_DEFAULT_LIVE_NODES = 20000,
     RPC_DEFAULT_INTERVALS_LIMIT = 20,
     RPC_DEFAULT_WAKERS_LIMIT = 20,
     RPC_DEFAULT_NOW_LIMIT = 100,

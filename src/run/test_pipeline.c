@@ -898,6 +898,39 @@ static void test_losses_are_counted(void **state)
     assert_int_equal(store_account(s->store, ACCOUNT_UNTHROTTLES), 1);
 }
 
+// A pause takes the samples, and nothing else.
+static void test_a_pause_takes_samples_only(void **state)
+{
+    struct story *s = *state;
+    struct pauses pauses = {0};
+    const uint64_t user[] = {0x10010};
+    s->store->has_switches = true;
+    s->pipeline->pauses = &pauses;
+    sample(s, PID, PID, user, 1);
+    struct event dropped = {.kind = EVENT_SAMPLE,
+                            .pid = PID,
+                            .tid = PID + 1,
+                            .time_ns = 2500,
+                            .sample = {.stack = {.user = user, .n_user = 1}}};
+    struct event out = switch_out(false);
+    out.time_ns = 2600;
+    struct event in = {.kind = EVENT_SWITCH_IN, .pid = PID, .tid = PID, .time_ns = 2900};
+    assert_true(pauses_set(&pauses, true, 2000));
+    assert_true(pauses_set(&pauses, false, 3000));
+    apply(s, dropped);
+    apply(s, out);
+    apply(s, in);
+    assert_int_equal(atomic_load(&s->store->samples.n), 1);
+    assert_int_equal(pauses_dropped(&pauses), 1);
+    assert_int_equal(atomic_load(&s->store->threads.n), 2);
+    assert_int_equal(atomic_load(&s->store->intervals.n), 1);
+    assert_int_equal(intervals_get(&s->store->intervals, 0).duration_ns, 300);
+    assert_int_equal(store_account(s->store, ACCOUNT_SAMPLES_DROPPED), 0);
+    dropped.time_ns = 3000;
+    apply(s, dropped);
+    assert_int_equal(atomic_load(&s->store->samples.n), 2);
+}
+
 static void test_time_never_runs_backwards(void **state)
 {
     struct story *s = *state;
@@ -987,6 +1020,7 @@ int main(void)
         STORY(test_a_flood_of_tids),
         STORY(test_jit_code_has_a_life),
         STORY(test_losses_are_counted),
+        STORY(test_a_pause_takes_samples_only),
         STORY(test_time_never_runs_backwards),
         STORY(test_the_library_learns_what_is_hot),
     };

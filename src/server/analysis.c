@@ -118,7 +118,8 @@ void analysis_want(struct kept_view *kept, enum question_kind kind)
         kept->wakers = NEW(struct wakers);
         wakers_init(kept->wakers, &copy);
     }
-    if (kind == QUESTION_TIMELINE && kept->timeline == NULL) {
+    bool is_timeline = kind == QUESTION_TIMELINE || kind == QUESTION_LIVE_TIMELINE;
+    if (is_timeline && kept->timeline == NULL) {
         view_copy(&copy, &kept->fold.view);
         kept->timeline = timeline_new(&copy);
     }
@@ -160,13 +161,16 @@ static bool grows_by_itself(const struct question *question)
 {
     switch (question->kind) {
     case QUESTION_TOP:
+    case QUESTION_LIVE_TOP:
         return question->params.top.mode != MODE_ON_CPU;
     case QUESTION_FLAME:
     case QUESTION_NEIGHBORS:
+    case QUESTION_LIVE_TREE:
         return question->params.flame.mode != MODE_ON_CPU;
     case QUESTION_THREADS:
     case QUESTION_INTERVALS:
     case QUESTION_TIMELINE:
+    case QUESTION_LIVE_TIMELINE:
     case QUESTION_NOW:
         return true;
     case QUESTION_TOTAL:

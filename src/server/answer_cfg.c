@@ -2,6 +2,7 @@
 #include "server/answer_code_parts.h"
 #include "server/answers.h"
 #include "server/cfg_rows.h"
+#include "server/sent.h"
 
 // ---- A block -----------------------------------------------------------------------------------
 
@@ -120,13 +121,15 @@ static void put_versions(struct json *j, const struct listing *listing, const st
 }
 
 // Blocks and edges, or what has changed of the blocks' numbers since the last answer.
-static void put_graph(struct json *j, const struct code_work *work, const struct cfg_rows *rows)
+static void put_graph(struct json *j, const struct code_work *work, struct sent *sent,
+                      const struct cfg_rows *rows)
 {
     struct code_rows numbers = {0};
-    for (size_t b = 0; work->sent != NULL && b < rows->all.blocks.n; b++) {
+    for (size_t b = 0; sent != NULL && b < rows->all.blocks.n; b++) {
         vec_push(&numbers.list, cfg_rows_numbers(rows, b));
     }
-    if (!put_code_changed(j, work->sent, work->listing->serial, &numbers, 0)) {
+    if (!put_code_changed(j, sent == NULL ? NULL : &sent->code, work->listing->serial, &numbers,
+                          0)) {
         put_blocks(j, work->listing, rows);
         put_edges(j, rows);
     }
@@ -152,7 +155,7 @@ void answer_cfg(struct text *to, struct analysis *analysis, const struct questio
     json_u64_field(&j, "n_blocks", rows.all.blocks.n);
     json_u64_field(&j, "n_into_middle", rows.all.n_into_middle);
     json_u64_field(&j, "n_unknown", rows.all.n_unknown);
-    put_graph(&j, work, &rows);
+    put_graph(&j, work, question->sent, &rows);
     json_object_end(&j);
     cfg_rows_fini(&rows);
 }

@@ -1,6 +1,7 @@
 #include "server/annotated_rows.h"
 #include "server/answer_code_parts.h"
 #include "server/answers.h"
+#include "server/sent.h"
 
 // The rows that an answer has.
 struct page {
@@ -142,16 +143,17 @@ static void put_versions(struct json *j, const struct store *store, const struct
 }
 
 // The lines, or what has changed of them since the last answer.
-static void put_rows(struct json *j, const struct code_work *work,
+static void put_rows(struct json *j, const struct code_work *work, struct sent *sent,
                      const struct annotated_rows *rows, const struct page *page)
 {
     struct code_rows numbers = {0};
-    if (work->sent != NULL) {
+    if (sent != NULL) {
         for (size_t row = page->first; row < page->first + page->n; row++) {
             vec_push(&numbers.list, annotated_rows_numbers(rows, row));
         }
     }
-    if (!put_code_changed(j, work->sent, rows->key, &numbers, (uint32_t)page->first)) {
+    if (!put_code_changed(j, sent == NULL ? NULL : &sent->code, rows->key, &numbers,
+                          (uint32_t)page->first)) {
         put_lines(j, work->listing, rows, page);
     }
     vec_fini(&numbers.list);
@@ -175,7 +177,7 @@ void answer_annotated(struct text *to, struct analysis *analysis, const struct q
     json_u64_field(&j, "n_lines", rows.rows.n);
     json_u64_field(&j, "first_line", page.first);
     json_u64_field(&j, "cut_self_samples", annotated_rows_cut_samples(&rows, page.first, page.n));
-    put_rows(&j, work, &rows, &page);
+    put_rows(&j, work, question->sent, &rows, &page);
     json_object_end(&j);
     annotated_rows_fini(&rows);
 }

@@ -16,6 +16,10 @@ void put_off_cpu(struct json *j, const char *key, const struct off_cpu *off_cpu)
 struct total put_view_fields(struct json *j, struct analysis *analysis,
                              const struct kept_view *kept);
 
+// What a timeline and its table by columns have in common.
+void put_timeline_fields(struct json *j, struct analysis *analysis, const struct kept_view *kept,
+                         const struct timeline_answer *timeline);
+
 // tid and pid, and the name under `name_key`.
 void put_thread_fields(struct json *j, const char *name_key, const struct store *store,
                        thread_id thread);

@@ -17,6 +17,12 @@ void answer_wakers(struct text *to, struct analysis *analysis, const struct ques
 void answer_timeline(struct text *to, struct analysis *analysis, const struct question *question);
 void answer_now(struct text *to, struct analysis *analysis, const struct question *question);
 
+// In answer_live.c: by columns, and to a subscriber what is new.
+void answer_live_tree(struct text *to, struct analysis *analysis, const struct question *question);
+void answer_live_top(struct text *to, struct analysis *analysis, const struct question *question);
+void answer_live_timeline(struct text *to, struct analysis *analysis,
+                          const struct question *question);
+
 // About one function, whose work (server/code_question.h) is ready; in answer_code.c, answer_cfg.c
 // and answer_neighbors.c.
 void answer_annotated(struct text *to, struct analysis *analysis, const struct question *question);

@@ -119,20 +119,6 @@ static void put_bucket(struct json *j, const struct timeline_bucket *bucket, uin
     json_object_end(j);
 }
 
-// The reason for most of the time; EVENT_REASON_COUNT when there is none.
-static uint64_t main_reason(const struct off_cpu *off_cpu)
-{
-    uint64_t best = EVENT_REASON_COUNT;
-    uint64_t best_ns = 0;
-    for (size_t reason = 0; reason < EVENT_REASON_COUNT; reason++) {
-        if (off_cpu->ns[reason] > best_ns) {
-            best = reason;
-            best_ns = off_cpu->ns[reason];
-        }
-    }
-    return best;
-}
-
 enum timeline_column {
     TIMELINE_ON_CPU,
     TIMELINE_RUNNABLE,
@@ -151,7 +137,7 @@ static uint64_t timeline_cell(const struct timeline_bucket *bucket, enum timelin
     case TIMELINE_OFF_CPU:
         return off_cpu_total(&bucket->off_cpu);
     case TIMELINE_REASON:
-        return main_reason(&bucket->off_cpu);
+        return off_cpu_main_reason(&bucket->off_cpu);
     case TIMELINE_COLUMNS:
         break;
     }
@@ -181,6 +167,21 @@ static void put_timeline_thread(struct json *j, const struct store *store,
     json_object_end(j);
 }
 
+// As of the moment that the buckets end at, which is a hair before that of the fold.
+void put_timeline_fields(struct json *j, struct analysis *analysis, const struct kept_view *kept,
+                         const struct timeline_answer *timeline)
+{
+    struct total total = {0};
+    total_make(&total, analysis->tree, &kept->fold, analysis->run->store, &analysis->reasons);
+    total.health.start_ns = timeline->start_ns;
+    total.health.end_ns = timeline->end_ns;
+    json_u64_field(j, "total_on_cpu_ns", timeline->total.on_cpu_ns);
+    put_health(j, &total.health);
+    put_off_cpu(j, "total_off_cpu", &timeline->total.off_cpu);
+    json_u64_field(j, "bucket_size_ns", timeline->bucket_ns);
+    json_u64_field(j, "recording_duration_ns", run_duration_ns(analysis->run));
+}
+
 void answer_timeline(struct text *to, struct analysis *analysis, const struct question *question)
 {
     const struct store *store = analysis->run->store;
@@ -190,16 +191,7 @@ void answer_timeline(struct text *to, struct analysis *analysis, const struct qu
     struct json j;
     json_init(&j, to);
     json_object_begin(&j);
-    // As of the moment that the buckets end at, which is a hair before that of the fold.
-    struct total total = {0};
-    total_make(&total, analysis->tree, &question->kept->fold, store, &analysis->reasons);
-    total.health.start_ns = timeline.start_ns;
-    total.health.end_ns = timeline.end_ns;
-    json_u64_field(&j, "total_on_cpu_ns", timeline.total.on_cpu_ns);
-    put_health(&j, &total.health);
-    put_off_cpu(&j, "total_off_cpu", &timeline.total.off_cpu);
-    json_u64_field(&j, "bucket_size_ns", timeline.bucket_ns);
-    json_u64_field(&j, "recording_duration_ns", run_duration_ns(analysis->run));
+    put_timeline_fields(&j, analysis, question->kept, &timeline);
     json_key(&j, "buckets");
     json_array_begin(&j);
     for (size_t i = 0; i < timeline.buckets.n; i++) {

@@ -2,17 +2,9 @@
 
 #include <string.h>
 
-struct code_sent *code_sent_new(void)
+void code_sent_fini(struct code_sent *sent)
 {
-    return NEW(struct code_sent);
-}
-
-void code_sent_free(struct code_sent *sent)
-{
-    if (sent != NULL) {
-        vec_fini(&sent->rows.list);
-        free(sent);
-    }
+    vec_fini(&sent->rows.list);
 }
 
 void put_code_numbers(struct json *j, const struct code_numbers *numbers)

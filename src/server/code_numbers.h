@@ -6,7 +6,7 @@
 //     first answer     rows, whole           ──► code_sent keeps the numbers and what they are of
 //     later ones       `changed`: by columns ◄── compared with what was sent
 //
-// What was sent travels with the question: it belongs to whoever has that.
+// What was sent is lent to each question of a subscription: server/sent.h.
 
 #include "base/vec.h"
 #include "rpc/json.h"
@@ -28,8 +28,7 @@ struct code_sent {
     struct code_rows rows;
 };
 
-struct code_sent *code_sent_new(void);
-void code_sent_free(struct code_sent *sent); // accepts NULL
+void code_sent_fini(struct code_sent *sent); // a zeroed one is empty, and ready
 
 // The fields self_samples, self_on_cpu_ns, total_samples, total_on_cpu_ns, total_off_cpu_ns.
 void put_code_numbers(struct json *j, const struct code_numbers *numbers);

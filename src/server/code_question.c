@@ -48,7 +48,6 @@ void code_work_free(struct code_work *work)
     }
     forget_findings(work);
     listing_unref(work->listing);
-    code_sent_free(work->sent);
     function_target_fini(&work->params.target);
     source_maps_fini(&work->params.maps);
     free(work);

@@ -12,7 +12,6 @@
 #include "query/find_function.h"
 #include "query/function_heat.h"
 #include "server/analysis.h"
-#include "server/code_numbers.h"
 
 // What is asked: copied with the question.
 struct code_params {
@@ -27,8 +26,6 @@ struct code_params {
 // On the way to the answer.
 struct code_work {
     struct code_params params;
-    struct code_sent *sent; // of a subscription; travels along. NULL: no subscription
-
     struct found_functions found;
     function_id function;      // whose code it is: FUNCTION_NONE: no sample was ever in it
     function_id inlined;       // that was asked for, and has no code of its own; else FUNCTION_NONE

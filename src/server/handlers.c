@@ -13,6 +13,7 @@
 #include "server/summary.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -421,6 +422,18 @@ static void read_weights(const json_t *params, struct question_params *ret, uint
     };
 }
 
+static void read_tree(const json_t *params, struct question *question)
+{
+    const json_t *focus = json_object_get(params, "focus");
+    question->tree.callers = json_is_true(json_object_get(params, "callers"));
+    if (focus != NULL) {
+        question->tree.focus = read_symbol(focus);
+    }
+    read_symbols(json_object_get(params, "zoom"), &question->tree.zoom);
+    question->params.flame.max_nodes = (uint32_t)param_u64(params, "max_nodes",
+                                                           RPC_DEFAULT_LIVE_NODES);
+}
+
 static void read_interval_filter(const json_t *params, struct interval_filter *ret, uint32_t limit)
 {
     static const char *const orders[] = {
@@ -455,6 +468,9 @@ static const struct {
     {"Profiler.cfg", QUESTION_CFG, 0},
     {"Profiler.neighbors", QUESTION_NEIGHBORS, 0},
     {"Profiler.total_on_cpu_ns", QUESTION_TOTAL, 0},
+    {"Live.tree", QUESTION_LIVE_TREE, 0},
+    {"Live.top", QUESTION_LIVE_TOP, RPC_DEFAULT_TOP_LIMIT},
+    {"Live.timeline", QUESTION_LIVE_TIMELINE, 0},
 };
 
 // The question that a method of Profiler asks about a run.
@@ -470,6 +486,9 @@ static struct question *read_question(struct run *run, const char *method, const
     read_view(params, &question->view);
     read_weights(params, &question->params, limit);
     read_interval_filter(params, &question->params.intervals, limit);
+    if (question->kind == QUESTION_LIVE_TREE) {
+        read_tree(params, question);
+    }
     question->params.limit = limit;
     question->params.tid = (uint32_t)param_u64(params, "tid", 0);
     question->params.max_frames = (uint32_t)param_u64(params, "max_frames", RPC_DEFAULT_MAX_FRAMES);
@@ -635,6 +654,27 @@ static void handle_compare(const struct call *call)
 
 // ---- Subscriptions ----------------------------------------------------------------------------
 
+// What a subscription is to ask. NULL: refused, or the call is parked.
+static struct question *read_model(const struct call *call, const char *method,
+                                   const json_t *params)
+{
+    struct err error = {0};
+    if (!rpc_check(rpc_method_find(method)->params, params, &error)) {
+        call_refuse(call, RPC_ERROR_INVALID_PARAMS, error.text);
+        return NULL;
+    }
+    struct run *run = call_find_run(call, json_object_get(params, "view"));
+    if (run == NULL) {
+        return NULL;
+    }
+    struct question *model = read_question(run, method, params);
+    if (is_about_function(method) && !read_code(call, params, model)) {
+        question_free(model);
+        return NULL;
+    }
+    return model;
+}
+
 static void handle_subscribe(const struct call *call)
 {
     struct subscriptions *subscriptions = &call->server->subscriptions;
@@ -643,39 +683,90 @@ static void handle_subscribe(const struct call *call)
         return;
     }
     const char *method = json_string_value(json_object_get(call->params, "method"));
-    const json_t *params = json_object_get(call->params, "params");
-    struct err error = {0};
-    if (!rpc_check(rpc_method_find(method)->params, params, &error)) {
-        call_refuse(call, RPC_ERROR_INVALID_PARAMS, error.text);
-        return;
-    }
-    struct run *run = call_find_run(call, json_object_get(params, "view"));
-    if (run == NULL) {
-        return;
-    }
-    struct question *model = read_question(run, method, params);
-    if (is_about_function(method) && !read_code(call, params, model)) {
-        question_free(model);
+    struct question *model = read_model(call, method, json_object_get(call->params, "params"));
+    if (model == NULL) {
         return;
     }
     uint64_t interval_ms = param_u64(call->params, "interval_ms", RPC_DEFAULT_INTERVAL_MS);
-    uint32_t id = subscriptions_add(subscriptions, call->connection, model,
-                                    interval_ms * NS_PER_MS);
+    struct subscription subscription = {
+        .connection = call->connection,
+        .method = rpc_method_find(method)->name,
+        .model = model,
+        .interval_ns = interval_ms * NS_PER_MS,
+        .waits_for_acks = json_is_true(json_object_get(call->params, "ack")),
+    };
+    uint32_t id = subscriptions_add(subscriptions, subscription);
     CLEANUP(text_fini) struct text result = {0};
     text_addf(&result, "{\"subscription\":%u}", id);
     call_answer(call, &result);
 }
 
-static void handle_unsubscribe(const struct call *call)
+// The one that the call names. NULL: refused.
+static struct subscription *find_subscription(const struct call *call)
 {
     uint32_t id = (uint32_t)param_u64(call->params, "subscription", 0);
-    if (!subscriptions_remove(&call->server->subscriptions, call->connection, id)) {
+    struct subscription *subscription = subscriptions_find(&call->server->subscriptions,
+                                                           call->connection, id);
+    if (subscription == NULL) {
         call_refuse(call, RPC_ERROR_NOT_FOUND, "this connection has no such subscription");
-        return;
     }
+    return subscription;
+}
+
+static void answer_nothing(const struct call *call)
+{
     CLEANUP(text_fini) struct text result = {0};
     text_add(&result, "{}");
     call_answer(call, &result);
+}
+
+static void handle_unsubscribe(const struct call *call)
+{
+    struct subscription *subscription = find_subscription(call);
+    if (subscription != NULL) {
+        subscriptions_remove(&call->server->subscriptions, subscription);
+        answer_nothing(call);
+    }
+}
+
+static void handle_resubscribe(const struct call *call)
+{
+    struct subscription *subscription = find_subscription(call);
+    if (subscription == NULL) {
+        return;
+    }
+    const json_t *params = json_object_get(call->params, "params");
+    struct question *model = params == NULL ? question_copy(subscription->model)
+                                            : read_model(call, subscription->method, params);
+    if (model == NULL) {
+        return;
+    }
+    subscription = find_subscription(call); // finding the run may have moved it
+    if (subscription == NULL) {
+        question_free(model);
+        return;
+    }
+    uint64_t interval_ns = param_u64(call->params, "interval_ms", 0) * NS_PER_MS;
+    subscriptions_renew(&call->server->subscriptions, subscription, model,
+                        interval_ns == 0 ? subscription->interval_ns : interval_ns);
+    CLEANUP(text_fini) struct text result = {0};
+    text_addf(&result, "{\"epoch\":%" PRIu64 "}", subscription->epoch);
+    call_answer(call, &result);
+}
+
+static void handle_ack(const struct call *call)
+{
+    struct subscription *subscription = find_subscription(call);
+    if (subscription == NULL) {
+        return;
+    }
+    uint64_t seq = param_u64(call->params, "seq", 0);
+    if (seq > subscription->seq) {
+        call_refuse(call, RPC_ERROR_INVALID_PARAMS, "`seq` is of a message that was not sent yet");
+        return;
+    }
+    subscriptions_ack(&call->server->subscriptions, subscription, seq);
+    answer_nothing(call);
 }
 
 static void handle_discover(const struct call *call)
@@ -716,9 +807,14 @@ void handle_call(const struct call *call)
         {"Profiler.neighbors", handle_function_question},
         {"Profiler.total_on_cpu_ns", handle_question},
         {"Profiler.compare", handle_compare},
+        {"Live.tree", handle_question},
+        {"Live.top", handle_question},
+        {"Live.timeline", handle_question},
         {"Profiler.set_paused", handle_set_paused},
         {"Profiler.is_paused", handle_is_paused},
         {"Profiler.subscribe", handle_subscribe},
+        {"Profiler.resubscribe", handle_resubscribe},
+        {"Profiler.ack", handle_ack},
         {"Profiler.unsubscribe", handle_unsubscribe},
         {"rpc.discover", handle_discover},
     };

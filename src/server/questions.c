@@ -11,6 +11,7 @@
 #include "server/comparison.h"
 #include "server/exporter.h"
 #include "server/report.h"
+#include "server/sent.h"
 #include "server/server.h"
 
 #include <errno.h>
@@ -25,6 +26,8 @@ enum { INLINED_MS = 100, INLINED_OF_STOPPED_MS = 1000 };
 
 // How long an answer may wait for the listing of a function, and for the lister at the very end.
 enum { LISTING_MS = 20000, LISTER_PATIENCE_MS = 1000 };
+
+enum { FOCUS_SHOWN_BYTES = 100 }; // of a name that does not exist
 
 // When an export looks again whether symbols have been read, of which nobody tells.
 enum { EXPORT_WAIT_MS = 20 };
@@ -61,6 +64,10 @@ void question_free(struct question *question)
     free(question->symbol);
     exporter_free(question->exporter);
     code_work_free(question->code);
+    view_symbol_fini(&question->tree.focus);
+    view_symbols_fini(&question->tree.zoom);
+    tree_root_fini(&question->tree.root);
+    sent_free(question->sent);
     text_fini(&question->result);
     free(question);
 }
@@ -73,6 +80,10 @@ struct question *question_copy(const struct question *model)
     if (model->code != NULL) {
         copy->code = code_work_copy(model->code);
     }
+    const struct question_tree *tree = &model->tree;
+    copy->tree.callers = tree->callers;
+    copy->tree.focus = view_symbol_new(tree->focus.function_name, tree->focus.binary);
+    view_symbols_copy(&copy->tree.zoom, &tree->zoom);
     return copy;
 }
 
@@ -275,6 +286,15 @@ static void put_answer(struct analysis *analysis, struct question *question)
     case QUESTION_NEIGHBORS:
         answer_neighbors(&question->result, analysis, question);
         break;
+    case QUESTION_LIVE_TREE:
+        answer_live_tree(&question->result, analysis, question);
+        break;
+    case QUESTION_LIVE_TOP:
+        answer_live_top(&question->result, analysis, question);
+        break;
+    case QUESTION_LIVE_TIMELINE:
+        answer_live_timeline(&question->result, analysis, question);
+        break;
     case QUESTION_REPORT:
         report_put(&question->result, analysis);
         break;
@@ -319,12 +339,15 @@ static bool shows_functions(enum question_kind kind)
     case QUESTION_ANNOTATED: // one may be asked for
     case QUESTION_CFG:
     case QUESTION_NEIGHBORS:
+    case QUESTION_LIVE_TREE:
+    case QUESTION_LIVE_TOP:
     case QUESTION_COMPARE:
     case QUESTION_SYMBOL:
         return true;
     case QUESTION_THREADS:
     case QUESTION_TOTAL:
     case QUESTION_TIMELINE:
+    case QUESTION_LIVE_TIMELINE:
     case QUESTION_REPORT:
     case QUESTION_EXPORT: // has its own patience
     case QUESTION_FORGET:
@@ -478,6 +501,26 @@ static bool find_code(struct query_thread *t, struct analysis *analysis, struct 
     return false;
 }
 
+// Where a live tree begins. False: no stack has such a function, and the question was refused.
+static bool find_focus(struct query_thread *t, struct analysis *analysis, struct question *question)
+{
+    struct question_tree *tree = &question->tree;
+    if (tree->focus.function_name == NULL) {
+        return true;
+    }
+    tree_root_fini(&tree->root);
+    if (tree_root_find(&tree->root, analysis->tree, &tree->focus)) {
+        return true;
+    }
+    CLEANUP(text_fini) struct text text = {0};
+    text_add(&text, "no stack has a function that is called \"");
+    text_add_escaped(&text, tree->focus.function_name,
+                     MIN(strlen(tree->focus.function_name), (size_t)FOCUS_SHOWN_BYTES));
+    text_add(&text, "\"; names are as answers show them");
+    refuse(t, question, RPC_ERROR_NOT_FOUND, text_get(&text));
+    return false;
+}
+
 // Jobs of the lister that are done.
 static void take_listings(struct query_thread *t)
 {
@@ -492,6 +535,10 @@ static void take_listings(struct query_thread *t)
 // Works on a question for a slice. True: it is answered.
 static bool work_on(struct query_thread *t, struct question *question)
 {
+    if (atomic_load(&question->cancelled)) {
+        refuse(t, question, RPC_ERROR_INTERNAL, "nobody waits for this any more");
+        return true;
+    }
     if (question->kind == QUESTION_COMPARE) {
         return compare(t, question);
     }
@@ -519,6 +566,9 @@ static bool work_on(struct query_thread *t, struct question *question)
     bool refused;
     if (question->code != NULL && !find_code(t, analysis, question, &refused)) {
         return refused;
+    }
+    if (!find_focus(t, analysis, question)) {
+        return true;
     }
     question->ended = ended && (question->physical || analysis_inlined_are_settled(analysis));
     question->revision = analysis_revision(analysis, question);
@@ -685,6 +735,7 @@ void questions_init(struct questions *questions, struct server *server)
 
 bool questions_fini(struct questions *questions)
 {
+    questions->is_over = true;
     queue_close(&questions->asked);
     pthread_join(questions->thread, NULL);
     for (struct question *q; (q = queue_try_pop(&questions->answered)) != NULL;) {
@@ -723,6 +774,14 @@ void questions_ask(struct questions *questions, struct question *question)
     }
     atomic_fetch_add(&questions->n_open, 1);
     queue_push(&questions->asked, question);
+}
+
+void questions_cancel(struct questions *questions, struct question *question)
+{
+    if (!questions->is_over) {
+        atomic_store(&question->cancelled, true);
+        wake_asked(questions); // it may wait for something
+    }
 }
 
 static size_t index_of_open(const struct questions *questions, uint32_t run_id)

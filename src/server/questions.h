@@ -33,6 +33,7 @@
 #include "base/text.h"
 #include "query/compare_side.h"
 #include "query/interval_search.h"
+#include "query/neighbors.h"
 #include "rpc/schema.h"
 #include "run/run.h"
 
@@ -44,6 +45,7 @@ struct exporter;
 struct comparison;
 struct code_work;
 struct lister;
+struct sent;
 
 enum question_kind {
     QUESTION_TOP,
@@ -57,6 +59,9 @@ enum question_kind {
     QUESTION_ANNOTATED, // these three: about one function, see struct code_work
     QUESTION_CFG,
     QUESTION_NEIGHBORS,
+    QUESTION_LIVE_TREE, // these three: see server/sent.h
+    QUESTION_LIVE_TOP,
+    QUESTION_LIVE_TIMELINE,
     QUESTION_COMPARE, // about several runs: see struct question_runs
     QUESTION_REPORT,  // diagnostics; `prefix` is what the loop thread has to say
     QUESTION_SYMBOL,
@@ -98,6 +103,14 @@ struct question_runs {
     double fail_above; // 0.1: 10 %
 };
 
+// Of a live tree: where it begins, and where in it somebody looks.
+struct question_tree {
+    bool callers;
+    struct view_symbol focus; // without a name: with everything
+    view_symbols zoom;
+    struct tree_root root; // found by the query thread
+};
+
 struct question {
     enum question_kind kind;
     struct run *run;
@@ -106,6 +119,7 @@ struct question {
     struct question_params params;
     struct question_looks looks;
     struct question_runs runs;
+    struct question_tree tree;
     VEC(uint32_t) about;       // ids of all these runs, once it was asked
     char *symbol;              // owned
     struct exporter *exporter; // owned
@@ -115,7 +129,10 @@ struct question {
     uint64_t connection;
     uint64_t ticket;
     uint32_t subscription;
-    uint64_t seen_revision; // of a subscription: no news, no answer
+    uint64_t epoch;         // of the subscription
+    uint64_t seen_revision; // likewise: no news, no answer
+    struct sent *sent;      // likewise: what it was told before; owned meanwhile. Else NULL
+    _Atomic bool cancelled; // nobody waits for the answer any more
 
     // The answer.
     bool wants_looks;   // none yet: see questions_take_answered()
@@ -152,6 +169,7 @@ struct questions {
     pthread_t thread;
     struct lister *lister;
     bool lister_is_lost;
+    bool is_over; // questions_fini()
     _Atomic uint64_t n_sources; // fetched so far: see questions_on_source()
     _Atomic uint32_t n_open;    // asked and not answered
     VEC(uint32_t) open;         // of these, the runs they are about: of the asking thread
@@ -165,6 +183,10 @@ bool questions_fini(struct questions *questions);
 
 // Takes over the question.
 void questions_ask(struct questions *questions, struct question *question);
+
+// Of a question that was asked, and not taken back: it comes back soon, without a usable answer.
+// After questions_fini() none is left to be cancelled, and nothing happens.
+void questions_cancel(struct questions *questions, struct question *question);
 
 // Whether one is about that run, and not answered.
 bool questions_are_about(const struct questions *questions, uint32_t run_id);

@@ -129,6 +129,7 @@ static void put_on_shelf(struct registry *registry, struct kept_run *kept)
 {
     if (kept->run != NULL) {
         kept->backing = NULL;
+        subscriptions_on_shelved(&registry->server->subscriptions, kept->id);
         questions_forget(&registry->server->questions, TAKE(kept->run));
     }
 }

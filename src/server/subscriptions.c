@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "rpc/json.h"
-#include "server/code_question.h"
+#include "server/sent.h"
 #include "server/server.h"
 
 static void ask_those_due(struct subscriptions *subscriptions);
@@ -23,8 +23,16 @@ void subscriptions_fini(struct subscriptions *subscriptions)
     vec_fini(&subscriptions->all);
 }
 
+static void cancel(struct subscriptions *subscriptions, const struct subscription *subscription)
+{
+    if (subscription->under_way != NULL) {
+        questions_cancel(&subscriptions->server->questions, subscription->under_way);
+    }
+}
+
 static void remove_at(struct subscriptions *subscriptions, size_t index)
 {
+    cancel(subscriptions, &subscriptions->all.at[index]);
     question_free(subscriptions->all.at[index].model);
     vec_remove_at(&subscriptions->all, index);
 }
@@ -41,6 +49,7 @@ static void send_message(struct subscriptions *subscriptions, struct subscriptio
     json_object_begin(&j);
     json_u64_field(&j, "subscription", subscription->id);
     json_u64_field(&j, "seq", ++subscription->seq);
+    json_u64_field(&j, "epoch", subscription->epoch);
     json_bool_field(&j, "ended", question->ended || question->failed);
     if (question->failed) {
         json_key(&j, "error");
@@ -57,19 +66,27 @@ static void send_message(struct subscriptions *subscriptions, struct subscriptio
     connection_send(connection, &line);
 }
 
-// What its client has been told of some code goes along with each question, and comes back.
-static void lend_sent(const struct subscription *subscription, struct question *question)
+static void ask(struct subscriptions *subscriptions, struct subscription *subscription)
 {
-    if (question->code != NULL) {
-        question->code->sent = TAKE(subscription->model->code->sent);
-    }
+    const struct kept_run *kept = registry_find(&subscriptions->server->registry,
+                                                subscription->run);
+    ASSERT(kept != NULL && kept->run != NULL); // see subscriptions_on_shelved()
+    struct question *question = question_copy(subscription->model);
+    question->connection = subscription->connection;
+    question->subscription = subscription->id;
+    question->epoch = subscription->epoch;
+    question->seen_revision = subscription->revision;
+    question->sent = TAKE(subscription->model->sent);
+    subscription->under_way = question;
+    questions_ask(&subscriptions->server->questions, question);
 }
 
-static void take_back_sent(const struct subscription *subscription, struct question *question)
+// Whether it can be asked at all. If not, something will happen that tries again.
+static bool is_ready(const struct subscription *subscription)
 {
-    if (question->code != NULL) {
-        subscription->model->code->sent = TAKE(question->code->sent);
-    }
+    bool is_free = !subscription->waits_for_acks || subscription->acked == subscription->seq ||
+                   subscription->is_renewed;
+    return subscription->under_way == NULL && is_free;
 }
 
 // Asks what is due, and sets the timer for what is next.
@@ -79,7 +96,7 @@ static void ask_those_due(struct subscriptions *subscriptions)
     uint64_t next_ns = UINT64_MAX;
     for (size_t i = 0; i < subscriptions->all.n; i++) {
         struct subscription *subscription = &subscriptions->all.at[i];
-        if (subscription->asked) {
+        if (!is_ready(subscription)) {
             continue;
         }
         const struct connection *connection = connections_find(&subscriptions->server->connections,
@@ -89,25 +106,9 @@ static void ask_those_due(struct subscriptions *subscriptions)
         }
         if (subscription->due_ns > now_ns) {
             next_ns = MIN(next_ns, subscription->due_ns);
-            continue;
+        } else {
+            ask(subscriptions, subscription);
         }
-        struct kept_run *kept = registry_find(&subscriptions->server->registry, subscription->run);
-        if (kept == NULL || kept->run == NULL) {
-            struct question gone = {.failed = true, .error_kind = RPC_ERROR_UNKNOWN_RUN};
-            err_set(&gone.error, 0, "run %u is not in memory any more; subscribe again",
-                    subscription->run);
-            send_message(subscriptions, subscription, &gone);
-            remove_at(subscriptions, i--);
-            continue;
-        }
-        struct question *question = question_copy(subscription->model);
-        question->run = kept->run;
-        question->connection = subscription->connection;
-        question->subscription = subscription->id;
-        question->seen_revision = subscription->revision;
-        lend_sent(subscription, question);
-        subscription->asked = true;
-        questions_ask(&subscriptions->server->questions, question);
     }
     loop_timer_cancel(&subscriptions->timer);
     if (next_ns != UINT64_MAX) {
@@ -115,43 +116,64 @@ static void ask_those_due(struct subscriptions *subscriptions)
     }
 }
 
-uint32_t subscriptions_add(struct subscriptions *subscriptions, uint64_t connection,
-                           struct question *model, uint64_t interval_ns)
+// Asks from the timer: the answer to the call itself comes first.
+static void look_soon(struct subscriptions *subscriptions)
+{
+    loop_timer_set(&subscriptions->server->loop, &subscriptions->timer, 0);
+}
+
+uint32_t subscriptions_add(struct subscriptions *subscriptions, struct subscription wanted)
 {
     subscriptions->next_id = subscriptions->next_id % INT32_MAX + 1;
-    if (model->code != NULL) {
-        model->code->sent = code_sent_new();
-    }
-    struct subscription subscription = {.connection = connection,
-                                        .id = subscriptions->next_id,
-                                        .run = model->run->id,
-                                        .model = model,
-                                        .interval_ns = interval_ns};
+    struct subscription subscription = wanted;
+    subscription.id = subscriptions->next_id;
+    subscription.run = wanted.model->run->id;
+    subscription.model->sent = sent_new();
+    subscription.epoch = 1;
     vec_push(&subscriptions->all, subscription);
-    // Asked from the timer: the answer to the call itself comes first.
-    loop_timer_set(&subscriptions->server->loop, &subscriptions->timer, 0);
+    look_soon(subscriptions);
     return subscription.id;
 }
 
-// Its index, or SIZE_MAX.
-static size_t index_of(const struct subscriptions *subscriptions, uint64_t connection, uint32_t id)
+struct subscription *subscriptions_find(struct subscriptions *subscriptions, uint64_t connection,
+                                        uint32_t id)
 {
     for (size_t i = 0; i < subscriptions->all.n; i++) {
-        const struct subscription *subscription = &subscriptions->all.at[i];
+        struct subscription *subscription = &subscriptions->all.at[i];
         if (subscription->connection == connection && subscription->id == id) {
-            return i;
+            return subscription;
         }
     }
-    return SIZE_MAX;
+    return NULL;
 }
 
-bool subscriptions_remove(struct subscriptions *subscriptions, uint64_t connection, uint32_t id)
+void subscriptions_remove(struct subscriptions *subscriptions, struct subscription *subscription)
 {
-    size_t index = index_of(subscriptions, connection, id);
-    if (index != SIZE_MAX) {
-        remove_at(subscriptions, index);
-    }
-    return index != SIZE_MAX;
+    remove_at(subscriptions, (size_t)(subscription - subscriptions->all.at));
+}
+
+void subscriptions_renew(struct subscriptions *subscriptions, struct subscription *subscription,
+                         struct question *model, uint64_t interval_ns)
+{
+    cancel(subscriptions, subscription);
+    question_free(subscription->model);
+    model->sent = sent_new();
+    subscription->model = model;
+    subscription->run = model->run->id;
+    subscription->interval_ns = interval_ns;
+    subscription->epoch++;
+    subscription->is_renewed = true;
+    subscription->revision = 0;
+    subscription->due_ns = 0;
+    look_soon(subscriptions);
+}
+
+void subscriptions_ack(struct subscriptions *subscriptions, struct subscription *subscription,
+                       uint64_t seq)
+{
+    ASSERT(seq <= subscription->seq);
+    subscription->acked = MAX(subscription->acked, seq);
+    look_soon(subscriptions);
 }
 
 size_t subscriptions_of(const struct subscriptions *subscriptions, uint64_t connection)
@@ -163,24 +185,46 @@ size_t subscriptions_of(const struct subscriptions *subscriptions, uint64_t conn
     return n;
 }
 
-void subscriptions_on_answer(struct subscriptions *subscriptions, struct question *question)
+// The question is that of the subscription as it is now.
+static void take_answer(struct subscriptions *subscriptions, struct subscription *subscription,
+                        struct question *question)
 {
-    size_t index = index_of(subscriptions, question->connection, question->subscription);
-    if (index == SIZE_MAX) {
-        return; // unsubscribed meanwhile
-    }
-    struct subscription *subscription = &subscriptions->all.at[index];
-    subscription->asked = false;
-    take_back_sent(subscription, question);
+    subscription->model->sent = TAKE(question->sent);
     subscription->due_ns = clock_now_ns() + subscription->interval_ns;
     if (question->failed || !question->unchanged) {
         subscription->revision = question->revision;
+        subscription->is_renewed = false;
         send_message(subscriptions, subscription, question);
         if (question->failed || question->ended) {
-            remove_at(subscriptions, index);
+            subscriptions_remove(subscriptions, subscription);
         }
     }
+}
+
+void subscriptions_on_answer(struct subscriptions *subscriptions, struct question *question)
+{
+    struct subscription *subscription = subscriptions_find(subscriptions, question->connection,
+                                                           question->subscription);
+    if (subscription == NULL) {
+        return; // unsubscribed meanwhile
+    }
+    subscription->under_way = NULL;
+    if (question->epoch == subscription->epoch) {
+        take_answer(subscriptions, subscription, question);
+    }
     ask_those_due(subscriptions);
+}
+
+void subscriptions_on_shelved(struct subscriptions *subscriptions, uint32_t run)
+{
+    struct question gone = {.failed = true, .error_kind = RPC_ERROR_UNKNOWN_RUN};
+    err_set(&gone.error, 0, "run %u is not in memory any more; subscribe again", run);
+    for (size_t i = subscriptions->all.n; i-- > 0;) {
+        if (subscriptions->all.at[i].run == run) {
+            send_message(subscriptions, &subscriptions->all.at[i], &gone);
+            remove_at(subscriptions, i);
+        }
+    }
 }
 
 void subscriptions_drop(struct subscriptions *subscriptions, uint64_t connection)

@@ -87,6 +87,12 @@ static struct run *make_full_run(struct fixture *f)
     add_jit(run, "/tmp/jit-7.dump", JIT_SOURCE_JITDUMP);
     add_jit(run, "/tmp/perf-7.map", JIT_SOURCE_PERF_MAP);
     err_set(&run->jit_note, 0, "inotify is full");
+    struct pause pause = {.start_ns = run->started_ns + 1200 * (uint64_t)NS_PER_MS,
+                          .end_ns = run->started_ns + 3400 * (uint64_t)NS_PER_MS,
+                          .dropped = 812};
+    assert_true(pauses_restore(&run->pauses, &pause));
+    pause = (struct pause){.start_ns = run->started_ns + 5000 * (uint64_t)NS_PER_MS, .dropped = 3};
+    assert_true(pauses_restore(&run->pauses, &pause));
     return run;
 }
 
@@ -158,6 +164,9 @@ static void test_there_and_back(void **state)
     assert_true(has_note(&facts, "too many threads"));
     assert_true(has_note(&facts, "no tracefs"));
     assert_true(has_note(&facts, "0.10 s of CPU time that was not recorded"));
+    assert_true(has_note(&facts, "samples were not taken in from 1.2 s to 3.4 s: 812 of them"));
+    assert_true(has_note(&facts, "samples were not taken in from 5.0 s on: 3 of them"));
+    assert_int_equal(pauses_count(&copy->pauses), 2);
     // Asked once more into the same facts, as the spool does, nothing is there twice.
     size_t n = facts.list.n;
     run_facts_of(&facts, run);
@@ -165,6 +174,34 @@ static void test_there_and_back(void **state)
     facts_fini(&facts);
     facts_fini(&again);
     free_run(copy);
+    free_run(run);
+}
+
+static void test_pauses(void **state)
+{
+    struct fixture *f = *state;
+    struct run *run = make_run(f);
+    struct facts facts = {0};
+    atomic_store(&run->state, RUN_RECORDING);
+    for (uint64_t i = 0; i < 2 * 6 - 1; i++) { // the last one goes on
+        assert_true(pauses_set(&run->pauses, i % 2 == 0, run->started_ns + i * NS_PER_S));
+    }
+    assert_true(pauses_drop(&run->pauses, run->started_ns + 11 * (uint64_t)NS_PER_S));
+    run_facts_of(&facts, run);
+    assert_int_equal(facts_number(&facts, "paused", 0), 1);
+    assert_int_equal(facts_number(&facts, "paused_samples", 0), 1);
+    assert_true(has_note(&facts, "from 6.0 s to 7.0 s: 0 of them"));
+    assert_false(has_note(&facts, "from 8.0 s"));
+    assert_true(has_note(&facts, "paused 6 times: samples that were not taken in, in all: 1"));
+    facts_fini(&facts);
+    free_run(run);
+
+    run = make_run(f);
+    atomic_store(&run->state, RUN_RECORDING);
+    assert_true(pauses_set(&run->pauses, true, run->started_ns + 500 * (uint64_t)NS_PER_MS));
+    run_facts_of(&facts, run);
+    assert_true(has_note(&facts, "samples were not taken in from 0.5 s on: 0 of them"));
+    facts_fini(&facts);
     free_run(run);
 }
 
@@ -411,11 +448,17 @@ static void test_as_many_as_there_may_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_there_and_back),     TEST(test_nothing_known),
-        TEST(test_whose_instructions), TEST(test_a_snapshot_ends_now),
-        TEST(test_recovered),          TEST(test_notes_have_a_bound),
-        TEST(test_huge_numbers),       TEST(test_wrong_kinds),
-        TEST(test_texts_of_any_bytes), TEST(test_as_many_as_there_may_be),
+        TEST(test_there_and_back),
+        TEST(test_pauses),
+        TEST(test_nothing_known),
+        TEST(test_whose_instructions),
+        TEST(test_a_snapshot_ends_now),
+        TEST(test_recovered),
+        TEST(test_notes_have_a_bound),
+        TEST(test_huge_numbers),
+        TEST(test_wrong_kinds),
+        TEST(test_texts_of_any_bytes),
+        TEST(test_as_many_as_there_may_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

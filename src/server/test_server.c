@@ -416,7 +416,24 @@ static const struct {
     {"Profiler.compare", "{\"a\":[1],\"b\":[1],\"by\":\"stack\",\"limit\":1}"},
     {"Profiler.compare", "{\"a\":[1],\"b\":[1],\"by\":\"thread\",\"mode\":\"off_cpu\","
                          "\"fail_above_pct\":5}"},
+    {"Live.tree", "{}"},
+    {"Live.tree",
+     "{\"mode\":\"wall\",\"callers\":true,\"max_nodes\":3,\"min_share\":0.1,"
+     "\"zoom\":[{\"function_name\":\"a\"},{\"function_name\":\"b\",\"binary\":\"c\"}]}"},
+    {"Live.top", "{}"},
+    {"Live.top", "{\"mode\":\"off_cpu\",\"sort\":\"total\",\"limit\":3}"},
+    {"Live.timeline", "{}"},
+    {"Live.timeline", "{\"buckets\":7,\"threads\":1,\"view\":{\"tid\":7}}"},
+    {"Profiler.top", "{\"mode\":\"wall\",\"view\":{\"only_symbols\":[{\"function_name\":\"a\"}],"
+                     "\"focus_symbol\":{\"function_name\":\"a\",\"binary\":\"b\"}}}"},
+    {"Profiler.wakers", "{\"tid\":8,\"view\":{\"only_symbols\":[],\"exclude_symbols\":[]}}"},
+    {"Profiler.set_paused", "{\"paused\":true}"},
+    {"Profiler.set_paused", "{\"paused\":true}"},
+    {"Profiler.is_paused", "{}"},
+    {"Profiler.set_paused", "{\"paused\":false}"},
     {"Profiler.subscribe", "{\"method\":\"Profiler.top\"}"},
+    {"Profiler.resubscribe", "{\"subscription\":1,\"params\":{\"limit\":2},\"interval_ms\":60000}"},
+    {"Profiler.resubscribe", "{\"subscription\":1}"},
     {"Profiler.unsubscribe", "{\"subscription\":1}"},
     {"RunControl.select_run", "{}"},
     {"RunControl.select_run", "{\"run\":1}"},
@@ -435,7 +452,7 @@ static void test_every_answer_is_as_the_schema_says(void **state)
         // These need a real target, or a file, and have tests of their own.
         static const char *const elsewhere[] = {
             "RunControl.start_attach", "RunControl.export",     "RunControl.import",
-            "RunControl.save_current", "RunControl.open_saved",
+            "RunControl.save_current", "RunControl.open_saved", "Profiler.ack",
         };
         bool asked = false;
         for (size_t i = 0; i < ARRAY_LEN(elsewhere); i++) {
@@ -449,6 +466,9 @@ static void test_every_answer_is_as_the_schema_says(void **state)
         }
     }
     assert_refused("Profiler.now", "{}", RPC_ERROR_NO_ACTIVE_RUN);
+    assert_refused("Profiler.is_paused", "{}", RPC_ERROR_NO_ACTIVE_RUN);
+    assert_refused("Profiler.set_paused", "{\"paused\":true}", RPC_ERROR_NO_ACTIVE_RUN);
+    assert_refused("Profiler.set_paused", "{}", RPC_ERROR_INVALID_PARAMS);
     for (size_t i = 0; i < ARRAY_LEN(questions); i++) { // and the same of a run that is over
         if (rpc_method_find(questions[i].method)->subscribable) {
             json_decref(call(questions[i].method, questions[i].params));

@@ -27,6 +27,11 @@ export class CanvasSink implements Sink {
         return this.ctx.measureText("m".repeat(100)).width / 100;
     }
 
+    /** Everything from now on stands that much lower. */
+    moveDown(y: number): void {
+        this.ctx?.translate(0, y);
+    }
+
     clear(): void {
         this.ctx?.clearRect(0, 0, this.canvas.width, this.canvas.height);
     }

@@ -62,7 +62,8 @@ async function exportHtml({ app }: Shell): Promise<void> {
         }
     });
     const run = app.state.run.value;
-    const name = `stax-${fileWord(run?.label.split(/[ /]/).filter(Boolean)[0] ?? "run")}-run-${run?.id ?? 0}.html`;
+    const program = run?.label.split(" ")[0].split("/").pop() ?? "";
+    const name = `stax-${fileWord(program)}-run-${run?.id ?? 0}.html`;
     download(file, name);
     app.messages.say(`${name}: ${bytes(file.size)}. It opens in any browser, and loads nothing.`);
 }

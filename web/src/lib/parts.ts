@@ -1,7 +1,8 @@
 // Parts of the page that are loaded when they are first needed: each is a script that puts itself into
-// `__staxParts`. In a file that was exported they may stand in the page already; else they come from the server.
+// `__staxParts`. In a file that was exported they stand in the page, as texts; else they come from the server.
 
 import type { JSX } from "preact";
+
 import type { App } from "../model/app";
 import type { Details } from "../model/details";
 import type { Frames } from "../model/frames";
@@ -38,6 +39,8 @@ export interface LayoutPart {
     layout(input: LayoutInput): LayoutOutput;
 }
 
+type Component = () => JSX.Element | null;
+
 export interface ExportPart {
     markdownOf(shell: Shell, link: string): string;
     makeFile(app: App, onProgress: (share: number) => void): Promise<Blob>;
@@ -50,6 +53,9 @@ export interface DetailsPart {
 
 export interface Parts {
     details: DetailsPart;
+    dialogs: Record<"Palette" | "Help" | "ConfirmStop", Component>;
+    tables: Record<"top" | "detail", Component>;
+    time: Record<"timeline" | "side", Component>;
     highlight: HighlightPart;
     layout: LayoutPart;
     export: ExportPart;
@@ -66,8 +72,13 @@ export function partUrl(name: keyof Parts): string {
     return `/part/${name}.js`;
 }
 
-/** For the parts themselves. */
-export function registerPart<K extends keyof Parts>(name: K, part: Parts[K]): void {
+/** For the parts themselves. `style`: what they look like, as CSS. */
+export function registerPart<K extends keyof Parts>(name: K, part: Parts[K], style = ""): void {
+    if (style !== "") {
+        const sheet = new CSSStyleSheet();
+        sheet.replaceSync(style);
+        document.adoptedStyleSheets.push(sheet);
+    }
     (globalThis.__staxParts ??= {})[name] = part;
 }
 
@@ -86,18 +97,14 @@ export function loadPart<K extends keyof Parts>(name: K): Promise<Parts[K]> {
     return promise;
 }
 
-async function fetchPart<K extends keyof Parts>(name: K): Promise<Parts[K]> {
-    const isFile = !location.protocol.startsWith("http");
-    if (isFile && document.readyState === "loading") {
-        // It may stand behind the script that asks for it.
-        await new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve));
-    }
+function fetchPart<K extends keyof Parts>(name: K): Promise<Parts[K]> {
+    runInlined(name);
     const part = partAtHand(name);
     if (part !== undefined) {
-        return part;
+        return Promise.resolve(part);
     }
-    if (isFile) {
-        throw new Error(`${name} is not in this file`);
+    if (!location.protocol.startsWith("http")) {
+        return Promise.reject(new Error(`${name} is not in this file`));
     }
     return new Promise((resolve, reject) => {
         const script = document.createElement("script");
@@ -117,4 +124,20 @@ async function fetchPart<K extends keyof Parts>(name: K): Promise<Parts[K]> {
         };
         document.head.append(script);
     });
+}
+
+/** In a file that was exported, parts stand in the page as texts. */
+export function inlinedId(name: keyof Parts): string {
+    return `stax-part-${name}`;
+}
+
+function runInlined(name: keyof Parts): void {
+    const inlined = document.getElementById(inlinedId(name));
+    if (inlined !== null) {
+        const script = document.createElement("script");
+        script.textContent = inlined.textContent;
+        document.head.append(script);
+        script.remove();
+        inlined.remove();
+    }
 }

@@ -835,7 +835,7 @@ export interface Thread {
     runnable_ns: number;
     /** Samples of it. */
     samples: number;
-    /** How often it was made ready. */
+    /** How often it was made ready, whatever functions the view asks for. */
     wakeups: number;
     /** When it began, from the start of the run. */
     started_ns: number;
@@ -1705,15 +1705,15 @@ export interface LiveTreeParams {
     mode?: "on_cpu" | "off_cpu" | "wall";
     /** Only waits for this reason. */
     reason?: "idle" | "lock" | "semaphore" | "ipc" | "io_read" | "io_write" | "readiness" | "sleep" | "connect" | "other";
-    /** The tree begins with this function: what it calls, merged over all places where it is called. Most often together with the view's focus_symbol. */
+    /** The tree begins with this function: what it calls, merged over all places where it is called. All functions of that name count as one, inlined or not; it is an error when no stack has any. Most often together with the view's focus_symbol. */
     focus?: Symbol;
     /** The other way round: innermost functions are the root's children, callers stand below those that they call. With `focus`: the callers of that function. */
     callers?: boolean;
     /** Functions from a child of the root on, the way to a node. */
     zoom?: Array<Symbol>;
-    /** Cuts nodes with a smaller share: below the node that `zoom` names, of that node; elsewhere of the whole. 0 when absent. */
+    /** Cuts nodes with a smaller share: below the node that `zoom` names, of that node; elsewhere of the whole. 0 when absent. The way to that node is kept in any case. */
     min_share?: number;
-    /** Keeps the heaviest so many; 20000 when absent. */
+    /** Keeps the heaviest so many, by that share; 20000 when absent. */
     max_nodes?: number;
 }
 
@@ -1725,7 +1725,7 @@ export interface LiveTree {
     health: Health;
     /** Waits of the whole view. */
     total_off_cpu: OffCpu;
-    /** Nodes of the whole tree, before anything was cut. */
+    /** Nodes of the whole tree, before anything was cut; of a tree of callers, which is never made whole: those that were looked at. */
     n_nodes: number;
     /** Nodes that are shown. */
     n_shown: number;

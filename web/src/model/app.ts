@@ -22,12 +22,12 @@ export class App {
     readonly frames = new Frames();
     readonly actions = new Actions();
     readonly tree = new CallTree(this.frames);
+    readonly flame = new FlameModel(this);
+    readonly search = this.flame.search;
     /** Of the thread that was chosen, or of all together. */
     readonly timeline = new Timeline();
     /** Of the busiest threads, each on its own. */
     readonly strips = new Timeline();
-    readonly flame = new FlameModel(this);
-    readonly search = this.flame.search;
     readonly threads = new Latest<Threads>();
     readonly wakers = new Latest<Wakers>();
     readonly messages = new Messages();

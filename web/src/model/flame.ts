@@ -7,6 +7,7 @@
 // to. Then that node becomes the one that the server looks at more closely, and stays it until another needs that.
 
 import { batch, computed, signal, type ReadonlySignal } from "@preact/signals";
+import { visible } from "../lib/format";
 import type { LiveTree, LiveTreeParams } from "../lib/protocol";
 import type { App } from "./app";
 import type { FrameId } from "./frames";
@@ -22,6 +23,7 @@ const NODES_AT_MOST = 50_000;
 const CLOSER = 8; // how much smaller a share each further request shows
 const LEAST_SHARE = 1e-7;
 const ZOOM_AT_MOST = 1024; // functions in a path, by the protocol
+const NAME_AT_MOST = 400; // characters
 const SETTLED_MS = 250; // a zoom that stays that long is meant
 const ASK_AGAIN_MS = 250; // after a message that does not follow the one before
 
@@ -98,6 +100,17 @@ export class FlameModel {
         }
         this.transformed.update(tree, merged, collapsed);
         return this.transformed;
+    }
+
+    /** What the root of the tree is called. */
+    rootLabel(): string {
+        const { scope, inverted } = this.app.state;
+        const focus = scope.value.focus;
+        if (focus !== null) {
+            const name = visible(focus.function_name.slice(0, NAME_AT_MOST));
+            return inverted.value ? `callers of ${name}` : name;
+        }
+        return inverted.value ? "all, innermost functions first" : "all";
     }
 
     /** What was drawn has cut nodes below the zoom: once it stays there, the server shows them. */

@@ -165,18 +165,18 @@ function cyclePanels(by: number): void {
     }
 }
 
-/** When what had the focus goes away, its panel gets it: the keyboard is never nowhere. */
+/** When what had the focus goes away, the panel that had it last gets it: the keyboard is never nowhere. */
 export function keepFocus(root: HTMLElement): void {
     let panel: HTMLElement | null = null;
     let element: Element | null = null;
     root.addEventListener("focusin", (event) => {
         element = event.target as Element;
-        panel = element.closest<HTMLElement>("[data-panel]");
+        panel = element.closest<HTMLElement>("[data-panel]") ?? panel;
     });
     new MutationObserver(() => {
         if (element !== null && !element.isConnected && document.activeElement === document.body) {
             element = null;
-            const home = panel?.isConnected === true ? panel : root.querySelector<HTMLElement>("[data-panel]");
+            const home = panel?.isConnected === true ? panel : root.querySelector<HTMLElement>("[data-panel='flame']");
             home?.focus();
         }
     }).observe(root, { childList: true, subtree: true });

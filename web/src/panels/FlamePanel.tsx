@@ -1,6 +1,6 @@
 // The flamegraph of the page: what it asks, what it shows instead of nothing, and its lines of words.
 
-import { useComputed, useSignalEffect } from "@preact/signals";
+import { effect, useComputed } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { FlameLook } from "../draw/flame_canvas";
 import { hook, messageCounts } from "../lib/hook";
@@ -26,11 +26,15 @@ export function FlamePanel() {
         tellTests(app, control);
         return app.follow("Live.tree", app.flame.question, TREE_INTERVAL_MS, (result) => takeTimed(app, result));
     }, []);
-    useSignalEffect(() => {
-        const { mode, reason } = app.state.scope.value;
-        const tree = app.flame.shown();
-        app.search.update(app.state.query.value, tree, mode, tree.whole(mode, reason));
-    });
+    useEffect(
+        () =>
+            effect(() => {
+                const { mode, reason } = app.state.scope.value;
+                const tree = app.flame.shown();
+                app.search.update(app.state.query.value, tree, mode, tree.whole(mode, reason));
+            }),
+        [],
+    );
     const why = useComputed(() => whyEmpty(app));
     return (
         <section class="flame-main" aria-label="Flamegraph">
@@ -81,17 +85,8 @@ function lookOf(app: App): FlameLook {
         zoom: state.zoom.value,
         selection: state.selection.value,
         matches: search.matches,
-        rootLabel: rootLabel(app),
+        rootLabel: flame.rootLabel(),
     };
-}
-
-export function rootLabel(app: App): string {
-    const { scope, inverted } = app.state;
-    const focus = scope.value.focus;
-    if (focus !== null) {
-        return inverted.value ? `callers of ${focus.function_name}` : focus.function_name;
-    }
-    return inverted.value ? "all, innermost functions first" : "all";
 }
 
 function drawn(app: App, control: FlameControl): void {

@@ -34,7 +34,7 @@ export function OffCpuLegend() {
         view.hovered.value = reason;
     };
     return (
-        <div class="legend">
+        <div class="off-legend">
             <div class="side-head">
                 <h2>Waiting by reason</h2>
                 <span class="side-total" title="Waits of the scope, all reasons together">
@@ -46,7 +46,7 @@ export function OffCpuLegend() {
                     <li key={name}>
                         <button
                             type="button"
-                            class={waits[i] === 0 ? "legend-row legend-none" : "legend-row"}
+                            class={waits[i] === 0 ? "off-row off-none" : "off-row"}
                             aria-pressed={isolated === i}
                             disabled={why !== ""}
                             title={
@@ -62,11 +62,11 @@ export function OffCpuLegend() {
                             onBlur={() => point(null)}
                         >
                             <Swatch reason={i} />
-                            <span class="legend-code">{code}</span>
-                            <span class="legend-label">{label}</span>
-                            <span class="legend-time">{time(waits[i])}</span>
-                            <span class="legend-share">{waits[i] > 0 ? percentOf(waits[i], total) : ""}</span>
-                            <span class="legend-bar">
+                            <span class="off-code">{code}</span>
+                            <span class="off-label">{label}</span>
+                            <span class="off-time">{time(waits[i])}</span>
+                            <span class="off-share">{waits[i] > 0 ? percentOf(waits[i], total) : ""}</span>
+                            <span class="off-bar">
                                 <i class={`reason-${name}`} style={{ width: `${(waits[i] / most) * 100}%` }} />
                             </span>
                         </button>
@@ -88,10 +88,10 @@ function Ready({ tid }: { tid: number | null }) {
     const ns = sumOf(counted.map((thread) => thread.runnable_ns));
     const isAll = tid !== null ? counted.length > 0 : all.length === (answer?.n_threads ?? 0);
     return (
-        <div class="legend-ready" title="Ready to run, without a CPU: not part of waiting">
+        <div class="off-ready" title="Ready to run, without a CPU: not part of waiting">
             <i class="tl-dot tl-ready" />
             <span>ready, no CPU</span>
-            <span class="legend-time">
+            <span class="off-time">
                 {isAll || ns === 0 ? "" : "≥ "}
                 {counted.length > 0 ? time(ns) : "–"}
             </span>
@@ -104,11 +104,11 @@ export function Swatch({ reason }: { reason: number }) {
     const { name } = REASONS[reason];
     const id = `mark-${name}`;
     return (
-        <svg class="swatch" width="18" height="12" aria-hidden="true">
+        <svg class="reason-swatch" width="18" height="12" aria-hidden="true">
             <defs>
                 <pattern id={id} width={TILE} height={TILE} patternUnits="userSpaceOnUse">
                     <path
-                        class="swatch-mark"
+                        class="reason-mark"
                         d={MARKS[reason] || "M0 0"}
                         stroke-width={MARK_WIDTH}
                         stroke-linecap="round"
