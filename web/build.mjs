@@ -5,9 +5,10 @@
 //
 // Nothing is ever loaded from anywhere else. Prints the sizes that count: after gzip.
 
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
+import { relative } from "node:path";
 import { gzipSync } from "node:zlib";
 
 const options = {
@@ -23,22 +24,70 @@ const options = {
     jsxImportSource: "preact",
 };
 
-// What a part takes from the page, rather than bring it along: lib/shared.ts has it ready.
-const SHARED = ["@preact/signals"];
-const shared = {
-    name: "shared",
-    setup(build) {
-        const filter = new RegExp(`^(${SHARED.join("|")})$`);
-        build.onResolve({ filter }, ({ path }) => ({ path, namespace: "shared" }));
-        build.onLoad({ filter: /.*/, namespace: "shared" }, ({ path }) => ({
-            contents: `module.exports = globalThis.__staxShared[${JSON.stringify(path)}];`,
-        }));
-    },
-};
+const root = options.absWorkingDir;
 
-async function bundle(entry, plugins = []) {
-    const result = await build({ ...options, entryPoints: [entry], plugins });
+async function bundle(entry, more = {}) {
+    const result = await build({ ...options, entryPoints: [entry], ...more });
     return result.outputFiles[0].text;
+}
+
+// ---- Parts ----------------------------------------------------------------------------------------
+//
+// A part does not bring along what the page has already: an import of such a module is a look into a table, which the
+// page fills with the modules that parts have asked for. But for what makes it a part: in a worker there is no page.
+//
+//     page   import * as a from "./lib/format"; globalThis.__staxModules = {"src/lib/format.ts": a, …}
+//     part   import { percent } from "../lib/format"  ──►  __staxModules["src/lib/format.ts"]
+
+async function modulesOf(entry) {
+    const result = await build({ ...options, entryPoints: [entry], metafile: true });
+    return new Set(Object.keys(result.metafile.inputs));
+}
+
+function sharing(modules, asked) {
+    const setup = (bundling) => {
+        bundling.onResolve({ filter: /.*/ }, async (args) => {
+            if (args.kind === "entry-point" || args.pluginData === "looked") {
+                return undefined;
+            }
+            const { path, errors } = await bundling.resolve(args.path, {
+                kind: args.kind,
+                resolveDir: args.resolveDir,
+                importer: args.importer,
+                pluginData: "looked",
+            });
+            const name = relative(root, path);
+            if (errors.length > 0 || !modules.has(name) || name === "src/lib/parts.ts") {
+                return undefined;
+            }
+            asked.add(name);
+            return { path: name, namespace: "shared" };
+        });
+        bundling.onLoad({ filter: /\.css$/ }, async ({ path }) => {
+            const { code } = await transform(await readFile(path, "utf8"), { loader: "css", minify: true });
+            return { contents: code, loader: "text" };
+        });
+        bundling.onLoad({ filter: /.*/, namespace: "shared" }, ({ path }) => ({
+            contents: `module.exports = globalThis.__staxModules[${JSON.stringify(path)}];`,
+        }));
+    };
+    return { name: "sharing", setup };
+}
+
+function pageSharing(names) {
+    const list = [...names].sort();
+    return {
+        stdin: {
+            contents: [
+                ...list.map((name, i) => `import * as m${i} from "./${name}";`),
+                `globalThis.__staxModules = {${list.map((name, i) => `${JSON.stringify(name)}: m${i}`).join(", ")}};`,
+                `import "./src/main.tsx";`,
+            ].join("\n"),
+            resolveDir: root,
+            loader: "js",
+        },
+        entryPoints: undefined,
+    };
 }
 
 // A script or style ends where its closing tag stands, whatever is around it.
@@ -54,14 +103,16 @@ function hash(kind, text) {
     return `${kind}:sha256-${createHash("sha256").update(text).digest("base64")}`;
 }
 
-const root = options.absWorkingDir;
 const page = await readFile(`${root}/src/index.html`, "utf8");
 const style = check(await bundle("src/style.css"), "style.css").trim();
-const script = check(await bundle("src/main.tsx"), "main.tsx").trim();
+const modules = await modulesOf("src/main.tsx");
+const shared = new Set();
+const plugins = [sharing(modules, shared)];
 const parts = [];
 for (const name of (await readdir(`${root}/src/part`)).filter((name) => name.endsWith(".ts")).sort()) {
-    parts.push({ name: name.replace(/\.ts$/, ".js"), text: check(await bundle(`src/part/${name}`, [shared]), name).trim() });
+    parts.push({ name: name.replace(/\.ts$/, ".js"), text: check(await bundle(`src/part/${name}`, { plugins }), name).trim() });
 }
+const script = check(await bundle(undefined, pageSharing(shared)), "the page's script").trim();
 // What a file that the page exports may run.
 const hashes = [hash("style", style), ...[script, ...parts.map((part) => part.text)].map((text) => hash("script", text))];
 const html = page

@@ -131,8 +131,13 @@ static void test_a_name_that_is_no_text(void **state)
         const char *binary;
         size_t n;
     } rows[] = {
-        {"caf\\xe9", NULL, 1},      {"caf\xe9", NULL, 0}, {"caf\\xe9", "pr\\xe9g", 1},
-        {"caf\\xe9", "pr\xe9g", 0}, {"caf", NULL, 0},     {"", NULL, 0},
+        {"caf\\xe9", NULL, 1},
+        {"caf\\xe9", "pr\\xe9g", 1},
+        {"caf\\xe9", "pr\\xe8g", 0},
+        {"caf\\xe9", "pr\\xe9", 0},
+        {"caf\\xe", NULL, 0},
+        {"caf", NULL, 0},
+        {"", NULL, 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct view view = {.focus = view_symbol_new(rows[i].name, rows[i].binary)};

@@ -146,18 +146,18 @@ static void apply_pauses(const struct facts *facts, struct run *run)
     }
 }
 
+// The same whether the run goes on, is over, or was saved in between.
 static void note_pause(struct facts *facts, const struct run *run, const struct pause *pause)
 {
-    char until[64];
+    char until[64] = "on";
     char line[ERR_TEXT_BYTES];
-    bool goes_on = pause->end_ns == 0 && run_state(run) != RUN_STOPPED;
-    snprintf(until, sizeof until, "to %.1f s", (double)since_start(run, pause->end_ns) / NS_PER_S);
-    snprintf(line, sizeof line, "samples %s not taken in from %.1f s %s: %llu of them%s",
-             goes_on ? "are" : "were", (double)since_start(run, pause->start_ns) / NS_PER_S,
-             pause->end_ns != 0 ? until
-             : goes_on          ? "on"
-                                : "to the end",
-             (unsigned long long)pause->dropped, goes_on ? " so far" : "");
+    if (pause->end_ns != 0) {
+        snprintf(until, sizeof until, "to %.1f s",
+                 (double)since_start(run, pause->end_ns) / NS_PER_S);
+    }
+    snprintf(line, sizeof line, "samples were not taken in from %.1f s %s: %llu of them",
+             (double)since_start(run, pause->start_ns) / NS_PER_S, until,
+             (unsigned long long)pause->dropped);
     run_facts_add_note(facts, line);
 }
 

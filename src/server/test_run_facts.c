@@ -165,7 +165,7 @@ static void test_there_and_back(void **state)
     assert_true(has_note(&facts, "no tracefs"));
     assert_true(has_note(&facts, "0.10 s of CPU time that was not recorded"));
     assert_true(has_note(&facts, "samples were not taken in from 1.2 s to 3.4 s: 812 of them"));
-    assert_true(has_note(&facts, "samples were not taken in from 5.0 s to the end: 3 of them"));
+    assert_true(has_note(&facts, "samples were not taken in from 5.0 s on: 3 of them"));
     assert_int_equal(pauses_count(&copy->pauses), 2);
     // Asked once more into the same facts, as the spool does, nothing is there twice.
     size_t n = facts.list.n;
@@ -200,7 +200,7 @@ static void test_pauses(void **state)
     atomic_store(&run->state, RUN_RECORDING);
     assert_true(pauses_set(&run->pauses, true, run->started_ns + 500 * (uint64_t)NS_PER_MS));
     run_facts_of(&facts, run);
-    assert_true(has_note(&facts, "samples are not taken in from 0.5 s on: 0 of them so far"));
+    assert_true(has_note(&facts, "samples were not taken in from 0.5 s on: 0 of them"));
     facts_fini(&facts);
     free_run(run);
 }

@@ -424,6 +424,13 @@ static const struct {
     {"Live.top", "{\"mode\":\"off_cpu\",\"sort\":\"total\",\"limit\":3}"},
     {"Live.timeline", "{}"},
     {"Live.timeline", "{\"buckets\":7,\"threads\":1,\"view\":{\"tid\":7}}"},
+    {"Profiler.top", "{\"mode\":\"wall\",\"view\":{\"only_symbols\":[{\"function_name\":\"a\"}],"
+                     "\"focus_symbol\":{\"function_name\":\"a\",\"binary\":\"b\"}}}"},
+    {"Profiler.wakers", "{\"tid\":8,\"view\":{\"only_symbols\":[],\"exclude_symbols\":[]}}"},
+    {"Profiler.set_paused", "{\"paused\":true}"},
+    {"Profiler.set_paused", "{\"paused\":true}"},
+    {"Profiler.is_paused", "{}"},
+    {"Profiler.set_paused", "{\"paused\":false}"},
     {"Profiler.subscribe", "{\"method\":\"Profiler.top\"}"},
     {"Profiler.resubscribe", "{\"subscription\":1,\"params\":{\"limit\":2},\"interval_ms\":60000}"},
     {"Profiler.resubscribe", "{\"subscription\":1}"},
@@ -459,6 +466,9 @@ static void test_every_answer_is_as_the_schema_says(void **state)
         }
     }
     assert_refused("Profiler.now", "{}", RPC_ERROR_NO_ACTIVE_RUN);
+    assert_refused("Profiler.is_paused", "{}", RPC_ERROR_NO_ACTIVE_RUN);
+    assert_refused("Profiler.set_paused", "{\"paused\":true}", RPC_ERROR_NO_ACTIVE_RUN);
+    assert_refused("Profiler.set_paused", "{}", RPC_ERROR_INVALID_PARAMS);
     for (size_t i = 0; i < ARRAY_LEN(questions); i++) { // and the same of a run that is over
         if (rpc_method_find(questions[i].method)->subscribable) {
             json_decref(call(questions[i].method, questions[i].params));

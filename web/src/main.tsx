@@ -3,7 +3,6 @@
 import { render } from "preact";
 import { startKeys } from "./lib/keymap";
 import { readPicture, type Picture } from "./lib/picture";
-import { shareModules } from "./lib/shared";
 import { startTheme } from "./lib/theme";
 import { WebSocketTransport, type Transport } from "./lib/transport";
 import { FileTransport } from "./lib/transport_file";
@@ -80,7 +79,6 @@ function showPicture(app: App, picture: Picture): void {
 }
 
 function start(): void {
-    shareModules();
     const picture = pictureHere();
     const app = new App(connect(picture));
     const shell = new Shell(app);

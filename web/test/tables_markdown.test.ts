@@ -4,6 +4,7 @@ import { codeMarkdown, neighborsMarkdown, topMarkdown } from "../src/export/tabl
 import type { Annotated, LiveTop } from "../src/lib/protocol";
 import type { Transport } from "../src/lib/transport";
 import { App } from "../src/model/app";
+import { Details } from "../src/model/details";
 
 const SILENT: Transport = {
     origin: "test",
@@ -90,7 +91,8 @@ test("the hottest instructions, with what lies between them counted", () => {
         total_on_cpu_ns: self,
         total_off_cpu_ns: 0,
     });
-    app.tables.code.apply({
+    app.tables.details = new Details(app.frames);
+    app.tables.details.code.apply({
         listing: 1,
         first_line: 0,
         n_lines: 4,

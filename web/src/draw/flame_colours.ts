@@ -188,6 +188,11 @@ export function waitOf(tree: TreeColumns, node: NodeId, mode: Mode): number {
     return dominantReason(tree, node);
 }
 
+// Several reasons, none of which stands out, are no colour of their own.
+function paintOfReason(reason: number): Paint {
+    return reason === NO_REASON ? SLIVER : REASON_AT + reason;
+}
+
 /** Numbers of colours for what is in a tree. */
 export class Colouring {
     private readonly byFrame: Record<"module" | "language", Paint[]> = { module: [], language: [] };
@@ -202,7 +207,8 @@ export class Colouring {
 
     of(tree: TreeColumns, node: NodeId, frame: FrameId, colour: Colour, mode: Mode): Paint {
         if (colour === "reason") {
-            return REASON_AT + waitOf(tree, node, mode);
+            const isWaiting = mode !== "on_cpu" && tree.off[node] > (mode === "wall" ? tree.on[node] : 0);
+            return isWaiting ? paintOfReason(dominantReason(tree, node)) : REASON_AT + NO_REASON;
         }
         if (colour === "self") {
             return HEAT_AT + this.heat[frame];

@@ -1,17 +1,15 @@
 // One file with everything: this page, its parts, and a picture of the run.
 //
 //     GET /            ──► the page, with its script and style
-//     GET /part/….js   ──► parts, which run before it                    ──► one HTML file that loads nothing
+//     GET /part/….js   ──► parts, as texts                                ──► one HTML file that loads nothing
 //     takePicture()    ──► <script type="application/json" id="stax-data">
 
 import { takePicture } from "./record";
 import { pictureText, type Picture } from "../lib/picture";
-import { partUrl, type Parts } from "../lib/parts";
+import { inlinedId, partUrl, type Parts } from "../lib/parts";
 import type { App } from "../model/app";
 
-/** Those that stand on their own, before the page; and those that take something from it, behind it. */
-const BEFORE: readonly (keyof Parts)[] = ["highlight", "layout"];
-const BEHIND: readonly (keyof Parts)[] = ["export"];
+const PARTS: readonly (keyof Parts)[] = ["details", "dialogs", "export", "highlight", "layout", "tables", "time"];
 
 async function fetchText(url: string): Promise<string> {
     const answer = await fetch(url);
@@ -28,17 +26,18 @@ export function policy(hashes: string): string {
 }
 
 /** `page`: as the server sends it. */
-export function buildFile(page: string, before: readonly string[], behind: readonly string[], picture: Picture): string {
+export function buildFile(page: string, parts: readonly string[], picture: Picture): string {
     const hashes = /<meta name="stax-hashes" content="([\w:+/= -]+)">/.exec(page)?.[1];
     const place = /<!-{2}data-{2}>/;
     if (hashes === undefined || !place.test(page)) {
         throw new Error("the server's page is not the one that this script belongs to: reload it");
     }
-    const scripts = (parts: readonly string[]) => parts.map((part) => `<script>${part}</script>\n`).join("");
+    const scripts = parts
+        .map((part, i) => `<script type="text/plain" id="${inlinedId(PARTS[i])}">${part}</script>\n`)
+        .join("");
     const data = `<script type="application/json" id="stax-data">${pictureText(picture)}</script>`;
     return page
-        .replace(place, () => scripts(before) + data)
-        .replace("</body>", (end) => scripts(behind) + end)
+        .replace(place, () => scripts + data)
         .replace("<meta charset=\"utf-8\">", (charset) => {
             return `${charset}\n<meta http-equiv="Content-Security-Policy" content="${policy(hashes)}">`;
         });
@@ -46,8 +45,7 @@ export function buildFile(page: string, before: readonly string[], behind: reado
 
 export async function makeFile(app: App, onProgress: (share: number) => void): Promise<Blob> {
     const page = await fetchText(location.pathname);
-    const fetchParts = (names: readonly (keyof Parts)[]) => Promise.all(names.map((name) => fetchText(partUrl(name))));
-    const [before, behind] = [await fetchParts(BEFORE), await fetchParts(BEHIND)];
+    const parts = await Promise.all(PARTS.map((name) => fetchText(partUrl(name))));
     const picture = await takePicture(app, onProgress);
-    return new Blob([buildFile(page, before, behind, picture)], { type: "text/html" });
+    return new Blob([buildFile(page, parts, picture)], { type: "text/html" });
 }

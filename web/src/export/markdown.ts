@@ -27,7 +27,7 @@ function fence(lines: readonly string[], language = "text"): string {
 }
 
 function symbolText(symbol: Symbol): string {
-    const binary = symbol.binary === undefined ? "" : ` [${shorten(symbol.binary, 40)}]`;
+    const binary = symbol.binary === undefined ? "" : ` [${shorten(symbol.binary.replace(/^\[|\]$/g, ""), 40)}]`;
     return shorten(symbol.function_name, NAME_LENGTH) + binary;
 }
 
@@ -187,7 +187,7 @@ export function markdownOf(shell: Shell, link: string): string {
     const parts = [
         `## stax: ${run === null ? "no run" : `run ${run.id}`}\n`,
         `${fence(facts(shell))}\n`,
-        `Shows the same:\n\n${fence(commands(shell), "sh")}\n\nIn a browser, on the machine of that server: <${link}>\n`,
+        `Shows the same:\n\n${fence(commands(shell), "sh")}\n${app.fixed === "" ? `\nIn a browser, on the machine of that server: <${link}>\n` : ""}`,
         treeSection(app),
         topMarkdown(app),
         waits(app),
@@ -197,7 +197,7 @@ export function markdownOf(shell: Shell, link: string): string {
     const left: string[] = [];
     for (const part of parts.filter((one) => one !== "")) {
         if (text.length + part.length > MOST_CHARACTERS) {
-            left.push(visible(/^### (.*)$/m.exec(part)?.[1] ?? "a part"));
+            left.push(visible(/^### (.*)$/m.exec(part)?.[1] ?? "the command"));
         } else {
             text += `${part}\n`;
         }

@@ -83,7 +83,8 @@ function threads(app: App): Question[] {
 /** What goes into a picture, each question once: the larger ones first, then what the panels ask. */
 function questions(app: App): Question[] {
     const asked = app.client.questions() as Question[];
-    const all = [...trees(app, asked), ...tops(app), ...asked, ...threads(app), ...details(app)];
+    const total = question("Profiler.total_on_cpu_ns", { view: {} });
+    const all = [total, ...trees(app, asked), ...tops(app), ...asked, ...threads(app), ...details(app)];
     const byKey = new Map<string, Question>();
     for (const one of all) {
         const key = questionKey(one.method, one.params);

@@ -67,11 +67,11 @@ export function topMarkdown(app: App): string {
 
 /** The hottest instructions of the function in the details, in the order of the code; "" when there is no code. */
 export function codeMarkdown(app: App): string {
-    const { code } = app.tables;
-    const head = code.head;
-    if (head === null || code.lines.length === 0) {
+    const code = app.tables.details?.code;
+    if (code === undefined || code.head === null || code.lines.length === 0) {
         return "";
     }
+    const head = code.head;
     const hottest = code.heat.hottest(CODE_LINES).sort((a, b) => a - b);
     const lines = [" self %  below %  address             instruction"];
     let last = -1;
@@ -115,11 +115,12 @@ function addSource(code: Code, line: number, last: number, lines: string[]): voi
 
 /** Callers and callees of the function in the details; "" when they were not looked at. */
 export function neighborsMarkdown(app: App): string {
-    const { neighbors, callers, callees } = app.tables;
-    const answer = neighbors.value;
-    if (answer === null) {
+    const details = app.tables.details;
+    const answer = details?.neighbors.value ?? null;
+    if (details === null || answer === null) {
         return "";
     }
+    const { callers, callees } = details;
     const scope = app.state.scope.value;
     const total = scopeTotal(scope, answer.function_on_cpu_ns, answer.function_off_cpu);
     const all = scopeTotal(scope, answer.total_on_cpu_ns, answer.total_off_cpu);

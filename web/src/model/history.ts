@@ -139,6 +139,7 @@ export class History {
             link.value;
             untracked(() => this.note());
         });
+        this.write(); // so that this entry is known as one of ours
     }
 
     /** What the newest step was: the one that back() takes back; null: there is none. */

@@ -10,7 +10,7 @@ import type { CfgBlock } from "../lib/protocol";
 import type { App } from "../model/app";
 import { roundedPath, type EdgeKind, type Graph } from "../model/cfg";
 import { layOut, layoutAtHand } from "./CfgLayout";
-import { askedOf, openTab } from "./DetailTabs";
+import { askedOf, checkAnswer, openTab, useDetails } from "./details";
 import { useApp, useFollow } from "./hooks";
 
 const INTERVAL_MS = 1000;
@@ -80,16 +80,9 @@ function pictureOf(graph: Graph, texts: readonly string[] | null): Picture {
 
 /** Follows Profiler.cfg, and asks once per listing what its instructions look like. */
 function useGraph(app: App): { graph: Graph; texts: readonly string[] | null } {
-    const { tables, state } = app;
-    const graph = tables.graph;
+    const { graph } = useDetails();
     const asked = useComputed(() => askedOf(app));
     const texts = useSignal<{ listing: number; lines: readonly string[] | null } | null>(null);
-    const checked = (answer: { function_name: string; binary: string } | null) => {
-        const frame = tables.target(state.chosen.peek())?.frame;
-        if (frame !== undefined) {
-            tables.checkAnswer(frame, answer);
-        }
-    };
     useFollow(
         "Profiler.cfg",
         () => asked.value && { ...asked.value, view: app.view.value },
@@ -98,13 +91,13 @@ function useGraph(app: App): { graph: Graph; texts: readonly string[] | null } {
             if (!graph.apply(answer)) {
                 graph.fail("stax-server sent changes of a graph that it did not send before");
             } else if (answer.inlined_host === undefined) {
-                checked(answer);
+                checkAnswer(app, answer);
             }
         },
         (error) => {
             graph.fail(error.message);
             if (error.kind === "not_found") {
-                checked(null);
+                checkAnswer(app, null);
             }
         },
     );
@@ -211,6 +204,7 @@ function Picture({ app, graph, picture, layout }: PictureProps) {
     const place = useSignal<Place>({ x: 0, y: 0, scale: 1 });
     const current = useSignal(0);
     const drag = useRef<{ x: number; y: number; moved: boolean } | null>(null);
+    const { wanted } = useDetails();
     const heat = graph.heat;
     const total = graph.head?.function_samples ?? 0;
 
@@ -233,7 +227,7 @@ function Picture({ app, graph, picture, layout }: PictureProps) {
         queueMicrotask(() => svg.current?.querySelector<SVGGElement>('[data-current="true"]')?.focus());
     };
     const goToCode = (i: number) => {
-        app.tables.wanted.value = graph.blocks[picture.blocks[i].id].address;
+        wanted.value = graph.blocks[picture.blocks[i].id].address;
         openTab(app, "code");
     };
     // A new graph begins at its hottest block, as large as can be read.

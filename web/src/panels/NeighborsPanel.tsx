@@ -10,7 +10,7 @@ import { scopeTotal, waitsOf } from "../model/top";
 import { keep, recall } from "../lib/keep";
 import type { Expansion } from "../model/expansion";
 import type { SnapshotTree } from "../model/snapshot_tree";
-import { askedOf } from "./DetailTabs";
+import { askedOf, checkAnswer, useDetails } from "./details";
 import { FlameView } from "./FlameView";
 import { useApp, useFollow } from "./hooks";
 import { TreeRows } from "./TreeRows";
@@ -21,7 +21,8 @@ const LEAST_SHARE = 0.001;
 
 export function NeighborsPanel() {
     const app = useApp();
-    const { state, tables } = app;
+    const { state } = app;
+    const details = useDetails();
     const asked = useComputed(() => askedOf(app));
     useFollow(
         "Profiler.neighbors",
@@ -36,42 +37,38 @@ export function NeighborsPanel() {
         INTERVAL_MS,
         (answer) => {
             const { function_on_cpu_ns: on, function_off_cpu: off, strings } = answer;
-            tables.neighbors.set(answer);
-            tables.callers.fill(answer.callers_tree, strings, on, off);
-            tables.callees.fill(answer.callees_tree, strings, on, off);
-            const frame = tables.target(state.chosen.peek())?.frame;
-            if (frame !== undefined) {
-                tables.checkAnswer(frame, answer);
-            }
+            details.neighbors.set(answer);
+            details.callers.fill(answer.callers_tree, strings, on, off);
+            details.callees.fill(answer.callees_tree, strings, on, off);
+            checkAnswer(app, answer);
         },
         (error) => {
-            tables.neighbors.fail(error.message);
-            const frame = tables.target(state.chosen.peek())?.frame;
-            if (frame !== undefined && error.kind === "not_found") {
-                tables.checkAnswer(frame, null);
+            details.neighbors.fail(error.message);
+            if (error.kind === "not_found") {
+                checkAnswer(app, null);
             }
         },
     );
     const asRows = useSignal(recall("neighbors.rows") === "on");
-    void tables.neighbors.version.value;
-    const answer = tables.neighbors.value;
+    void details.neighbors.version.value;
+    const answer = details.neighbors.value;
     // Another function or another scope: rows may stand in another order.
     const counted = useRef("");
     const now = JSON.stringify([state.scope.value, answer?.function_name, answer?.binary, answer?.base_address]);
     if (counted.current !== now) {
         counted.current = now;
-        tables.callersExpansion.reorder();
-        tables.calleesExpansion.reorder();
+        details.callersExpansion.reorder();
+        details.calleesExpansion.reorder();
     }
     if (answer === null) {
-        return <div class="rows-empty">{tables.neighbors.trouble || "…"}</div>;
+        return <div class="rows-empty">{details.neighbors.trouble || "…"}</div>;
     }
     const half = (which: "callers" | "callees", tree: SnapshotTree, expansion: Expansion) => (
         <Half which={which} tree={tree} expansion={expansion} name={answer.function_name} asRows={asRows.value} />
     );
     return (
         <div class="neighbors">
-            {half("callers", tables.callers, tables.callersExpansion)}
+            {half("callers", details.callers, details.callersExpansion)}
             <div class="between">
                 <Between answer={answer} scope={state.scope.value} />
                 <span class="spring" />
@@ -86,7 +83,7 @@ export function NeighborsPanel() {
                     as tables
                 </button>
             </div>
-            {half("callees", tables.callees, tables.calleesExpansion)}
+            {half("callees", details.callees, details.calleesExpansion)}
         </div>
     );
 }

@@ -149,7 +149,13 @@ interface OptionsProps {
 function Options({ threads, nThreads, totalNs, active, tid, take }: OptionsProps) {
     const list = useRef<HTMLDivElement>(null);
     useEffect(() => {
-        list.current?.querySelector(`#tp-${active}`)?.scrollIntoView({ block: "nearest" });
+        const row = list.current?.querySelector<HTMLElement>(`#tp-${active}`);
+        const box = list.current?.parentElement;
+        if (row && box) {
+            // Not scrollIntoView: that may scroll the page as well.
+            const [top, bottom] = [row.offsetTop, row.offsetTop + row.offsetHeight];
+            box.scrollTop = Math.min(Math.max(box.scrollTop, bottom - box.clientHeight), top);
+        }
     }, [active]);
     // The button keeps the focus, so that its keys go on.
     const option = (index: number) => ({

@@ -43,9 +43,13 @@ export function TimelinePanel() {
     const run = useComputed(() => app.state.run.value?.id ?? 0);
     useAnswers(view);
     useEffect(() => app.actions.add(view.actions()), []);
+    // The first one is no other one: its answers may be there before it is known which run it is.
+    const before = useRef(run.peek());
     useSignalEffect(() => {
-        void run.value;
-        untracked(() => view.forgetRun());
+        if (before.current !== 0 && run.value !== before.current) {
+            untracked(() => view.forgetRun());
+        }
+        before.current = run.value || before.current;
     });
     useSignalEffect(() => {
         const summary = app.state.run.value;
