@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-enum { READ_BYTES = 64 << 10, READ_ROUNDS = 4, UNSENT_BYTES = 1 << 20 };
+enum { READ_BYTES = 64 << 10, READ_ROUNDS = 4, UNSENT_BYTES = 1 << 20, TURN_BYTES = 4 << 20 };
 
 // ---- Out --------------------------------------------------------------------------------------
 
@@ -78,10 +78,16 @@ static bool is_busy(const struct connection *c)
     return c->tickets.n >= LIMIT_REQUESTS_PER_CONNECTION || c->out.n - c->out_sent > UNSENT_BYTES;
 }
 
+// As much as the client takes, or as is fair to others.
 static bool send_some(struct connection *c)
 {
-    while (!connection_is_drained(c)) {
-        ssize_t n = send(c->io.fd, c->out.at + c->out_sent, c->out.n - c->out_sent,
+    for (size_t start = c->out_sent; !connection_is_drained(c);) {
+        if (c->out_sent - start >= TURN_BYTES) {
+            loop_want_write(&c->io);
+            return true;
+        }
+        ssize_t n = send(c->io.fd, c->out.at + c->out_sent,
+                         MIN(c->out.n - c->out_sent, (size_t)TURN_BYTES),
                          MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) {
             continue;

@@ -153,6 +153,39 @@ static void test_writes_only_when_it_wants_to(void **state)
     close(peer);
 }
 
+static bool hand_over(struct loop_fd *io)
+{
+    struct end *end = CONTAINER_OF(io, struct end, io);
+    end->n_read++;
+    loop_hand_over(io, &end->other->io);
+    free(end);
+    return true;
+}
+
+// What has arrived and was not read is the other's to read; the first one may be gone at once.
+static void test_a_descriptor_can_be_handed_over(void **state)
+{
+    (void)state;
+    static struct end second;
+    struct end *first = NEW(struct end);
+    int peer = watch(first, hand_over);
+    second = (struct end){.loop = &loop,
+                          .io = {.on_readable = read_and_stop,
+                                 .on_writable = write_and_stop,
+                                 .on_closed = on_closed}};
+    first->other = &second;
+    assert_int_equal(write(peer, "a", 1), 1);
+    run();
+    assert_int_equal(second.n_read, 1);
+    loop_want_write(&second.io);
+    run();
+    assert_int_equal(second.n_written, 1);
+    assert_int_equal(second.n_closed, 0);
+    loop_fini(&loop);
+    assert_int_equal(second.n_closed, 1);
+    close(peer);
+}
+
 static void test_does_not_read_while_it_does_not_want_to(void **state)
 {
     (void)state;
@@ -245,6 +278,7 @@ int main(void)
 #define LOOP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         LOOP(test_reads_what_arrives),
+        LOOP(test_a_descriptor_can_be_handed_over),
         LOOP(test_a_handler_may_close_itself_and_its_neighbour),
         LOOP(test_writes_only_when_it_wants_to),
         LOOP(test_does_not_read_while_it_does_not_want_to),

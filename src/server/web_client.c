@@ -77,8 +77,8 @@ static void send_answer(struct web_client *c)
 
 // ---- In ---------------------------------------------------------------------------------------
 
-// The head is whole. False: it is a connection now, and this client is no more.
-static bool handle_head(struct web_client *c)
+// The head is whole. Afterwards the client may be no more, as it is a connection.
+static void handle_head(struct web_client *c)
 {
     struct slice bytes = {(const uint8_t *)c->in.at, c->in.n};
     struct http_request request;
@@ -86,22 +86,20 @@ static bool handle_head(struct web_client *c)
     if (http_request_parse(bytes, &request, &n) != HTTP_OK) {
         web_answer_refuse(400, "This is not an HTTP request.", &c->answer);
         send_answer(c);
-        return true;
+        return;
     }
     web_answer_make(&c->web->address, &c->web->token, &request, &c->answer);
+    struct slice early = {bytes.data + n, bytes.n - n};
     if (!c->answer.is_upgrade) {
         send_answer(c);
-        return true;
-    }
-    struct slice early = {bytes.data + n, bytes.n - n};
-    if (connections_accept_web(&c->web->server->connections, &c->io, &c->answer.head, early)) {
+    } else if (connections_accept_web(&c->web->server->connections, &c->io, &c->answer.head,
+                                      early)) {
         web_client_free(c);
-        return false;
+    } else {
+        web_answer_fini(&c->answer);
+        web_answer_refuse(503, "stax-server has too many connections.", &c->answer);
+        send_answer(c);
     }
-    web_answer_fini(&c->answer);
-    web_answer_refuse(503, "stax-server has too many connections.", &c->answer);
-    send_answer(c);
-    return true;
 }
 
 // More of the head has come: is that all? Only then it is looked into.

@@ -23,6 +23,8 @@ const BINARIES = [
 const VERBS = ["parse", "decode", "hash", "copy", "lookup", "insert", "render", "compress", "wait", "flush", "sort", "walk"];
 const NOUNS = ["request", "header", "table", "buffer", "tree", "row", "image", "session", "price", "index", "queue", "page"];
 
+const LONGEST_WAIT_NS = 60e6;
+
 /** Numbers in 0 … 1, the same ones for the same seed. */
 export function random(seed) {
     let a = seed >>> 0;
@@ -111,7 +113,9 @@ export class World {
         this.makeFunctions();
         this.makeCalls();
         this.makeThreads();
-        this.run(this.seconds * 1e9);
+        for (let i = 0; i < this.seconds * 4; i++) {
+            this.run(250e6);
+        }
     }
 
     // ---- the program ----
@@ -251,7 +255,7 @@ export class World {
         for (let i = 0; i < waits && this.threads > 0; i++) {
             const thread = this.someThread();
             const at = from + Math.floor(this.random() * ns * 0.9);
-            const length = 1 + Math.floor(this.random() ** 3 * (from + ns - at));
+            const length = 1 + Math.floor(this.random() ** 3 * Math.min(LONGEST_WAIT_NS, from + ns - at));
             const reason = (thread + Math.floor(this.random() ** 2 * REASONS.length)) % REASONS.length;
             this.rows.add(at, length, thread, this.someNode(thread), reason, this.someThread());
         }

@@ -2,9 +2,12 @@
 
 import { render } from "preact";
 import { startKeys } from "./lib/keymap";
+import { loadPart } from "./lib/parts";
+import type { Picture } from "./lib/picture";
 import { startTheme } from "./lib/theme";
-import { WebSocketTransport } from "./lib/transport";
+import { WebSocketTransport, type Transport } from "./lib/transport";
 import { App } from "./model/app";
+import { decodeLink } from "./model/link";
 import { Shell } from "./model/shell";
 import { tellTests } from "./model/tell_tests";
 import { AppView } from "./panels/App";
@@ -52,15 +55,46 @@ function sleepWhenHidden(app: App): void {
     });
 }
 
-function start(): void {
+/** Without a server: the picture of a run that stands in this file. */
+async function pictureHere(): Promise<{ picture: Picture; transport: Transport } | null> {
+    const element = document.getElementById("stax-data");
+    if (element === null) {
+        return null;
+    }
+    const file = await loadPart("file");
+    const picture = file.readPicture(element.textContent ?? "");
+    return { picture, transport: file.makeTransport(picture) };
+}
+
+function connect(): Transport {
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/rpc`;
-    const app = new App(new WebSocketTransport(url, takeToken()));
+    return new WebSocketTransport(url, takeToken());
+}
+
+function showPicture(app: App, picture: Picture): void {
+    const taken = new Date(picture.takenUnixMs).toLocaleString();
+    app.fixed = `A picture of run ${picture.run.id} as of ${taken}: another scope needs stax-server.`;
+    app.state.scope.value = decodeLink(picture.link).link.scope;
+    if (location.hash === "") {
+        history.replaceState(null, "", `#${picture.link}`);
+    }
+}
+
+async function start(): Promise<void> {
+    const here = await pictureHere();
+    const picture = here?.picture ?? null;
+    const app = new App(here?.transport ?? connect());
     const shell = new Shell(app);
-    app.client.onState = (state) => (app.state.connection.value = state);
+    app.client.onState = (state) => {
+        app.state.connection.value = picture !== null && state === "open" ? "file" : state;
+    };
+    if (picture !== null) {
+        showPicture(app, picture);
+    }
+    tellTests(app);
     startTheme(app.state.theme);
     shell.start();
     startKeys(() => app.actions.all, () => shell.dialog.value !== "none");
-    tellTests(app);
     sleepWhenHidden(app);
     render(
         <AppContext.Provider value={app}>
@@ -73,4 +107,4 @@ function start(): void {
     app.client.start();
 }
 
-start();
+void start();

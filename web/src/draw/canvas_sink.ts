@@ -10,7 +10,7 @@ export class CanvasSink implements Sink {
     private scale = 1;
 
     constructor(private readonly canvas: HTMLCanvasElement) {
-        this.ctx = canvas.getContext("2d");
+        this.ctx = canvas.getContext("2d", { alpha: false });
     }
 
     /** Colours and letters from now on (a canvas forgets them when its size changes). Returns how wide a letter is. */
@@ -27,8 +27,14 @@ export class CanvasSink implements Sink {
         return this.ctx.measureText("m".repeat(100)).width / 100;
     }
 
+    /** Everything from now on stands that much lower. */
+    moveDown(y: number): void {
+        this.ctx?.translate(0, y);
+    }
+
     clear(): void {
-        this.ctx?.clearRect(0, 0, this.canvas.width, this.canvas.height);
+        this.fill(this.tokens?.page ?? "Canvas");
+        this.ctx?.fillRect(0, 0, this.canvas.width, this.canvas.height);
     }
 
     fill(colour: string): void {

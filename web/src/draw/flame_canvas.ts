@@ -364,20 +364,22 @@ export class FlameRenderer {
         if (this.selected !== null) {
             const box = this.layout.boxOf(this.look.tree, this.selected);
             if (box >= 0) {
-                this.outline(ctx, box, tokens.page, Math.round(3 * this.scale));
-                this.outline(ctx, box, tokens.accent, Math.round(2 * this.scale));
+                this.outline(ctx, box, tokens.accent, 2 * Math.max(1, Math.round(this.scale)));
             }
         }
     }
 
+    // Around a box; a thick line goes halfway into the gaps, so that it leaves the name alone.
     private outline(ctx: CanvasRenderingContext2D, box: number, colour: string, width: number): void {
-        const x = Math.round(this.layout.left[box]);
-        const right = Math.max(x + 2, Math.round(this.layout.right[box]));
-        const y = Math.round(this.boxTop(box) * this.scale);
-        const height = Math.round(ROW_PX * this.scale) - Math.max(1, Math.round(this.scale));
+        const gap = Math.max(1, Math.round(this.scale));
+        const inset = width > gap ? 0 : width / 2;
+        const x = Math.max(width / 2, Math.round(this.layout.left[box]) + inset);
+        const right = Math.max(x + gap, Math.round(this.layout.right[box]) - gap - inset);
+        const y = Math.round(this.boxTop(box) * this.scale) + inset;
+        const height = Math.round(ROW_PX * this.scale) - gap - 2 * inset;
         ctx.strokeStyle = colour;
         ctx.lineWidth = width;
-        ctx.strokeRect(x + width / 2, y + width / 2, Math.max(1, right - x - width), height - width);
+        ctx.strokeRect(x, Math.max(width / 2, y), right - x, height);
     }
 
     // CSS pixels in the layer.
@@ -641,6 +643,18 @@ export class FlameRenderer {
 
     get direction(): Direction {
         return this.look?.direction ?? "icicle";
+    }
+
+    /** What of the zoom and of the selection is not in the tree: both paths, and how much of each is. */
+    missing(): readonly { path: readonly FrameId[]; found: number }[] {
+        const { look } = this;
+        if (look === null || look.tree.n === 0 || this.stale.layout) {
+            return [];
+        }
+        return [
+            { path: look.zoom, found: this.zoomFound },
+            { path: look.selection ?? [], found: this.selectionFound },
+        ];
     }
 
     weightOf(node: NodeId): number {

@@ -58,7 +58,10 @@ export function flameTokens(): FlameTokens {
 /** Number of a colour: an index into Palette.fill, Palette.ink. */
 export type Paint = number;
 
-const SHADES = 7; // of one kind, for telling binaries apart; what they mean is said in words
+// Of one kind, for telling binaries apart; which they are is said in words.
+const SHADE_DEGREES = [0, -6, 6, -12, 12, -3, 9];
+const SHADES = SHADE_DEGREES.length;
+const KIND_PROGRAM = 0; // there is one: it has the colour itself
 const HEATS = 16;
 const LANGUAGES = ["c", "c++", "rust", "go", "python", "java", "javascript", "zig", "swift", "d"];
 
@@ -69,7 +72,9 @@ const LANGUAGE_AT = REASON_AT + REASONS.length + 1;
 const SLIVER = LANGUAGE_AT + LANGUAGES.length + 1;
 const RESIDUE_PAINT = SLIVER + 1;
 const MATCH = SLIVER + 2;
-const PAINTS = SLIVER + 3;
+const ROOT = SLIVER + 3;
+const MIXED = SLIVER + 4;
+const PAINTS = SLIVER + 5;
 
 /** The same colour, paler. */
 const PALE = PAINTS;
@@ -110,13 +115,12 @@ export class Palette {
     }
 
     private addKinds(): void {
-        const spread = [0, -9, 9, -18, 18, -5, 5];
         this.tokens.kinds.forEach((token, kind) => {
             const colour = parseHex(token) ?? GREY;
-            for (let shade = 0; shade < SHADES; shade++) {
+            SHADE_DEGREES.forEach((degrees, shade) => {
                 const lighter = shade % 2 === 0 ? 0 : 0.02;
-                this.put(KIND_AT + kind * SHADES + shade, shift(colour, spread[shade], lighter));
-            }
+                this.put(KIND_AT + kind * SHADES + shade, shift(colour, degrees, lighter));
+            });
         });
     }
 
@@ -144,6 +148,8 @@ export class Palette {
         this.put(SLIVER, mix(ground, grey, 0.35));
         this.put(RESIDUE_PAINT, mix(ground, grey, 0.16));
         this.ink[RESIDUE_PAINT] = tokens.dim;
+        this.put(MIXED, mix(ground, grey, 0.35));
+        this.put(ROOT, mix(ground, grey, 0.25));
         this.put(MATCH, parseHex(tokens.match) ?? GREY);
     }
 
@@ -160,6 +166,7 @@ const INK_ON_LIGHT: Rgb = [16, 19, 26];
 export const SLIVER_PAINT: Paint = SLIVER;
 export const RESIDUE_BOX_PAINT: Paint = RESIDUE_PAINT;
 export const MATCH_PAINT: Paint = MATCH;
+export const ROOT_PAINT: Paint = ROOT;
 
 /** The reason that a node waits for most of its waiting time; NO_REASON: none stands out. */
 export function dominantReason(tree: TreeColumns, node: NodeId): number {
@@ -183,6 +190,11 @@ export function waitOf(tree: TreeColumns, node: NodeId, mode: Mode): number {
     return dominantReason(tree, node);
 }
 
+// Several reasons, none of which stands out, are no colour of their own.
+function paintOfReason(reason: number): Paint {
+    return reason === NO_REASON ? MIXED : REASON_AT + reason;
+}
+
 /** Numbers of colours for what is in a tree. */
 export class Colouring {
     private readonly byFrame: Record<"module" | "language", Paint[]> = { module: [], language: [] };
@@ -197,7 +209,8 @@ export class Colouring {
 
     of(tree: TreeColumns, node: NodeId, frame: FrameId, colour: Colour, mode: Mode): Paint {
         if (colour === "reason") {
-            return REASON_AT + waitOf(tree, node, mode);
+            const isWaiting = mode !== "on_cpu" && tree.off[node] > (mode === "wall" ? tree.on[node] : 0);
+            return isWaiting ? paintOfReason(dominantReason(tree, node)) : REASON_AT + NO_REASON;
         }
         if (colour === "self") {
             return HEAT_AT + this.heat[frame];
@@ -213,7 +226,7 @@ export class Colouring {
         }
         const kind = frames.kind[frame];
         const known = kind >= 0 && kind < KIND_NAMES.length ? kind : 1;
-        return KIND_AT + known * SHADES + (frame === 0 ? 0 : hash(frames.binary[frame]) % SHADES);
+        return KIND_AT + known * SHADES + (known === KIND_PROGRAM ? 0 : hash(frames.binary[frame]) % SHADES);
     }
 
     // Of all time that functions spend themselves, wherever they are called.

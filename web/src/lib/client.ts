@@ -78,6 +78,10 @@ export class Following<M extends Subscribable = Subscribable> {
         void this.ask();
     }
 
+    get question(): { method: M; params: object } {
+        return { method: this.method, params: this.params as object };
+    }
+
     close(): void {
         this.closed = true;
         this.drop();
@@ -239,6 +243,11 @@ export class Client {
         return new Promise((resolve, reject) => {
             this.calls.set(id, { resolve: resolve as (result: unknown) => void, reject });
         });
+    }
+
+    /** What is asked for at the moment. */
+    questions(): { method: Subscribable; params: object }[] {
+        return [...this.followings].map((following) => following.question);
     }
 
     /** A call whose answer nobody waits for. */

@@ -1,5 +1,16 @@
 // Parts of the page that are loaded when they are first needed: each is a script that puts itself into
-// `__staxParts`. In a file that was exported they may stand in the page already; else they come from the server.
+// `__staxParts`. In a file that was exported they stand in the page, as texts; else they come from the server.
+
+import type { JSX } from "preact";
+
+import type { App } from "../model/app";
+import type { Details } from "../model/details";
+import type { Frames } from "../model/frames";
+import type { Shell } from "../model/shell";
+import type { Tab } from "../model/state";
+import type { FlameControl } from "../panels/flame_control";
+import type { Picture } from "./picture";
+import type { Transport } from "./transport";
 
 /** A piece of a line of source: class of highlight.js ("keyword", "string", …; "" for none), and its text. */
 export type SourceToken = readonly [scope: string, text: string];
@@ -31,9 +42,35 @@ export interface LayoutPart {
     layout(input: LayoutInput): LayoutOutput;
 }
 
+type Component = () => JSX.Element | null;
+
+export interface ExportPart {
+    markdownOf(shell: Shell, link: string): string;
+    makeFile(app: App, onProgress: (share: number) => void): Promise<Blob>;
+}
+
+export interface DetailsPart {
+    makeDetails(frames: Frames): Details;
+    readonly panels: Readonly<Record<Tab, () => JSX.Element>>;
+}
+
+export interface FilePart {
+    /** Throws when it is none. */
+    readPicture(text: string): Picture;
+    makeTransport(picture: Picture): Transport;
+}
+
 export interface Parts {
+    details: DetailsPart;
+    file: FilePart;
+    dialogs: Record<"Palette" | "Help" | "ConfirmStop", Component> & {
+        FlameMenu: (props: { readonly control: FlameControl }) => JSX.Element | null;
+    };
+    tables: Record<"top" | "detail", Component>;
+    time: Record<"filters" | "timeline" | "side", Component>;
     highlight: HighlightPart;
     layout: LayoutPart;
+    export: ExportPart;
 }
 
 declare global {
@@ -47,8 +84,13 @@ export function partUrl(name: keyof Parts): string {
     return `/part/${name}.js`;
 }
 
-/** For the parts themselves. */
-export function registerPart<K extends keyof Parts>(name: K, part: Parts[K]): void {
+/** For the parts themselves. `style`: what they look like, as CSS. */
+export function registerPart<K extends keyof Parts>(name: K, part: Parts[K], style = ""): void {
+    if (style !== "") {
+        const sheet = new CSSStyleSheet();
+        sheet.replaceSync(style);
+        document.adoptedStyleSheets.push(sheet);
+    }
     (globalThis.__staxParts ??= {})[name] = part;
 }
 
@@ -68,6 +110,7 @@ export function loadPart<K extends keyof Parts>(name: K): Promise<Parts[K]> {
 }
 
 function fetchPart<K extends keyof Parts>(name: K): Promise<Parts[K]> {
+    runInlined(name);
     const part = partAtHand(name);
     if (part !== undefined) {
         return Promise.resolve(part);
@@ -93,4 +136,20 @@ function fetchPart<K extends keyof Parts>(name: K): Promise<Parts[K]> {
         };
         document.head.append(script);
     });
+}
+
+/** In a file that was exported, parts stand in the page as texts. */
+export function inlinedId(name: keyof Parts): string {
+    return `stax-part-${name}`;
+}
+
+function runInlined(name: keyof Parts): void {
+    const inlined = document.getElementById(inlinedId(name));
+    if (inlined !== null) {
+        const script = document.createElement("script");
+        script.textContent = inlined.textContent;
+        document.head.append(script);
+        script.remove();
+        inlined.remove();
+    }
 }

@@ -7,12 +7,13 @@
 // to. Then that node becomes the one that the server looks at more closely, and stays it until another needs that.
 
 import { batch, computed, signal, type ReadonlySignal } from "@preact/signals";
+import { visible } from "../lib/format";
 import type { LiveTree, LiveTreeParams } from "../lib/protocol";
 import type { App } from "./app";
 import type { FrameId } from "./frames";
 import { modeOf } from "./scope";
 import { Search } from "./search";
-import { TransformedTree } from "./transform";
+import { TransformedTree, transformPath } from "./transform";
 import type { TreeColumns } from "./tree";
 
 export const TREE_INTERVAL_MS = 250;
@@ -22,6 +23,7 @@ const NODES_AT_MOST = 50_000;
 const CLOSER = 8; // how much smaller a share each further request shows
 const LEAST_SHARE = 1e-7;
 const ZOOM_AT_MOST = 1024; // functions in a path, by the protocol
+const NAME_AT_MOST = 400; // characters
 const SETTLED_MS = 250; // a zoom that stays that long is meant
 const ASK_AGAIN_MS = 250; // after a message that does not follow the one before
 
@@ -100,6 +102,17 @@ export class FlameModel {
         return this.transformed;
     }
 
+    /** What the root of the tree is called. */
+    rootLabel(): string {
+        const { scope, inverted } = this.app.state;
+        const focus = scope.value.focus;
+        if (focus !== null) {
+            const name = visible(focus.function_name.slice(0, NAME_AT_MOST));
+            return inverted.value ? `callers of ${name}` : name;
+        }
+        return inverted.value ? "all, innermost functions first" : "all";
+    }
+
     /** What was drawn has cut nodes below the zoom: once it stays there, the server shows them. */
     wantDetail(zoom: readonly FrameId[]): void {
         const path = this.pathOfServer(zoom);
@@ -138,19 +151,31 @@ export class FlameModel {
     }
 
     mergeFunction(frame: FrameId): void {
-        this.merged.value = new Set([...this.merged.peek(), frame]);
+        this.transform(new Set([...this.merged.peek(), frame]), this.collapsed.peek());
     }
 
     collapseFunction(frame: FrameId): void {
-        this.collapsed.value = new Set([...this.collapsed.peek(), frame]);
+        this.transform(this.merged.peek(), new Set([...this.collapsed.peek(), frame]));
     }
 
     /** Shows a function as it is again. */
     undoTransform(frame: FrameId): void {
+        const without = (set: ReadonlySet<FrameId>) => new Set([...set].filter((other) => other !== frame));
+        this.transform(without(this.merged.peek()), without(this.collapsed.peek()));
+    }
+
+    // Zoom and selection stay at the functions that they are at.
+    private transform(merged: ReadonlySet<FrameId>, collapsed: ReadonlySet<FrameId>): void {
+        const { zoom, selection } = this.app.state;
+        const move = (path: readonly FrameId[]) => transformPath(this.pathOfServer(path), merged, collapsed);
         batch(() => {
-            const without = (set: ReadonlySet<FrameId>) => new Set([...set].filter((other) => other !== frame));
-            this.merged.value = without(this.merged.peek());
-            this.collapsed.value = without(this.collapsed.peek());
+            if (zoom.peek().length > 0) {
+                zoom.value = move(zoom.peek());
+            }
+            const selected = selection.peek();
+            selection.value = selected === null ? null : move(selected);
+            this.merged.value = merged;
+            this.collapsed.value = collapsed;
         });
     }
 

@@ -75,7 +75,8 @@ function frameOf(app: App, symbol: Symbol): FrameId {
 }
 
 function applySteps(app: App, link: Link): void {
-    app.state.scope.value = link.scope;
+    const { mode, reason } = link.scope;
+    app.state.scope.value = app.fixed === "" ? link.scope : { ...app.state.scope.value, mode, reason };
     app.state.zoom.value = link.zoom.map((symbol) => frameOf(app, symbol));
     app.state.inverted.value = link.inverted;
 }
@@ -136,8 +137,11 @@ export class History {
         const link = computed(() => encodeLink(linkOf(this.app)));
         effect(() => {
             link.value;
-            untracked(() => this.note());
+            if (!this.app.state.dragging.value) {
+                untracked(() => this.note());
+            }
         });
+        this.write(); // so that this entry is known as one of ours
     }
 
     /** What the newest step was: the one that back() takes back; null: there is none. */

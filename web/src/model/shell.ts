@@ -1,9 +1,10 @@
 // What is around the panels: layout, history, the watch over the run, which dialog is open, and what can be done
 // anywhere on the page.
 
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import type { App } from "./app";
 import { exportActions } from "../export/actions";
+import { shorten } from "../lib/format";
 import { nextTheme } from "../lib/theme";
 import { browserHistory, History } from "./history";
 import { Layout, PANE_NAMES, PANES, type Pane } from "./layout";
@@ -31,6 +32,10 @@ export class Shell {
     start(): void {
         this.layout.start();
         this.history.start();
+        effect(() => {
+            const run = this.app.state.run.value;
+            document.title = run === null ? "stax" : `${shorten(run.label, 60)} · run ${run.id} · stax`;
+        });
     }
 
     /** The run that is looked at is the one that is being recorded. */
@@ -160,18 +165,18 @@ function cyclePanels(by: number): void {
     }
 }
 
-/** When what had the focus goes away, its panel gets it: the keyboard is never nowhere. */
+/** When what had the focus goes away, the panel that had it last gets it: the keyboard is never nowhere. */
 export function keepFocus(root: HTMLElement): void {
     let panel: HTMLElement | null = null;
     let element: Element | null = null;
     root.addEventListener("focusin", (event) => {
         element = event.target as Element;
-        panel = element.closest<HTMLElement>("[data-panel]");
+        panel = element.closest<HTMLElement>("[data-panel]") ?? panel;
     });
     new MutationObserver(() => {
         if (element !== null && !element.isConnected && document.activeElement === document.body) {
             element = null;
-            const home = panel?.isConnected === true ? panel : root.querySelector<HTMLElement>("[data-panel]");
+            const home = panel?.isConnected === true ? panel : root.querySelector<HTMLElement>("[data-panel='flame']");
             home?.focus();
         }
     }).observe(root, { childList: true, subtree: true });

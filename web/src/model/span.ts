@@ -34,7 +34,7 @@ export function wholeRun(endNs: number, recording: boolean): Span {
 /** Keeps its length if it can, and lies within `bounds`. */
 export function within(span: Span, bounds: Span): Span {
     const length = Math.min(Math.max(span.to - span.from, SHORTEST_NS), Math.max(bounds.to - bounds.from, SHORTEST_NS));
-    const from = Math.round(Math.min(Math.max(span.from, bounds.from), bounds.to - length));
+    const from = Math.round(Math.max(Math.min(span.from, bounds.to - length), bounds.from));
     return { from, to: Math.round(from + length) };
 }
 

@@ -1,16 +1,13 @@
-// What the top table and the details of a function know, and which function those are about.
+// What the top table knows, and which function the details are about.
 //
 //     state.chosen ──► target ──► Profiler.annotated, .cfg, .neighbors
 //     (else the hottest one)
+//
+// What the details themselves know comes with the part of the page that shows them.
 
 import { signal } from "@preact/signals";
-import type { Intervals, Neighbors } from "../lib/protocol";
-import { Graph } from "./cfg";
-import { Code } from "./code";
-import { Expansion } from "./expansion";
+import type { Details } from "./details";
 import { Frames, KIND_MISSING, type FrameId } from "./frames";
-import { Latest } from "./latest";
-import { SnapshotTree } from "./snapshot_tree";
 import { TopModel } from "./top";
 
 export const NO_ADDRESS = "0x0";
@@ -26,19 +23,8 @@ export type Asked = { address: string } | { name: string };
 
 export class Tables {
     readonly top: TopModel;
-    readonly code = new Code();
-    readonly graph = new Graph();
-    readonly neighbors = new Latest<Neighbors>();
-    readonly callers: SnapshotTree;
-    readonly callees: SnapshotTree;
-    readonly callersExpansion = new Expansion();
-    readonly calleesExpansion = new Expansion();
-    readonly intervals = new Latest<Intervals>();
-    readonly expansion = new Expansion();
-    /** Which wait is looked at: thread and start; null: none. */
-    readonly wait = signal<string | null>(null);
-    /** Which instruction is to be shown next, by its address; null: none. */
-    readonly wanted = signal<string | null>(null);
+    /** null: that part was not loaded yet. */
+    details: Details | null = null;
     /** The address of a chosen function, where its name alone does not tell which one it is. */
     private readonly exact = signal<{ frame: FrameId; address: string } | null>(null);
     /** Functions whose address is of no use in this run: it led to another one. */
@@ -46,8 +32,6 @@ export class Tables {
 
     constructor(private readonly frames: Frames) {
         this.top = new TopModel(frames);
-        this.callers = new SnapshotTree(frames);
-        this.callees = new SnapshotTree(frames);
     }
 
     /** Null: there is no function to be looked at. */

@@ -16,41 +16,35 @@ import type { ComponentType } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { MEASURES, PANE_NAMES, PANES, type Pane } from "../model/layout";
 import { keepFocus } from "../model/shell";
-import { ConfirmStop } from "./ConfirmStop";
-import { DetailTabs } from "./DetailTabs";
-import { FilterBar } from "./FilterBar";
 import { FlamePanel } from "./FlamePanel";
-import { Help } from "./Help";
-import { Palette } from "./Palette";
 import { ScopeTrail } from "./ScopeTrail";
 import { SearchBox } from "./SearchBox";
 import { useShell } from "./shell";
-import { SidePanel } from "./SidePanel";
 import { Splitter } from "./Splitter";
-import { TimelinePanel } from "./TimelinePanel";
 import { Toasts } from "./Toasts";
 import { TopBar } from "./TopBar";
-import { TopTable } from "./TopTable";
+import { usePart } from "./usePart";
 
-const PANELS: Record<Pane, ComponentType> = {
-    timeline: TimelinePanel,
-    flame: FlamePanel,
-    side: SidePanel,
-    top: TopTable,
-    detail: DetailTabs,
+// The flamegraph comes first: the others have a part of the page each, and their places wait for them.
+const PANELS: Record<Pane, () => ComponentType | undefined> = {
+    timeline: () => usePart("time")?.timeline,
+    flame: () => FlamePanel,
+    side: () => usePart("time")?.side,
+    top: () => usePart("tables")?.top,
+    detail: () => usePart("tables")?.detail,
 };
 
 function PaneBox({ pane }: { readonly pane: Pane }) {
-    const Panel = PANELS[pane];
+    const Panel = PANELS[pane]();
     return (
         <div class={`pane pane-${pane}`} data-panel={pane} tabIndex={-1}>
-            <Panel />
+            {Panel && <Panel />}
         </div>
     );
 }
 
 function Row({ class: name, children }: { readonly class: string; readonly children: (false | object)[] }) {
-    return children.some((child) => child !== false) ? <div class={`row ${name}`}>{children}</div> : null;
+    return children.some((child) => child !== false) ? <div class={`pane-row ${name}`}>{children}</div> : null;
 }
 
 function Wide() {
@@ -112,8 +106,27 @@ function Narrow() {
     );
 }
 
+function Filters() {
+    const FilterBar = usePart("time")?.filters;
+    return FilterBar ? <FilterBar /> : <div class="filters-place" />;
+}
+
+function Dialogs() {
+    const part = usePart("dialogs");
+    return (
+        part && (
+            <>
+                <part.Palette />
+                <part.Help />
+                <part.ConfirmStop />
+            </>
+        )
+    );
+}
+
 export function AppView() {
-    const { layout } = useShell();
+    const shell = useShell();
+    const { layout } = shell;
     const page = useRef<HTMLDivElement>(null);
     const sizes = layout.sizes.value;
     useEffect(() => keepFocus(page.current as HTMLElement), []);
@@ -126,7 +139,7 @@ export function AppView() {
         <div class="page" ref={page} style={style}>
             <TopBar />
             <div class="filters" data-panel="filters" tabIndex={-1}>
-                <FilterBar />
+                <Filters />
                 <SearchBox />
             </div>
             {layout.isShown("timeline") && <PaneBox pane="timeline" />}
@@ -135,9 +148,7 @@ export function AppView() {
             )}
             <ScopeTrail />
             {layout.narrow.value ? <Narrow /> : <Wide />}
-            <Palette />
-            <Help />
-            <ConfirmStop />
+            {shell.dialog.value !== "none" && <Dialogs />}
             <Toasts />
         </div>
     );

@@ -10,7 +10,7 @@ import type { CfgBlock } from "../lib/protocol";
 import type { App } from "../model/app";
 import { roundedPath, type EdgeKind, type Graph } from "../model/cfg";
 import { layOut, layoutAtHand } from "./CfgLayout";
-import { askedOf, openTab } from "./DetailTabs";
+import { askedOf, checkAnswer, openTab, useDetails } from "./details";
 import { useApp, useFollow } from "./hooks";
 
 const INTERVAL_MS = 1000;
@@ -80,16 +80,9 @@ function pictureOf(graph: Graph, texts: readonly string[] | null): Picture {
 
 /** Follows Profiler.cfg, and asks once per listing what its instructions look like. */
 function useGraph(app: App): { graph: Graph; texts: readonly string[] | null } {
-    const { tables, state } = app;
-    const graph = tables.graph;
+    const { graph } = useDetails();
     const asked = useComputed(() => askedOf(app));
     const texts = useSignal<{ listing: number; lines: readonly string[] | null } | null>(null);
-    const checked = (answer: { function_name: string; binary: string } | null) => {
-        const frame = tables.target(state.chosen.peek())?.frame;
-        if (frame !== undefined) {
-            tables.checkAnswer(frame, answer);
-        }
-    };
     useFollow(
         "Profiler.cfg",
         () => asked.value && { ...asked.value, view: app.view.value },
@@ -98,13 +91,13 @@ function useGraph(app: App): { graph: Graph; texts: readonly string[] | null } {
             if (!graph.apply(answer)) {
                 graph.fail("stax-server sent changes of a graph that it did not send before");
             } else if (answer.inlined_host === undefined) {
-                checked(answer);
+                checkAnswer(app, answer);
             }
         },
         (error) => {
             graph.fail(error.message);
             if (error.kind === "not_found") {
-                checked(null);
+                checkAnswer(app, null);
             }
         },
     );
@@ -169,7 +162,7 @@ export function CfgPanel() {
                     {graph.head.unplaced_samples > 0 && `, ${exact(graph.head.unplaced_samples)} samples are in none`}
                 </span>
                 <span class="spring" />
-                <span class="dim legend">
+                <span class="dim cfg-legend">
                     <i class="e-taken" /> taken <i class="e-next" /> else, next <i class="e-jump" /> jump{" "}
                     <i class="e-back" /> back <i class="e-switch" /> switch
                 </span>
@@ -211,6 +204,7 @@ function Picture({ app, graph, picture, layout }: PictureProps) {
     const place = useSignal<Place>({ x: 0, y: 0, scale: 1 });
     const current = useSignal(0);
     const drag = useRef<{ x: number; y: number; moved: boolean } | null>(null);
+    const { wanted } = useDetails();
     const heat = graph.heat;
     const total = graph.head?.function_samples ?? 0;
 
@@ -233,7 +227,7 @@ function Picture({ app, graph, picture, layout }: PictureProps) {
         queueMicrotask(() => svg.current?.querySelector<SVGGElement>('[data-current="true"]')?.focus());
     };
     const goToCode = (i: number) => {
-        app.tables.wanted.value = graph.blocks[picture.blocks[i].id].address;
+        wanted.value = graph.blocks[picture.blocks[i].id].address;
         openTab(app, "code");
     };
     // A new graph begins at its hottest block, as large as can be read.
@@ -292,7 +286,7 @@ function Picture({ app, graph, picture, layout }: PictureProps) {
             class="cfg-picture"
             role="group"
             aria-label="Control flow"
-            tabIndex={-1}
+            tabindex={-1}
             onKeyDown={onKeyDown}
             onWheel={(event) => {
                 event.preventDefault();
@@ -383,7 +377,7 @@ function BlockView({ graph, block, left, top, width, height, isCurrent, self, sh
         <g
             class={`block ${block.isLoopHead ? "loop" : ""}`}
             role="button"
-            tabIndex={isCurrent ? 0 : -1}
+            tabindex={isCurrent ? 0 : -1}
             data-current={isCurrent}
             aria-label={`${name}, ${self}, ${block.isLoopHead ? "head of a loop, " : ""}${end}`}
             transform={`translate(${left} ${top})`}
@@ -395,7 +389,7 @@ function BlockView({ graph, block, left, top, width, height, isCurrent, self, sh
                 {of.calls === undefined ? "" : `; calls ${of.calls.slice(0, 20).map(visible).join(", ")}`}
             </title>
             <rect class="paper" width={width} height={height} rx="4" />
-            <rect class="heat" width={width} height={height} rx="4" style={{ opacity: Math.min(0.75, share * 1.5).toFixed(3) }} />
+            <rect class="heat" width={width} height={height} rx="4" style={{ opacity: Math.min(0.55, share * 1.5).toFixed(3) }} />
             <text x={PAD} y={LINE} class="head">
                 {head}
             </text>

@@ -2,7 +2,6 @@
 
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { RpcError } from "../lib/client";
 import { exact, milliseconds, percentOf, visible } from "../lib/format";
 import { keep, recall } from "../lib/keep";
 import type { AnnotatedLine } from "../lib/protocol";
@@ -11,7 +10,7 @@ import { inlinedText, isCall, ROW_INSTRUCTION, ROW_SOURCE, tokens, type Code } f
 import { NO_ADDRESS } from "../model/tables";
 import { CodeArrows } from "./CodeArrows";
 import { CodeSource } from "./CodeSource";
-import { askedOf } from "./DetailTabs";
+import { askedOf, checkAnswer, useDetails } from "./details";
 import { useApp, useFollow } from "./hooks";
 import { FunctionName } from "./TableNames";
 import { VirtualRows, type Row, type RowsHandle } from "./VirtualRows";
@@ -32,10 +31,8 @@ export async function chooseAddress(app: App, address: string): Promise<void> {
 
 /** Follows Profiler.annotated for the function of the details. */
 function useCode(app: App): Code {
-    const { tables, state } = app;
-    const code = tables.code;
+    const { code } = useDetails();
     const asked = useComputed(() => askedOf(app));
-    const target = () => tables.target(state.chosen.peek());
     useFollow(
         "Profiler.annotated",
         () => asked.value && { ...asked.value, view: app.view.value, limit: MOST_LINES },
@@ -43,18 +40,14 @@ function useCode(app: App): Code {
         (answer) => {
             if (!code.apply(answer)) {
                 code.fail("stax-server sent changes of code that it did not send before");
-                return;
-            }
-            const frame = target()?.frame;
-            if (frame !== undefined && answer.inlined_host === undefined) {
-                tables.checkAnswer(frame, answer);
+            } else if (answer.inlined_host === undefined) {
+                checkAnswer(app, answer);
             }
         },
         (error) => {
             code.fail(error.message);
-            const frame = target()?.frame;
-            if (frame !== undefined && error.kind === "not_found") {
-                tables.checkAnswer(frame, null);
+            if (error.kind === "not_found") {
+                checkAnswer(app, null);
             }
         },
     );
@@ -64,6 +57,7 @@ function useCode(app: App): Code {
 export function CodePanel() {
     const app = useApp();
     const code = useCode(app);
+    const { wanted: next } = useDetails();
     const handle = useRef<RowsHandle | null>(null);
     const current = useSignal(0);
     const rank = useRef(0);
@@ -106,7 +100,7 @@ export function CodePanel() {
     const shown = useRef("");
     useSignalEffect(() => {
         void code.version.value;
-        const wanted = app.tables.wanted.value;
+        const wanted = next.value;
         const name = `${code.listing.value}`;
         if (code.lines.length === 0 || (shown.current === name && wanted === null)) {
             return;
@@ -118,7 +112,7 @@ export function CodePanel() {
         }
         shown.current = name;
         rank.current = 0;
-        app.tables.wanted.value = null;
+        next.value = null;
         requestAnimationFrame(() => goTo(at >= 0 ? at : (hottest[0] ?? 0)));
     });
 
@@ -130,7 +124,7 @@ export function CodePanel() {
             handle.current?.focus();
         } else if (line.target_address !== undefined) {
             chooseAddress(app, line.target_address).catch((error: unknown) => {
-                trouble.value = error instanceof RpcError ? error.message : String(error);
+                trouble.value = error instanceof Error ? error.message : String(error);
             });
         }
     };
@@ -317,7 +311,7 @@ function rowOf(code: Code, index: number, bytes: boolean, follow: (line: Annotat
         key: `v${line}`,
         class: "source",
         cells: (
-            <div role="gridcell" class="cell left">
+            <div role="gridcell" class="cell left instruction">
                 made {((version?.loaded_ns ?? 0) / 1e9).toFixed(3)} s after the start, with{" "}
                 {exact(version?.self_samples ?? 0)} samples
             </div>
@@ -332,13 +326,15 @@ function SourceRow({ code, line, language }: { code: Code; line: number; languag
     const file = header?.file.split("/").pop() ?? "";
     const isNewFile = header !== null && header.file !== before?.file;
     return (
-        <div role="gridcell" class="cell left">
-            <span class="place" title={header === null ? "" : visible(header.file)}>
-                {header === null ? "no line is known" : visible(`${isNewFile ? header.file : file}:${header.line}`)}
-            </span>{" "}
-            {header?.text !== undefined && <CodeSource text={header.text} language={language} />}
-            {inlined !== "" && <span class="inlined"> inlined: {visible(inlined)}</span>}
-        </div>
+        <>
+            <div role="gridcell" class="cell left place" title={header === null ? "" : visible(header.file)}>
+                <bdi>{header === null ? "no line is known" : visible(`${isNewFile ? header.file : file}:${header.line}`)}</bdi>
+            </div>
+            <div role="gridcell" class="cell left instruction">
+                {header?.text !== undefined && <CodeSource text={header.text} language={language} />}
+                {inlined !== "" && <span class="inlined"> inlined: {visible(inlined)}</span>}
+            </div>
+        </>
     );
 }
 
@@ -357,7 +353,7 @@ function Instruction({ code, line: number, bytes, follow }: InstructionProps) {
     return (
         <>
             <div role="gridcell" class="cell" title={`${exact(selfSamples[number])} samples`}>
-                <span class="heat" style={{ opacity: Math.min(0.75, heat * 2).toFixed(3) }} />
+                <span class="heat" style={{ opacity: Math.min(0.55, heat * 2).toFixed(3) }} />
                 <span class="over">{share(selfSamples[number])}</span>
             </div>
             <div role="gridcell" class="cell dim">

@@ -1,60 +1,41 @@
 // One function, closely: code, callers and callees, waits, control flow; and the tree as a tree.
 //
-// Only the tab that is seen exists, so only that one asks anything.
+// Only the tab that is seen exists, so only that one asks anything. What they show is a part of its own, which is
+// loaded when the page stands: the tabs, and which function they are about, are here.
 
-import { useSignalEffect } from "@preact/signals";
+import { signal, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { percentOf } from "../lib/format";
 import type { App } from "../model/app";
 import type { Tab } from "../model/state";
-import type { Asked, Target } from "../model/tables";
+import type { Target } from "../model/tables";
 import { scopeTotal, totalOf } from "../model/top";
-import { CfgPanel } from "./CfgPanel";
-import { CodePanel } from "./CodePanel";
+import { loadPart, partAtHand, type DetailsPart } from "../lib/parts";
+import { openTab } from "./details";
 import { useApp } from "./hooks";
-import { IntervalsPanel } from "./IntervalsPanel";
-import { NeighborsPanel } from "./NeighborsPanel";
 import { FunctionName } from "./TableNames";
-import { TreePanel } from "./TreePanel";
 
 interface TabInfo {
     readonly id: Tab;
     readonly title: string;
-    readonly panel: () => preact.JSX.Element;
     /** It is about one function. */
     readonly ofFunction: boolean;
 }
 
 const TABS: readonly TabInfo[] = [
-    { id: "code", title: "Code", panel: CodePanel, ofFunction: true },
-    { id: "neighbors", title: "Callers and callees", panel: NeighborsPanel, ofFunction: true },
-    { id: "intervals", title: "Waits", panel: IntervalsPanel, ofFunction: false },
-    { id: "cfg", title: "Control flow", panel: CfgPanel, ofFunction: true },
-    { id: "tree", title: "Tree", panel: TreePanel, ofFunction: false },
+    { id: "code", title: "Code", ofFunction: true },
+    { id: "neighbors", title: "Callers and callees", ofFunction: true },
+    { id: "intervals", title: "Waits", ofFunction: false },
+    { id: "cfg", title: "Control flow", ofFunction: true },
+    { id: "tree", title: "Tree", ofFunction: false },
 ];
-
-/** What a question about the function in the details begins with; null: there is none to ask about. */
-export function askedOf(app: App): Asked | null {
-    const target = app.tables.target(app.state.chosen.value);
-    return target === null ? null : app.tables.asked(target.frame);
-}
-
-/** Shows a tab, with the focus in what it shows. */
-export function openTab(app: App, tab: Tab): void {
-    app.state.tab.value = tab;
-    requestAnimationFrame(() => {
-        const panel = document.getElementById("details-panel");
-        const inside = panel?.querySelector<HTMLElement>('[data-current="true"], [tabindex="0"]');
-        (inside ?? panel)?.focus();
-    });
-}
 
 export function DetailTabs() {
     const app = useApp();
     const { state, tables } = app;
     const list = useRef<HTMLDivElement>(null);
     const info = TABS.find((tab) => tab.id === state.tab.value) ?? TABS[0];
-    const Panel = info.panel;
+    const Panel = usePanels()?.[info.id];
     useEffect(() => {
         app.actions.add(
             TABS.map((tab) => ({
@@ -118,10 +99,38 @@ export function DetailTabs() {
                 aria-labelledby={`details-tab-${info.id}`}
                 tabIndex={-1}
             >
-                <Panel key={info.id} />
+                {Panel === undefined ? <PanelMissing /> : <Panel key={info.id} />}
             </div>
         </section>
     );
+}
+
+const trouble = signal("");
+
+/** What the tabs show; undefined until that part of the page is here. */
+function usePanels(): DetailsPart["panels"] | undefined {
+    const app = useApp();
+    const arrived = useSignal(false);
+    const load = () =>
+        loadPart("details").then(
+            () => {
+                trouble.value = "";
+                arrived.value = true;
+            },
+            (error: unknown) => (trouble.value = error instanceof Error ? error.message : String(error)),
+        );
+    const isConnected = app.state.connection.value === "open" || app.state.connection.value === "file";
+    useEffect(() => void load(), [isConnected]);
+    void arrived.value;
+    const part = partAtHand("details");
+    if (part !== undefined) {
+        app.tables.details ??= part.makeDetails(app.frames);
+    }
+    return part?.panels;
+}
+
+function PanelMissing() {
+    return <div class="rows-empty">{trouble.value || "…"}</div>;
 }
 
 function TargetLine({ app, target }: { app: App; target: Target | null }) {

@@ -86,7 +86,7 @@ function Item({ app, id, run }: { readonly app: App; readonly id: string; run(id
     return (
         <button role="menuitem" tabIndex={-1} aria-disabled={!isEnabled} onClick={() => isEnabled && run(id)}>
             <span>{action.label}</span>
-            <kbd>{action.keys[0] ?? ""}</kbd>
+            {action.keys.length > 0 && <kbd>{action.keys[0]}</kbd>}
         </button>
     );
 }

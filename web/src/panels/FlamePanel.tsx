@@ -1,6 +1,6 @@
 // The flamegraph of the page: what it asks, what it shows instead of nothing, and its lines of words.
 
-import { useComputed, useSignalEffect } from "@preact/signals";
+import { effect, useComputed } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { FlameLook } from "../draw/flame_canvas";
 import { hook, messageCounts } from "../lib/hook";
@@ -9,10 +9,10 @@ import { TREE_INTERVAL_MS } from "../model/flame";
 import { REASONS } from "../model/scope";
 import { flameActions } from "./flame_actions";
 import { FlameControl } from "./flame_control";
-import { FlameMenu } from "./FlameMenu";
 import { FlameHoverLine, FlameZoomLine } from "./FlameStatus";
 import { FlameBox } from "./FlameView";
 import { useApp } from "./hooks";
+import { usePart } from "./usePart";
 
 const WORTH_ASKING_PX = 24; // of cut boxes, in device pixels, before more detail is asked for
 const MEASURES_KEPT = 1000;
@@ -26,11 +26,15 @@ export function FlamePanel() {
         tellTests(app, control);
         return app.follow("Live.tree", app.flame.question, TREE_INTERVAL_MS, (result) => takeTimed(app, result));
     }, []);
-    useSignalEffect(() => {
-        const { mode, reason } = app.state.scope.value;
-        const tree = app.flame.shown();
-        app.search.update(app.state.query.value, tree, mode, tree.whole(mode, reason));
-    });
+    useEffect(
+        () =>
+            effect(() => {
+                const { mode, reason } = app.state.scope.value;
+                const tree = app.flame.shown();
+                app.search.update(app.state.query.value, tree, mode, tree.whole(mode, reason));
+            }),
+        [],
+    );
     const why = useComputed(() => whyEmpty(app));
     return (
         <section class="flame-main" aria-label="Flamegraph">
@@ -44,9 +48,14 @@ export function FlamePanel() {
             </div>
             <FlameHoverLine control={control} look={look} />
             <FlameZoomLine control={control} />
-            <FlameMenu control={control} />
+            {control.menu.value !== null && <Menu control={control} />}
         </section>
     );
+}
+
+function Menu({ control }: { readonly control: FlameControl }) {
+    const FlameMenu = usePart("dialogs")?.FlameMenu;
+    return FlameMenu ? <FlameMenu control={control} /> : null;
 }
 
 function makeControl(app: App): FlameControl {
@@ -81,17 +90,8 @@ function lookOf(app: App): FlameLook {
         zoom: state.zoom.value,
         selection: state.selection.value,
         matches: search.matches,
-        rootLabel: rootLabel(app),
+        rootLabel: flame.rootLabel(),
     };
-}
-
-export function rootLabel(app: App): string {
-    const { scope, inverted } = app.state;
-    const focus = scope.value.focus;
-    if (focus !== null) {
-        return inverted.value ? `callers of ${focus.function_name}` : focus.function_name;
-    }
-    return inverted.value ? "all, innermost functions first" : "all";
 }
 
 function drawn(app: App, control: FlameControl): void {

@@ -19,6 +19,7 @@ const CRUMBS = 6;
 const CRUMB_AT_MOST = 28;
 const NOTEWORTHY_PCT = 1;
 const REASONS_SHOWN = 3;
+const HINT = "click selects · double-click zooms · right-click for more · ? for the keys";
 
 /** `source`, but not more often than every `ms`; the last value is never missed. */
 function useSeldom(source: ReadonlySignal<number>, ms: number): ReadonlySignal<number> {
@@ -131,15 +132,9 @@ export function FlameZoomLine({ control }: { readonly control: FlameControl }) {
     const tick = useSeldom(control.drawn, TEXT_MS);
     const missing = useComputed(() => {
         tick.value;
-        const path = zoom.value;
-        const found = control.renderer?.zoomFound ?? path.length;
-        const selection = app.state.selection.value ?? [];
-        const selected = control.renderer?.selectionFound ?? selection.length;
         return describeMissing(
             (frame) => shorten(app.frames.name[frame] ?? "", CRUMB_AT_MOST),
-            [path, selection],
-            [Math.min(found, path.length), Math.min(selected, selection.length)],
-            app.tree.n === 0,
+            control.renderer?.missing() ?? [],
         );
     });
     const path = zoom.value;
@@ -149,25 +144,22 @@ export function FlameZoomLine({ control }: { readonly control: FlameControl }) {
             <Transforms />
             {missing.value !== "" && <span class="flame-note">{missing.value}</span>}
             <HealthNotes />
+            {path.length === 0 && <span class="flame-hint">{HINT}</span>}
         </div>
     );
 }
 
 function describeMissing(
     name: (frame: FrameId) => string,
-    paths: readonly (readonly FrameId[])[],
-    found: readonly number[],
-    isEmpty: boolean,
+    paths: readonly { path: readonly FrameId[]; found: number }[],
 ): string {
-    for (let i = 0; i < paths.length && !isEmpty; i++) {
-        const path = paths[i];
-        if (found[i] < path.length) {
-            const shown = found[i] === 0 ? "everything" : `its caller ${name(path[found[i] - 1])}`;
-            const what = i === 0 ? `showing ${shown}` : `selected: ${shown}`;
-            return `${name(path[path.length - 1])} is not in this range: ${what}`;
-        }
+    const at = paths.findIndex(({ path, found }) => found < path.length);
+    if (at < 0) {
+        return "";
     }
-    return "";
+    const { path, found } = paths[at];
+    const shown = found === 0 ? "everything" : `its caller ${name(path[found - 1])}`;
+    return `${name(path[path.length - 1])} is not in this scope: ${at === 0 ? "showing" : "selected is"} ${shown}`;
 }
 
 function Crumbs({ path, control }: { readonly path: readonly FrameId[]; readonly control: FlameControl }) {

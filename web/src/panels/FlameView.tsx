@@ -3,7 +3,7 @@
 // FlameBox is the bare one: a look, and what controls it. FlameView is for a tree that is shown beside other things
 // (callers, callees): it keeps its own zoom and selection.
 
-import { signal, useSignalEffect } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { FlameRenderer, type FlameLook } from "../draw/flame_canvas";
 import { look as theme } from "../lib/theme";
@@ -30,28 +30,34 @@ export function FlameBox({ label, control, look, id }: BoxProps) {
     useEffect(() => {
         const renderer = new FlameRenderer(host.current as HTMLElement, control.events);
         control.renderer = renderer;
-        if (shown.current !== null) {
-            renderer.set(shown.current, true);
-        }
         return () => {
             control.renderer = null;
             activeFlame.value = activeFlame.peek() === control ? null : activeFlame.peek();
             renderer.dispose();
         };
     }, [control]);
-    useSignalEffect(() => {
-        const next = look();
-        const before = shown.current;
-        const isData =
-            before === null ||
-            (before.zoom === next.zoom && before.order === next.order && before.direction === next.direction);
-        shown.current = next;
-        control.renderer?.set(next, isData);
-    });
-    useSignalEffect(() => {
-        theme.value;
-        control.renderer?.restyle();
-    });
+    // At once, not after the next rendering: a key may ask what the one before has selected.
+    useEffect(
+        () =>
+            effect(() => {
+                const next = look();
+                const before = shown.current;
+                const isData =
+                    before === null ||
+                    (before.zoom === next.zoom && before.order === next.order && before.direction === next.direction);
+                shown.current = next;
+                control.renderer?.set(next, isData);
+            }),
+        [control],
+    );
+    useEffect(
+        () =>
+            effect(() => {
+                theme.value;
+                control.renderer?.restyle();
+            }),
+        [control],
+    );
     return (
         <div
             class="flame-box"

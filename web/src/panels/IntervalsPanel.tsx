@@ -5,6 +5,7 @@ import { exact, milliseconds, seconds, visible } from "../lib/format";
 import type { Interval, IntervalsParams } from "../lib/protocol";
 import type { App } from "../model/app";
 import { modeOf, REASONS } from "../model/scope";
+import { useDetails } from "./details";
 import { useApp, useFollow } from "./hooks";
 import { FunctionName, Name, ReasonCode } from "./TableNames";
 import { VirtualRows, type Row } from "./VirtualRows";
@@ -36,7 +37,8 @@ function showInTime(app: App, wait: Interval): void {
 
 export function IntervalsPanel() {
     const app = useApp();
-    const { state, tables } = app;
+    const { state } = app;
+    const { intervals, wait: chosen } = useDetails();
     const order = useSignal<Order>("longest");
     const leastMs = useSignal(0);
     const limit = useSignal(PAGE);
@@ -54,17 +56,17 @@ export function IntervalsPanel() {
             };
         },
         INTERVAL_MS,
-        (answer) => tables.intervals.set(answer),
-        (error) => tables.intervals.fail(error.message),
+        (answer) => intervals.set(answer),
+        (error) => intervals.fail(error.message),
     );
-    void tables.intervals.version.value;
-    const answer = tables.intervals.value;
+    void intervals.version.value;
+    const answer = intervals.value;
     const entries = answer?.entries ?? [];
-    const at = entries.findIndex((wait) => keyOf(wait) === tables.wait.value);
+    const at = entries.findIndex((wait) => keyOf(wait) === chosen.value);
     const selected = at < 0 ? null : entries[at];
     const select = (index: number) => {
         current.value = index;
-        tables.wait.value = keyOf(entries[index]);
+        chosen.value = keyOf(entries[index]);
     };
     return (
         <div class="intervals">
@@ -104,11 +106,11 @@ export function IntervalsPanel() {
                     count={entries.length}
                     rowHeight={ROW_HEIGHT}
                     head={<Heads />}
-                    row={(index) => rowOf(app, entries[index], tables.wait.value)}
+                    row={(index) => rowOf(app, entries[index], chosen.value)}
                     current={at >= 0 ? at : current.value}
                     onCurrent={select}
                     text={(index) => entries[index].stack[0]?.function_name ?? ""}
-                    empty={tables.intervals.trouble || (answer === null ? "…" : "no waits in this view")}
+                    empty={intervals.trouble || (answer === null ? "…" : "no waits in this view")}
                 />
                 <WaitDetails wait={selected} app={app} />
             </div>

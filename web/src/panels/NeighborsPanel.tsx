@@ -1,12 +1,17 @@
-// Who calls a function, and what it calls: two trees, with the function between them.
+// Who calls a function, and what it calls: two trees, with the function between them. Each is a flamegraph (callers
+// grow upwards) or, for who reads or listens, a table.
 
-import { useComputed } from "@preact/signals";
+import { useComputed, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { exact, milliseconds, percentOf, visible } from "../lib/format";
 import type { Neighbors } from "../lib/protocol";
 import { modeOf, type Scope } from "../model/scope";
 import { scopeTotal, waitsOf } from "../model/top";
-import { askedOf } from "./DetailTabs";
+import { keep, recall } from "../lib/keep";
+import type { Expansion } from "../model/expansion";
+import type { SnapshotTree } from "../model/snapshot_tree";
+import { askedOf, checkAnswer, useDetails } from "./details";
+import { FlameView } from "./FlameView";
 import { useApp, useFollow } from "./hooks";
 import { TreeRows } from "./TreeRows";
 
@@ -16,7 +21,8 @@ const LEAST_SHARE = 0.001;
 
 export function NeighborsPanel() {
     const app = useApp();
-    const { state, tables } = app;
+    const { state } = app;
+    const details = useDetails();
     const asked = useComputed(() => askedOf(app));
     useFollow(
         "Profiler.neighbors",
@@ -31,58 +37,89 @@ export function NeighborsPanel() {
         INTERVAL_MS,
         (answer) => {
             const { function_on_cpu_ns: on, function_off_cpu: off, strings } = answer;
-            tables.neighbors.set(answer);
-            tables.callers.fill(answer.callers_tree, strings, on, off);
-            tables.callees.fill(answer.callees_tree, strings, on, off);
-            const frame = tables.target(state.chosen.peek())?.frame;
-            if (frame !== undefined) {
-                tables.checkAnswer(frame, answer);
-            }
+            details.neighbors.set(answer);
+            details.callers.fill(answer.callers_tree, strings, on, off);
+            details.callees.fill(answer.callees_tree, strings, on, off);
+            checkAnswer(app, answer);
         },
         (error) => {
-            tables.neighbors.fail(error.message);
-            const frame = tables.target(state.chosen.peek())?.frame;
-            if (frame !== undefined && error.kind === "not_found") {
-                tables.checkAnswer(frame, null);
+            details.neighbors.fail(error.message);
+            if (error.kind === "not_found") {
+                checkAnswer(app, null);
             }
         },
     );
-    void tables.neighbors.version.value;
-    const answer = tables.neighbors.value;
+    const asRows = useSignal(recall("neighbors.rows") === "on");
+    void details.neighbors.version.value;
+    const answer = details.neighbors.value;
     // Another function or another scope: rows may stand in another order.
     const counted = useRef("");
     const now = JSON.stringify([state.scope.value, answer?.function_name, answer?.binary, answer?.base_address]);
     if (counted.current !== now) {
         counted.current = now;
-        tables.callersExpansion.reorder();
-        tables.calleesExpansion.reorder();
+        details.callersExpansion.reorder();
+        details.calleesExpansion.reorder();
     }
     if (answer === null) {
-        return <div class="rows-empty">{tables.neighbors.trouble || "…"}</div>;
+        return <div class="rows-empty">{details.neighbors.trouble || "…"}</div>;
     }
+    const half = (which: "callers" | "callees", tree: SnapshotTree, expansion: Expansion) => (
+        <Half which={which} tree={tree} expansion={expansion} name={answer.function_name} asRows={asRows.value} />
+    );
     return (
         <div class="neighbors">
-            <div class="tree-pane">
-                <h3>Callers</h3>
-                <TreeRows
-                    label="Callers"
-                    tree={tables.callers}
-                    expansion={tables.callersExpansion}
-                    below="callers"
-                    empty="Nobody calls it: stacks begin with it."
-                />
+            {half("callers", details.callers, details.callersExpansion)}
+            <div class="between">
+                <Between answer={answer} scope={state.scope.value} />
+                <span class="spring" />
+                <button
+                    type="button"
+                    aria-pressed={asRows.value}
+                    onClick={() => {
+                        asRows.value = !asRows.value;
+                        keep("neighbors.rows", asRows.value ? "on" : "off");
+                    }}
+                >
+                    as tables
+                </button>
             </div>
-            <Between answer={answer} scope={state.scope.value} />
-            <div class="tree-pane">
-                <h3>Callees</h3>
+            {half("callees", details.callees, details.calleesExpansion)}
+        </div>
+    );
+}
+
+interface HalfProps {
+    readonly which: "callers" | "callees";
+    readonly tree: SnapshotTree;
+    readonly expansion: Expansion;
+    readonly name: string;
+    readonly asRows: boolean;
+}
+
+function Half({ which, tree, expansion, name, asRows }: HalfProps) {
+    const app = useApp();
+    const title = which === "callers" ? "Callers" : "Callees";
+    return (
+        <div class="tree-pane">
+            <h3>{title}</h3>
+            {asRows ? (
                 <TreeRows
-                    label="Callees"
-                    tree={tables.callees}
-                    expansion={tables.calleesExpansion}
-                    below="callees"
-                    empty="It calls nothing that was seen."
+                    label={title}
+                    tree={tree}
+                    expansion={expansion}
+                    below={which}
+                    empty={which === "callers" ? "Nobody calls it: stacks begin with it." : "It calls nothing that was seen."}
                 />
-            </div>
+            ) : (
+                <FlameView
+                    id={which}
+                    label={`${title} of ${visible(name)}`}
+                    rootLabel={name}
+                    tree={tree}
+                    direction={which === "callers" ? "flame" : "icicle"}
+                    onChoose={(frame) => app.choose(frame)}
+                />
+            )}
         </div>
     );
 }
@@ -101,7 +138,7 @@ function Between({ answer, scope }: { answer: Neighbors; scope: Scope }) {
               : answer.recursive_on_cpu_ns + answer.recursive_off_cpu_ns;
     const ways = answer.recursion.slice(0, 3).map((each) => visible(each.function_name));
     return (
-        <div class="between">
+        <>
             <strong>
                 <bdi>{visible(answer.function_name)}</bdi>
             </strong>
@@ -118,6 +155,6 @@ function Between({ answer, scope }: { answer: Neighbors; scope: Scope }) {
                     recursion: {percentOf(recursive, total)} of it, by way of {ways.join(", ")}
                 </span>
             )}
-        </div>
+        </>
     );
 }

@@ -1,6 +1,6 @@
 // What threads of the scope waited for: the key to the colours, and a switch for each reason.
 
-import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { MARKS, MARK_WIDTH, TILE } from "../draw/reasons";
 import { percentOf, time } from "../lib/format";
 import { REASONS } from "../model/scope";
@@ -14,7 +14,6 @@ const TEXT_EVERY_MS = 500;
 export function OffCpuLegend() {
     const app = useApp();
     const view = timelineView(app);
-    const hovered = useSignal<number | null>(null);
     void useAtMostEvery(TEXT_EVERY_MS, app.threads.version).value;
     void useAtMostEvery(TEXT_EVERY_MS, app.tree.version).value;
     const { scope } = app.state;
@@ -30,23 +29,24 @@ export function OffCpuLegend() {
         app.setScope(isolated === reason ? { reason: null } : { reason, mode: "off_cpu" });
     };
     const point = (reason: number | null) => {
-        hovered.value = reason;
         view.hovered.value = reason;
     };
+    useEffect(() => () => point(null), []);
     return (
-        <div class="legend">
+        <div class="off-legend">
             <div class="side-head">
                 <h2>Waiting by reason</h2>
                 <span class="side-total" title="Waits of the scope, all reasons together">
                     {time(total)}
                 </span>
+                <Ready tid={tid} />
             </div>
             <ul aria-label="Waiting by reason" onPointerLeave={() => point(null)}>
                 {REASONS.map(({ name, code, label }, i) => (
                     <li key={name}>
                         <button
                             type="button"
-                            class={waits[i] === 0 ? "legend-row legend-none" : "legend-row"}
+                            class={waits[i] === 0 ? "off-row off-none" : "off-row"}
                             aria-pressed={isolated === i}
                             disabled={why !== ""}
                             title={
@@ -62,18 +62,17 @@ export function OffCpuLegend() {
                             onBlur={() => point(null)}
                         >
                             <Swatch reason={i} />
-                            <span class="legend-code">{code}</span>
-                            <span class="legend-label">{label}</span>
-                            <span class="legend-time">{time(waits[i])}</span>
-                            <span class="legend-share">{waits[i] > 0 ? percentOf(waits[i], total) : ""}</span>
-                            <span class="legend-bar">
+                            <span class="off-code">{code}</span>
+                            <span class="off-label">{label}</span>
+                            <span class="off-time">{time(waits[i])}</span>
+                            <span class="off-share">{waits[i] > 0 ? percentOf(waits[i], total) : ""}</span>
+                            <span class="off-bar">
                                 <i class={`reason-${name}`} style={{ width: `${(waits[i] / most) * 100}%` }} />
                             </span>
                         </button>
                     </li>
                 ))}
             </ul>
-            <Ready tid={tid} />
             {why !== "" && <p class="side-note">Waits are not seen here: {why}</p>}
         </div>
     );
@@ -88,14 +87,10 @@ function Ready({ tid }: { tid: number | null }) {
     const ns = sumOf(counted.map((thread) => thread.runnable_ns));
     const isAll = tid !== null ? counted.length > 0 : all.length === (answer?.n_threads ?? 0);
     return (
-        <div class="legend-ready" title="Ready to run, without a CPU: not part of waiting">
-            <i class="tl-dot tl-ready" />
-            <span>ready, no CPU</span>
-            <span class="legend-time">
-                {isAll || ns === 0 ? "" : "≥ "}
-                {counted.length > 0 ? time(ns) : "–"}
-            </span>
-        </div>
+        <span class="side-total off-ready" title="Ready to run, without a CPU: not part of waiting">
+            <i class="tl-dot tl-ready" /> ready {isAll || ns === 0 ? "" : "≥ "}
+            {counted.length > 0 ? time(ns) : "–"}
+        </span>
     );
 }
 
@@ -104,11 +99,11 @@ export function Swatch({ reason }: { reason: number }) {
     const { name } = REASONS[reason];
     const id = `mark-${name}`;
     return (
-        <svg class="swatch" width="18" height="12" aria-hidden="true">
+        <svg class="reason-swatch" width="18" height="12" aria-hidden="true">
             <defs>
                 <pattern id={id} width={TILE} height={TILE} patternUnits="userSpaceOnUse">
                     <path
-                        class="swatch-mark"
+                        class="reason-mark"
                         d={MARKS[reason] || "M0 0"}
                         stroke-width={MARK_WIDTH}
                         stroke-linecap="round"

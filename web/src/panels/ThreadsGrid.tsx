@@ -15,6 +15,7 @@ import { useApp } from "./hooks";
 
 const ROW_PX = 20;
 const AHEAD = 4; // rows beyond what can be seen
+const MOST_ROWS = 120; // elements at once, whatever the styles make of the height
 const TEXT_EVERY_MS = 500;
 
 const COLUMNS: readonly { column: ThreadColumn; label: string; title: string }[] = [
@@ -154,7 +155,8 @@ interface RowsProps {
 function Rows({ threads, scroll, active, choose }: RowsProps) {
     const app = useApp();
     const first = Math.max(0, Math.floor(scroll.top / ROW_PX) - AHEAD);
-    const last = Math.min(threads.length, Math.ceil((scroll.top + scroll.height) / ROW_PX) + AHEAD);
+    const seen = Math.min(Math.ceil(scroll.height / ROW_PX), MOST_ROWS);
+    const last = Math.min(threads.length, first + seen + 2 * AHEAD);
     const shown = threads.slice(first, last);
     const mostOn = Math.max(1, ...shown.map((thread) => thread.on_cpu_ns));
     const mostOff = Math.max(1, ...shown.map((thread) => sumOf(byReason(thread.off_cpu))));

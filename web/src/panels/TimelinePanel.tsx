@@ -43,9 +43,13 @@ export function TimelinePanel() {
     const run = useComputed(() => app.state.run.value?.id ?? 0);
     useAnswers(view);
     useEffect(() => app.actions.add(view.actions()), []);
+    // The first one is no other one: its answers may be there before it is known which run it is.
+    const before = useRef(run.peek());
     useSignalEffect(() => {
-        void run.value;
-        untracked(() => view.forgetRun());
+        if (before.current !== 0 && run.value !== before.current) {
+            untracked(() => view.forgetRun());
+        }
+        before.current = run.value || before.current;
     });
     useSignalEffect(() => {
         const summary = app.state.run.value;
@@ -65,7 +69,8 @@ function useAnswers(view: TimelineView): void {
     const { app } = view;
     const graphGaps = useSignal(0);
     const stripGaps = useSignal(0);
-    useFollow("Live.timeline", () => asked(view, true, BUCKETS - (graphGaps.value % 2), 0), INTERVAL_MS, (answer) => {
+    useFollow("Live.timeline", () => asked(view, true, BUCKETS - (graphGaps.value % 2), 0), INTERVAL_MS, (answer, fresh) => {
+        view.epoch += fresh ? 1 : 0;
         if (app.timeline.apply(answer)) {
             app.state.edgeNs.value = app.timeline.endNs;
         } else {
@@ -132,8 +137,7 @@ function Graph({ view }: { view: TimelineView }) {
     const paint = (surface: Surface) => {
         const span = view.shown.peek();
         const slices = timelineSlices(timeline, span, surface.width);
-        const { tid } = app.state.scope.peek();
-        const now = `${tid} ${span.from} ${span.to}`;
+        const now = `${view.epoch} ${span.from} ${span.to}`;
         scales.value = grownScales(scales.peek(), peaks(slices), now !== key.current);
         key.current = now;
         drawTimeline(

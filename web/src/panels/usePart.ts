@@ -1,0 +1,21 @@
+// A part of the page, for a component that shows what is in it.
+
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { loadPart, partAtHand, type Parts } from "../lib/parts";
+import { useApp } from "./hooks";
+
+/** undefined: it is being loaded. That it cannot be is said to the person. */
+export function usePart<K extends keyof Parts>(name: K): Parts[K] | undefined {
+    const app = useApp();
+    const part = useSignal(partAtHand(name));
+    useEffect(() => {
+        if (part.peek() === undefined) {
+            loadPart(name).then(
+                (loaded) => (part.value = loaded),
+                (error: Error) => app.messages.complain(error.message),
+            );
+        }
+    }, []);
+    return part.value;
+}
