@@ -62,6 +62,20 @@ test("a bad expression says why, and finds nothing", () => {
     assert.equal(search.error.value, "");
 });
 
+test("own time of an inverted tree is what stands right below the root", () => {
+    const tree = new MadeTree(new Frames());
+    const root = tree.put(0, "", 0);
+    const g = tree.put(root, "g", 0);
+    tree.put(g, "f", 7); // f called g
+    tree.put(root, "f", 3);
+    tree.done();
+    tree.inverted = true;
+    const search = new Search(tree.frames);
+    search.update(query("f"), tree, "on_cpu", 10);
+    assert.equal(search.matchedPct.value, 1);
+    assert.equal(search.selfPct.value, 0.3);
+});
+
 test("functions that come later are found, too; too many are no filter", () => {
     const tree = new MadeTree(new Frames());
     const root = tree.put(0, "", 0);
