@@ -207,6 +207,7 @@ test("names are shortened from the inside, and what is not nested is left alone"
     assert.equal(shortName("f(std::function<int(int)>)"), "f");
     assert.equal(clip("abcdef", 4), "abc…");
     assert.equal(clip("abcdef", 1), "");
+    assert.equal(clip("a😀bcd", 3), "a…");
 });
 
 test("what is drawn of a name is text, whatever the name is", () => {
