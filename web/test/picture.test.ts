@@ -50,8 +50,8 @@ const PAGE =
 
 test("the file holds the picture, and nothing in it ends its script", () => {
     const made = picture({ "Live.top {}": "<!--<script>" });
-    const file = buildFile(PAGE, ["before()"], ["behind()"], made);
-    const order = ["before()", "stax-data", "main()", "behind()"].map((text) => file.indexOf(text));
+    const file = buildFile(PAGE, ["first()", "second()"], made);
+    const order = ["first()", "second()", "stax-data", "main()"].map((text) => file.indexOf(text));
     assert.deepEqual(order, [...order].sort((a, b) => a - b));
     assert.equal(file.match(/<\/script>/g)?.length, 4);
     const text = /id="stax-data">(.*?)<\/script>/s.exec(file)?.[1] ?? "";
@@ -65,7 +65,7 @@ test("the policy of the file allows its own scripts only", () => {
     assert.match(text, /script-src 'sha256-B\+\/B=';/);
     assert.match(text, /style-src 'sha256-AA=';/);
     assert.doesNotMatch(text, /unsafe|connect-src|http/);
-    assert.throws(() => buildFile("<body></body>", [], [], picture({})), /reload/);
+    assert.throws(() => buildFile("<body></body>", [], picture({})), /reload/);
 });
 
 test("what is no picture is refused", () => {

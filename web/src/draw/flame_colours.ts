@@ -73,7 +73,8 @@ const SLIVER = LANGUAGE_AT + LANGUAGES.length + 1;
 const RESIDUE_PAINT = SLIVER + 1;
 const MATCH = SLIVER + 2;
 const ROOT = SLIVER + 3;
-const PAINTS = SLIVER + 4;
+const MIXED = SLIVER + 4;
+const PAINTS = SLIVER + 5;
 
 /** The same colour, paler. */
 const PALE = PAINTS;
@@ -147,6 +148,7 @@ export class Palette {
         this.put(SLIVER, mix(ground, grey, 0.35));
         this.put(RESIDUE_PAINT, mix(ground, grey, 0.16));
         this.ink[RESIDUE_PAINT] = tokens.dim;
+        this.put(MIXED, mix(ground, grey, 0.35));
         this.put(ROOT, mix(ground, grey, 0.25));
         this.put(MATCH, parseHex(tokens.match) ?? GREY);
     }
@@ -190,7 +192,7 @@ export function waitOf(tree: TreeColumns, node: NodeId, mode: Mode): number {
 
 // Several reasons, none of which stands out, are no colour of their own.
 function paintOfReason(reason: number): Paint {
-    return reason === NO_REASON ? SLIVER : REASON_AT + reason;
+    return reason === NO_REASON ? MIXED : REASON_AT + reason;
 }
 
 /** Numbers of colours for what is in a tree. */

@@ -97,8 +97,11 @@ function exportPicture(app: App, cssWidth: number, scale: number, advance: numbe
 function titleOf(app: App, picture: Picture, box: number): string {
     const { layout, tree, mode, labels } = picture;
     const { reason } = app.state.scope.peek();
-    const node = layout.node[box];
     const whole = tree.whole(mode, reason);
+    if (box < 0) {
+        return "functions too narrow to be seen";
+    }
+    const node = layout.node[box];
     if (layout.kind[box] !== BOX) {
         return `${layout.count[box]} ${layout.kind[box] === RESIDUE ? "small functions" : "narrow functions"}`;
     }
