@@ -2,10 +2,10 @@
 
 import { render } from "preact";
 import { startKeys } from "./lib/keymap";
-import { readPicture, type Picture } from "./lib/picture";
+import { loadPart } from "./lib/parts";
+import type { Picture } from "./lib/picture";
 import { startTheme } from "./lib/theme";
 import { WebSocketTransport, type Transport } from "./lib/transport";
-import { FileTransport } from "./lib/transport_file";
 import { App } from "./model/app";
 import { decodeLink } from "./model/link";
 import { Shell } from "./model/shell";
@@ -55,16 +55,7 @@ function sleepWhenHidden(app: App): void {
     });
 }
 
-/** Without a server: the picture of a run that stands in this file. */
-function pictureHere(): Picture | null {
-    const element = document.getElementById("stax-data");
-    return element === null ? null : readPicture(element.textContent ?? "");
-}
-
-function connect(picture: Picture | null): Transport {
-    if (picture !== null) {
-        return new FileTransport(picture);
-    }
+function connect(): Transport {
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/rpc`;
     return new WebSocketTransport(url, takeToken());
 }
@@ -78,9 +69,20 @@ function showPicture(app: App, picture: Picture): void {
     }
 }
 
-function start(): void {
-    const picture = pictureHere();
-    const app = new App(connect(picture));
+// A new address for a page that is open already: only what is behind the # changes, and nothing is loaded by itself.
+function followNewToken(): void {
+    window.addEventListener("popstate", (event) => {
+        if (/[#&]token=/.test(location.hash)) {
+            event.stopImmediatePropagation();
+            takeToken();
+            location.reload();
+        }
+    });
+}
+
+/** `picture`: of a run, which stands in this file; null: there is a server. */
+function start(transport: Transport, picture: Picture | null): void {
+    const app = new App(transport);
     const shell = new Shell(app);
     app.client.onState = (state) => {
         app.state.connection.value = picture !== null && state === "open" ? "file" : state;
@@ -104,4 +106,21 @@ function start(): void {
     app.client.start();
 }
 
-start();
+async function startFile(text: string): Promise<void> {
+    try {
+        await Promise.resolve(); // parts share modules with the page, which has to be there as a whole
+        const part = await loadPart("export");
+        const picture = part.readPicture(text);
+        start(part.play(picture), picture);
+    } catch (error) {
+        document.body.textContent = `This file cannot be shown: ${error instanceof Error ? error.message : String(error)}`;
+    }
+}
+
+const data = document.getElementById("stax-data");
+if (data !== null) {
+    void startFile(data.textContent ?? "");
+} else {
+    followNewToken();
+    start(connect(), null);
+}

@@ -3,7 +3,9 @@
 
 import type { JSX } from "preact";
 
-import type { App } from "../model/app";
+import type { Export } from "../export/actions";
+import type { Picture } from "./picture";
+import type { Transport } from "./transport";
 import type { Details } from "../model/details";
 import type { Frames } from "../model/frames";
 import type { Shell } from "../model/shell";
@@ -42,8 +44,9 @@ export interface LayoutPart {
 type Component = () => JSX.Element | null;
 
 export interface ExportPart {
-    markdownOf(shell: Shell, link: string): string;
-    makeFile(app: App, onProgress: (share: number) => void): Promise<Blob>;
+    write(what: Export, shell: Shell): Promise<void>;
+    readPicture(text: string): Picture;
+    play(picture: Picture): Transport;
 }
 
 export interface DetailsPart {

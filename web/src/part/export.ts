@@ -1,7 +1,8 @@
-// What writes a page down: as Markdown, as a file. Loaded when somebody asks for it.
+// What writes a page down (as Markdown, as a picture, as a file), and what reads such a file.
 
-import { makeFile } from "../export/html";
-import { markdownOf } from "../export/markdown";
+import { write } from "../export/write";
 import { registerPart } from "../lib/parts";
+import { readPicture } from "../lib/picture";
+import { FileTransport } from "../lib/transport_file";
 
-registerPart("export", { markdownOf, makeFile });
+registerPart("export", { write, readPicture, play: (picture) => new FileTransport(picture) });
