@@ -5,7 +5,7 @@ import { contrast, fromHsl, hex, mix, parseHex, shift } from "../src/draw/colour
 import { Frames } from "../src/model/frames";
 import { Search, SYMBOLS_AT_MOST } from "../src/model/search";
 import type { Query } from "../src/model/state";
-import { TransformedTree } from "../src/model/transform";
+import { TransformedTree, transformPath } from "../src/model/transform";
 import type { TreeColumns } from "../src/model/tree";
 import { MadeTree, madeTree, random } from "./trees";
 
@@ -60,6 +60,20 @@ test("a bad expression says why, and finds nothing", () => {
     assert.ok("error" in search.matchingSymbols());
     search.update(query(""), tree, "on_cpu", 50);
     assert.equal(search.error.value, "");
+});
+
+test("own time of an inverted tree is what stands right below the root", () => {
+    const tree = new MadeTree(new Frames());
+    const root = tree.put(0, "", 0);
+    const g = tree.put(root, "g", 0);
+    tree.put(g, "f", 7); // f called g
+    tree.put(root, "f", 3);
+    tree.done();
+    tree.inverted = true;
+    const search = new Search(tree.frames);
+    search.update(query("f"), tree, "on_cpu", 10);
+    assert.equal(search.matchedPct.value, 1);
+    assert.equal(search.selfPct.value, 0.3);
 });
 
 test("functions that come later are found, too; too many are no filter", () => {
@@ -161,6 +175,8 @@ test("transformed trees have the sums of what they are made from, in 300 trees",
         for (let node = 1; node < shown.n; node++) {
             assert.ok(shown.parent[node] < node);
             assert.ok(!merged.has(shown.frame[node]));
+            const origin = tree.path(shown.originOf(node));
+            assert.deepEqual(transformPath(origin, merged, collapsed), shown.path(node));
             assert.ok(shown.on[node] >= shown.selfOn[node] - 1e-6);
             const path = shown.path(node);
             assert.ok(!collapsed.has(path[path.length - 1]) || path.indexOf(path[path.length - 1]) === path.length - 1);
@@ -191,6 +207,7 @@ test("names are shortened from the inside, and what is not nested is left alone"
     assert.equal(shortName("f(std::function<int(int)>)"), "f");
     assert.equal(clip("abcdef", 4), "abc…");
     assert.equal(clip("abcdef", 1), "");
+    assert.equal(clip("a😀bcd", 3), "a…");
 });
 
 test("what is drawn of a name is text, whatever the name is", () => {

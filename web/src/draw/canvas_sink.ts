@@ -10,7 +10,7 @@ export class CanvasSink implements Sink {
     private scale = 1;
 
     constructor(private readonly canvas: HTMLCanvasElement) {
-        this.ctx = canvas.getContext("2d");
+        this.ctx = canvas.getContext("2d", { alpha: false });
     }
 
     /** Colours and letters from now on (a canvas forgets them when its size changes). Returns how wide a letter is. */
@@ -33,7 +33,8 @@ export class CanvasSink implements Sink {
     }
 
     clear(): void {
-        this.ctx?.clearRect(0, 0, this.canvas.width, this.canvas.height);
+        this.fill(this.tokens?.page ?? "Canvas");
+        this.ctx?.fillRect(0, 0, this.canvas.width, this.canvas.height);
     }
 
     fill(colour: string): void {

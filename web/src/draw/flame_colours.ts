@@ -73,7 +73,8 @@ const SLIVER = LANGUAGE_AT + LANGUAGES.length + 1;
 const RESIDUE_PAINT = SLIVER + 1;
 const MATCH = SLIVER + 2;
 const ROOT = SLIVER + 3;
-const PAINTS = SLIVER + 4;
+const MIXED = SLIVER + 4;
+const PAINTS = SLIVER + 5;
 
 /** The same colour, paler. */
 const PALE = PAINTS;
@@ -147,6 +148,7 @@ export class Palette {
         this.put(SLIVER, mix(ground, grey, 0.35));
         this.put(RESIDUE_PAINT, mix(ground, grey, 0.16));
         this.ink[RESIDUE_PAINT] = tokens.dim;
+        this.put(MIXED, mix(ground, grey, 0.35));
         this.put(ROOT, mix(ground, grey, 0.25));
         this.put(MATCH, parseHex(tokens.match) ?? GREY);
     }
@@ -190,7 +192,7 @@ export function waitOf(tree: TreeColumns, node: NodeId, mode: Mode): number {
 
 // Several reasons, none of which stands out, are no colour of their own.
 function paintOfReason(reason: number): Paint {
-    return reason === NO_REASON ? SLIVER : REASON_AT + reason;
+    return reason === NO_REASON ? MIXED : REASON_AT + reason;
 }
 
 /** Numbers of colours for what is in a tree. */
@@ -199,9 +201,9 @@ export class Colouring {
     private heat: Uint8Array = new Uint8Array(0); // by frame
 
     /** Before drawing a picture. */
-    prepare(tree: TreeColumns, colour: Colour, self: Float64Array): void {
+    prepare(tree: TreeColumns, colour: Colour, mode: Mode): void {
         if (colour === "self") {
-            this.measureHeat(tree, self);
+            this.measureHeat(tree, mode);
         }
     }
 
@@ -228,10 +230,10 @@ export class Colouring {
     }
 
     // Of all time that functions spend themselves, wherever they are called.
-    private measureHeat(tree: TreeColumns, self: Float64Array): void {
+    private measureHeat(tree: TreeColumns, mode: Mode): void {
         const byFrame = new Float64Array(tree.frames.count);
         for (let node = 0; node < tree.n; node++) {
-            byFrame[tree.frame[node]] += self[node];
+            byFrame[tree.frame[node]] += tree.ownWeight(node, mode);
         }
         const most = byFrame.reduce((a, b) => Math.max(a, b), 0);
         this.heat = Uint8Array.from(byFrame, (ns) => Math.round(Math.sqrt(most > 0 ? ns / most : 0) * (HEATS - 1)));

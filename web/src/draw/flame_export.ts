@@ -69,7 +69,7 @@ function exportPicture(app: App, cssWidth: number, scale: number, advance: numbe
         zoom: tree.find(state.zoom.peek()).node,
         width,
     });
-    colouring.prepare(tree, state.colour.peek(), weights.self);
+    colouring.prepare(tree, state.colour.peek(), mode);
     const height = Math.max(1, layout.rows) * ROW_PX * scale;
     return {
         tree,
@@ -97,8 +97,11 @@ function exportPicture(app: App, cssWidth: number, scale: number, advance: numbe
 function titleOf(app: App, picture: Picture, box: number): string {
     const { layout, tree, mode, labels } = picture;
     const { reason } = app.state.scope.peek();
-    const node = layout.node[box];
     const whole = tree.whole(mode, reason);
+    if (box < 0) {
+        return "functions too narrow to be seen";
+    }
+    const node = layout.node[box];
     if (layout.kind[box] !== BOX) {
         return `${layout.count[box]} ${layout.kind[box] === RESIDUE ? "small functions" : "narrow functions"}`;
     }

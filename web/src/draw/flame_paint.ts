@@ -15,7 +15,7 @@ import { HATCH_FROM_PX, NO_REASON, reasonCode } from "./reasons";
 /** What can be drawn on. Device pixels. */
 export interface Sink {
     fill(colour: string): void;
-    /** `box`: its number in the layout. */
+    /** `box`: its number in the layout; -1: several, none of which can be seen. */
     rect(x: number, y: number, width: number, height: number, box: number): void;
     /** The mark of a reason, over a box. */
     hatch(reason: number, x: number, y: number, width: number, height: number): void;
@@ -82,11 +82,13 @@ export class BoxPainter {
     private y = new Int32Array(1024);
     private width = new Int32Array(1024);
     private box = new Uint32Array(1024);
+    private paint = new Uint32Array(1024);
     private next = new Int32Array(1024); // of the same colour; -1: none
     private head = new Int32Array(0); // by colour
 
     draw(picture: Picture, sink: Sink): void {
         this.collect(picture);
+        this.sort();
         this.drawBoxes(picture, sink);
         if (picture.mode !== "on_cpu") {
             this.drawHatches(picture, sink);
@@ -95,7 +97,6 @@ export class BoxPainter {
     }
 
     private collect(picture: Picture): void {
-        const { layout, width } = picture;
         if (this.head.length < picture.palette.count) {
             this.head = new Int32Array(picture.palette.count);
         }
@@ -103,17 +104,41 @@ export class BoxPainter {
         this.painted = 0;
         const [first, last] = visibleRows(picture);
         for (let row = first; row < last; row++) {
-            const y = Math.round(rowTop(picture, row));
-            for (let box = layout.rowStart[row]; box < layout.rowStart[row + 1]; box++) {
-                const place = picture.place;
-                const left = Math.round(place ? place(layout.left[box], box, false) : layout.left[box]);
-                const right = Math.round(place ? place(layout.right[box], box, true) : layout.right[box]);
-                const x = Math.max(0, left);
-                const seen = Math.min(width, right) - x;
-                if (seen > 0) {
-                    this.put(paintOf(picture, box, row), box, x, y, seen);
-                }
+            this.collectRow(picture, row, Math.round(rowTop(picture, row)));
+        }
+    }
+
+    // Slivers that touch each other are one grey box: their colours would only flicker.
+    private collectRow(picture: Picture, row: number, y: number): void {
+        const { layout, width, place } = picture;
+        const sliver = Math.ceil(picture.scale);
+        let lone = -1; // what may become a row of slivers, by its place in the lists
+        for (let box = layout.rowStart[row]; box < layout.rowStart[row + 1]; box++) {
+            const left = Math.round(place ? place(layout.left[box], box, false) : layout.left[box]);
+            const right = Math.round(place ? place(layout.right[box], box, true) : layout.right[box]);
+            const x = Math.max(0, left);
+            const seen = Math.min(width, right) - x;
+            if (seen <= 0) {
+                continue;
             }
+            const paint = paintOf(picture, box, row);
+            const isNarrow = seen <= sliver && paint !== MATCH_PAINT;
+            if (isNarrow && lone >= 0 && this.x[lone] + this.width[lone] === x) {
+                this.width[lone] += seen;
+                this.paint[lone] = row < layout.zoomRow || picture.matches !== null ? PALE_SLIVER : SLIVER_PAINT;
+            } else {
+                lone = isNarrow ? this.painted : -1;
+                this.put(paint, box, x, y, seen);
+            }
+        }
+    }
+
+    // By colour: in the order in which they were collected, backwards.
+    private sort(): void {
+        for (let i = 0; i < this.painted; i++) {
+            const paint = this.paint[i];
+            this.next[i] = this.head[paint];
+            this.head[paint] = i;
         }
     }
 
@@ -126,8 +151,7 @@ export class BoxPainter {
         this.y[i] = y;
         this.width[i] = width;
         this.box[i] = box;
-        this.next[i] = this.head[paint];
-        this.head[paint] = i;
+        this.paint[i] = paint;
     }
 
     private grow(): void {
@@ -141,6 +165,7 @@ export class BoxPainter {
         this.y = grown(Int32Array, this.y);
         this.width = grown(Int32Array, this.width);
         this.box = grown(Uint32Array, this.box);
+        this.paint = grown(Uint32Array, this.paint);
         this.next = grown(Int32Array, this.next);
     }
 
@@ -153,7 +178,7 @@ export class BoxPainter {
             }
             for (let i = this.head[paint]; i >= 0; i = this.next[i]) {
                 const width = this.width[i] > 2 * gap ? this.width[i] - gap : this.width[i];
-                sink.rect(this.x[i], this.y[i], width, height, this.box[i]);
+                sink.rect(this.x[i], this.y[i], width, height, isSliver(paint) ? -1 : this.box[i]);
                 if (picture.palette.tokens.forced) {
                     sink.frame(this.x[i], this.y[i], width, height);
                 }
@@ -166,7 +191,7 @@ export class BoxPainter {
         const gap = Math.max(1, Math.round(scale));
         for (let i = 0; i < this.painted; i++) {
             const box = this.box[i];
-            if (this.width[i] >= HATCH_FROM_PX * scale && layout.kind[box] === BOX) {
+            if (this.width[i] >= HATCH_FROM_PX * scale && layout.kind[box] === BOX && !isSliver(this.paint[i])) {
                 const reason = waitOf(tree, layout.node[box], mode);
                 if (reason !== NO_REASON) {
                     sink.hatch(reason, this.x[i], this.y[i], this.width[i] - gap, picture.rowHeight - gap);
@@ -180,7 +205,7 @@ export class BoxPainter {
         const baseline = Math.round(rowHeight * 0.68);
         let ink = "";
         for (let paint = 0; paint < this.head.length; paint++) {
-            for (let i = this.head[paint]; i >= 0; i = this.next[i]) {
+            for (let i = isSliver(paint) ? -1 : this.head[paint]; i >= 0; i = this.next[i]) {
                 if (this.width[i] < TEXT_FROM_PX * scale) {
                     continue;
                 }
@@ -210,6 +235,12 @@ export class BoxPainter {
             sink.text(text, this.x[i] + Math.round(PAD_PX * scale), this.y[i] + baseline);
         }
     }
+}
+
+const PALE_SLIVER = Palette.pale(SLIVER_PAINT);
+
+function isSliver(paint: Paint): boolean {
+    return paint === SLIVER_PAINT || paint === PALE_SLIVER;
 }
 
 function textOf(picture: Picture, box: number, room: number): string {

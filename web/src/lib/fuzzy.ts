@@ -11,17 +11,19 @@ export function fit(wanted: string, text: string): number {
     if (whole >= 0) {
         return 1000 + (isStart(inside, whole) ? 200 : 0) - Math.min(100, whole) - Math.min(99, inside.length);
     }
-    let score = 500 - Math.min(99, inside.length);
+    const score = 500 - Math.min(99, inside.length);
+    let jumps = 0;
     let at = -1;
     for (const letter of wanted) {
         const next = lower.indexOf(letter, at + 1);
         if (next < 0) {
             return -1;
         }
-        score -= next === at + 1 || isStart(inside, next) ? 0 : 10;
+        jumps += next === at + 1 || isStart(inside, next) ? 0 : 1;
         at = next;
     }
-    return Math.max(0, score);
+    // Letters that are scattered anywhere mean nothing.
+    return jumps * 3 > wanted.length ? -1 : score - 10 * jumps;
 }
 
 function isStart(text: string, at: number): boolean {

@@ -10,7 +10,7 @@ import type { CfgBlock } from "../lib/protocol";
 import type { App } from "../model/app";
 import { roundedPath, type EdgeKind, type Graph } from "../model/cfg";
 import { layOut, layoutAtHand } from "./CfgLayout";
-import { askedOf, checkAnswer, openTab, useDetails } from "./details";
+import { askedOf, checkAnswer, openTab, useDetails, useStale } from "./details";
 import { useApp, useFollow } from "./hooks";
 
 const INTERVAL_MS = 1000;
@@ -79,15 +79,17 @@ function pictureOf(graph: Graph, texts: readonly string[] | null): Picture {
 }
 
 /** Follows Profiler.cfg, and asks once per listing what its instructions look like. */
-function useGraph(app: App): { graph: Graph; texts: readonly string[] | null } {
+function useGraph(app: App): { graph: Graph; texts: readonly string[] | null; stale: boolean } {
     const { graph } = useDetails();
     const asked = useComputed(() => askedOf(app));
+    const [stale, answered] = useStale(asked);
     const texts = useSignal<{ listing: number; lines: readonly string[] | null } | null>(null);
     useFollow(
         "Profiler.cfg",
         () => asked.value && { ...asked.value, view: app.view.value },
         INTERVAL_MS,
         (answer) => {
+            answered();
             if (!graph.apply(answer)) {
                 graph.fail("stax-server sent changes of a graph that it did not send before");
             } else if (answer.inlined_host === undefined) {
@@ -95,6 +97,7 @@ function useGraph(app: App): { graph: Graph; texts: readonly string[] | null } {
             }
         },
         (error) => {
+            answered();
             graph.fail(error.message);
             if (error.kind === "not_found") {
                 checkAnswer(app, null);
@@ -119,12 +122,12 @@ function useGraph(app: App): { graph: Graph; texts: readonly string[] | null } {
         );
     });
     const now = texts.value?.listing === graph.listing.value ? texts.value : null;
-    return { graph, texts: now === null ? null : now.lines };
+    return { graph, texts: now === null ? null : now.lines, stale };
 }
 
 export function CfgPanel() {
     const app = useApp();
-    const { graph, texts } = useGraph(app);
+    const { graph, texts, stale } = useGraph(app);
     const layout = useSignal<{ input: LayoutInput; output: LayoutOutput } | null>(null);
     const trouble = useSignal("");
     const made = useRef<{ key: string; picture: Picture } | null>(null);
@@ -152,7 +155,7 @@ export function CfgPanel() {
         return <div class="rows-empty">{graph.trouble.value || nothing}</div>;
     }
     return (
-        <div class="cfg">
+        <div class={`cfg ${stale ? "stale" : ""}`} aria-busy={stale}>
             <div class="notes">
                 <span class="dim">
                     {graph.shape.leftOut > 0

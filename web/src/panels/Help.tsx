@@ -17,7 +17,7 @@ const SIGNS: Record<string, string> = { ArrowUp: "↑", ArrowDown: "↓", ArrowL
 
 /** "Shift+ArrowUp" as its keys. */
 export function Keys({ text }: { readonly text: string }) {
-    const parts = text.length > 1 ? text.split(/\+(?=.)/) : [text];
+    const parts = text.length > 1 ? text.split(/\+(?=.)/) : /[A-Z]/.test(text) ? ["Shift", text] : [text];
     return (
         <span class="keys">
             {parts.map((part) => (
@@ -48,11 +48,20 @@ function Group({ title, actions }: { readonly title: string; readonly actions: r
 }
 
 export function Help() {
+    return (
+        <Dialog name="help" label="Keys">
+            <Body />
+        </Dialog>
+    );
+}
+
+// Made when it is opened: panels have said by then what they can do.
+function Body() {
     const app = useApp();
     const { dialog } = useShell();
     const bound = app.actions.all.filter((action) => action.keys.length > 0);
     return (
-        <Dialog name="help" label="Keys">
+        <>
             <header>
                 <h2>Keys</h2>
                 <button onClick={() => (dialog.value = "none")}>Close</button>
@@ -66,6 +75,6 @@ export function Help() {
                     return actions.length > 0 && <Group key={place} title={title} actions={actions} />;
                 })}
             </div>
-        </Dialog>
+        </>
     );
 }

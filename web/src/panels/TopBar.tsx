@@ -131,7 +131,7 @@ function FreezeButton() {
     return (
         <>
             {frozen && (
-                <span class="badge">
+                <span class="frozen-badge">
                     frozen{state.recording.value && state.connection.value === "open" ? `, ${behind} s behind` : ""}
                 </span>
             )}

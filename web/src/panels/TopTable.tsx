@@ -33,8 +33,8 @@ function columns(mode: Mode): Column[] {
         { id: "ms", title: "self ms", hint: `${what} in the function itself`, sort: "self" },
         { id: "total", title: "total %", hint: `share of all ${what}, with what it calls`, sort: "total" },
         mode === "off_cpu"
-            ? { id: "count", title: "waits", hint: "waits of it and what it calls", sort: "samples" }
-            : { id: "count", title: "samples", hint: "samples of it and what it calls", sort: "samples" },
+            ? { id: "count", title: "waits", hint: "waits in the function itself", sort: "samples" }
+            : { id: "count", title: "samples", hint: "samples in the function itself", sort: "samples" },
     ];
     if (mode !== "on_cpu") {
         shown.push({ id: "waits", title: "waiting ms", hint: "waiting of it and what it calls; mostly why" });
