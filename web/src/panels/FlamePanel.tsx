@@ -181,7 +181,7 @@ function reasonInScope(scope: App["state"]["scope"]["value"], mode: string, samp
         return `nothing is left of ${filters.join(" and ")} that the scope asks for. Take a chip away to see more.`;
     }
     if (mode === "on_cpu") {
-        return "no thread of the target has run. If it waits, Off-CPU shows for what.";
+        return "no thread of the target has run. If it waits, Waiting (key 2) shows for what.";
     }
     return samples > 0
         ? "no thread has waited, or the kernel does not tell about waits: `stax setup` says so."
