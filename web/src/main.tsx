@@ -2,10 +2,10 @@
 
 import { render } from "preact";
 import { startKeys } from "./lib/keymap";
-import { readPicture, type Picture } from "./lib/picture";
+import { loadPart } from "./lib/parts";
+import type { Picture } from "./lib/picture";
 import { startTheme } from "./lib/theme";
 import { WebSocketTransport, type Transport } from "./lib/transport";
-import { FileTransport } from "./lib/transport_file";
 import { App } from "./model/app";
 import { decodeLink } from "./model/link";
 import { Shell } from "./model/shell";
@@ -56,15 +56,17 @@ function sleepWhenHidden(app: App): void {
 }
 
 /** Without a server: the picture of a run that stands in this file. */
-function pictureHere(): Picture | null {
+async function pictureHere(): Promise<{ picture: Picture; transport: Transport } | null> {
     const element = document.getElementById("stax-data");
-    return element === null ? null : readPicture(element.textContent ?? "");
+    if (element === null) {
+        return null;
+    }
+    const file = await loadPart("file");
+    const picture = file.readPicture(element.textContent ?? "");
+    return { picture, transport: file.makeTransport(picture) };
 }
 
-function connect(picture: Picture | null): Transport {
-    if (picture !== null) {
-        return new FileTransport(picture);
-    }
+function connect(): Transport {
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/rpc`;
     return new WebSocketTransport(url, takeToken());
 }
@@ -78,9 +80,10 @@ function showPicture(app: App, picture: Picture): void {
     }
 }
 
-function start(): void {
-    const picture = pictureHere();
-    const app = new App(connect(picture));
+async function start(): Promise<void> {
+    const here = await pictureHere();
+    const picture = here?.picture ?? null;
+    const app = new App(here?.transport ?? connect());
     const shell = new Shell(app);
     app.client.onState = (state) => {
         app.state.connection.value = picture !== null && state === "open" ? "file" : state;
@@ -104,4 +107,4 @@ function start(): void {
     app.client.start();
 }
 
-start();
+void start();

@@ -61,7 +61,7 @@ test("the top table as it is shown, and what is left out", () => {
             "",
             "```text",
             " self %    self ms  total %    samples  function  [file]",
-            " 25.0 %      250.0  100.0 %      1,000  f  [app]",
+            " 25.0 %      250.0  100.0 %        250  f  [app]",
             "  0.1 %        1.0    0.1 %          1  g  [kernel]  inlined",
             "```",
             "",

@@ -8,6 +8,9 @@ import type { Details } from "../model/details";
 import type { Frames } from "../model/frames";
 import type { Shell } from "../model/shell";
 import type { Tab } from "../model/state";
+import type { FlameControl } from "../panels/flame_control";
+import type { Picture } from "./picture";
+import type { Transport } from "./transport";
 
 /** A piece of a line of source: class of highlight.js ("keyword", "string", …; "" for none), and its text. */
 export type SourceToken = readonly [scope: string, text: string];
@@ -51,11 +54,20 @@ export interface DetailsPart {
     readonly panels: Readonly<Record<Tab, () => JSX.Element>>;
 }
 
+export interface FilePart {
+    /** Throws when it is none. */
+    readPicture(text: string): Picture;
+    makeTransport(picture: Picture): Transport;
+}
+
 export interface Parts {
     details: DetailsPart;
-    dialogs: Record<"Palette" | "Help" | "ConfirmStop", Component>;
+    file: FilePart;
+    dialogs: Record<"Palette" | "Help" | "ConfirmStop", Component> & {
+        FlameMenu: (props: { readonly control: FlameControl }) => JSX.Element | null;
+    };
     tables: Record<"top" | "detail", Component>;
-    time: Record<"timeline" | "side", Component>;
+    time: Record<"filters" | "timeline" | "side", Component>;
     highlight: HighlightPart;
     layout: LayoutPart;
     export: ExportPart;

@@ -58,9 +58,9 @@ export function totalOf(row: TopRow, mode: Mode): number {
     return mode === "on_cpu" ? row.totalOn : mode === "off_cpu" ? row.totalOff : row.totalOn + row.totalOff;
 }
 
-/** What the column of counts shows: samples, or, of waits alone, how many they are. */
+/** What the column of counts shows, as `stax top` does: samples of the function itself, or, of waits alone, how many. */
 export function countOf(row: TopRow, mode: Mode): number {
-    return mode === "off_cpu" ? row.totalWaits : row.totalSamples;
+    return mode === "off_cpu" ? row.selfWaits : row.selfSamples;
 }
 
 export class TopModel {

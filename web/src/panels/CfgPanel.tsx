@@ -10,7 +10,7 @@ import type { CfgBlock } from "../lib/protocol";
 import type { App } from "../model/app";
 import { roundedPath, type EdgeKind, type Graph } from "../model/cfg";
 import { layOut, layoutAtHand } from "./CfgLayout";
-import { askedOf, checkAnswer, openTab, useDetails } from "./details";
+import { askedOf, checkAnswer, openTab, useDetails, useStale } from "./details";
 import { useApp, useFollow } from "./hooks";
 
 const INTERVAL_MS = 1000;
@@ -79,15 +79,17 @@ function pictureOf(graph: Graph, texts: readonly string[] | null): Picture {
 }
 
 /** Follows Profiler.cfg, and asks once per listing what its instructions look like. */
-function useGraph(app: App): { graph: Graph; texts: readonly string[] | null } {
+function useGraph(app: App): { graph: Graph; texts: readonly string[] | null; stale: boolean } {
     const { graph } = useDetails();
     const asked = useComputed(() => askedOf(app));
+    const [stale, answered] = useStale(asked);
     const texts = useSignal<{ listing: number; lines: readonly string[] | null } | null>(null);
     useFollow(
         "Profiler.cfg",
         () => asked.value && { ...asked.value, view: app.view.value },
         INTERVAL_MS,
         (answer) => {
+            answered();
             if (!graph.apply(answer)) {
                 graph.fail("stax-server sent changes of a graph that it did not send before");
             } else if (answer.inlined_host === undefined) {
@@ -95,6 +97,7 @@ function useGraph(app: App): { graph: Graph; texts: readonly string[] | null } {
             }
         },
         (error) => {
+            answered();
             graph.fail(error.message);
             if (error.kind === "not_found") {
                 checkAnswer(app, null);
@@ -119,12 +122,12 @@ function useGraph(app: App): { graph: Graph; texts: readonly string[] | null } {
         );
     });
     const now = texts.value?.listing === graph.listing.value ? texts.value : null;
-    return { graph, texts: now === null ? null : now.lines };
+    return { graph, texts: now === null ? null : now.lines, stale };
 }
 
 export function CfgPanel() {
     const app = useApp();
-    const { graph, texts } = useGraph(app);
+    const { graph, texts, stale } = useGraph(app);
     const layout = useSignal<{ input: LayoutInput; output: LayoutOutput } | null>(null);
     const trouble = useSignal("");
     const made = useRef<{ key: string; picture: Picture } | null>(null);
@@ -152,7 +155,7 @@ export function CfgPanel() {
         return <div class="rows-empty">{graph.trouble.value || nothing}</div>;
     }
     return (
-        <div class="cfg">
+        <div class={`cfg ${stale ? "stale" : ""}`} aria-busy={stale}>
             <div class="notes">
                 <span class="dim">
                     {graph.shape.leftOut > 0
@@ -286,7 +289,7 @@ function Picture({ app, graph, picture, layout }: PictureProps) {
             class="cfg-picture"
             role="group"
             aria-label="Control flow"
-            tabIndex={-1}
+            tabindex={-1}
             onKeyDown={onKeyDown}
             onWheel={(event) => {
                 event.preventDefault();
@@ -377,7 +380,7 @@ function BlockView({ graph, block, left, top, width, height, isCurrent, self, sh
         <g
             class={`block ${block.isLoopHead ? "loop" : ""}`}
             role="button"
-            tabIndex={isCurrent ? 0 : -1}
+            tabindex={isCurrent ? 0 : -1}
             data-current={isCurrent}
             aria-label={`${name}, ${self}, ${block.isLoopHead ? "head of a loop, " : ""}${end}`}
             transform={`translate(${left} ${top})`}

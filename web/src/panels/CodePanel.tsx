@@ -10,7 +10,7 @@ import { inlinedText, isCall, ROW_INSTRUCTION, ROW_SOURCE, tokens, type Code } f
 import { NO_ADDRESS } from "../model/tables";
 import { CodeArrows } from "./CodeArrows";
 import { CodeSource } from "./CodeSource";
-import { askedOf, checkAnswer, useDetails } from "./details";
+import { askedOf, checkAnswer, useDetails, useStale } from "./details";
 import { useApp, useFollow } from "./hooks";
 import { FunctionName } from "./TableNames";
 import { VirtualRows, type Row, type RowsHandle } from "./VirtualRows";
@@ -30,14 +30,16 @@ export async function chooseAddress(app: App, address: string): Promise<void> {
 }
 
 /** Follows Profiler.annotated for the function of the details. */
-function useCode(app: App): Code {
+function useCode(app: App): { code: Code; stale: boolean } {
     const { code } = useDetails();
     const asked = useComputed(() => askedOf(app));
+    const [stale, answered] = useStale(asked);
     useFollow(
         "Profiler.annotated",
         () => asked.value && { ...asked.value, view: app.view.value, limit: MOST_LINES },
         INTERVAL_MS,
         (answer) => {
+            answered();
             if (!code.apply(answer)) {
                 code.fail("stax-server sent changes of code that it did not send before");
             } else if (answer.inlined_host === undefined) {
@@ -45,18 +47,19 @@ function useCode(app: App): Code {
             }
         },
         (error) => {
+            answered();
             code.fail(error.message);
             if (error.kind === "not_found") {
                 checkAnswer(app, null);
             }
         },
     );
-    return code;
+    return { code, stale };
 }
 
 export function CodePanel() {
     const app = useApp();
-    const code = useCode(app);
+    const { code, stale } = useCode(app);
     const { wanted: next } = useDetails();
     const handle = useRef<RowsHandle | null>(null);
     const current = useSignal(0);
@@ -149,7 +152,7 @@ export function CodePanel() {
     };
     const row = (index: number) => rowOf(code, index, bytes.value, follow);
     return (
-        <div class={`code ${bytes.value ? "with-bytes" : ""}`}>
+        <div class={`code ${bytes.value ? "with-bytes" : ""} ${stale ? "stale" : ""}`} aria-busy={stale}>
             <CodeNotes app={app} code={code} trouble={trouble.value} />
             <VirtualRows
                 label="Instructions"

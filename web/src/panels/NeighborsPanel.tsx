@@ -10,7 +10,7 @@ import { scopeTotal, waitsOf } from "../model/top";
 import { keep, recall } from "../lib/keep";
 import type { Expansion } from "../model/expansion";
 import type { SnapshotTree } from "../model/snapshot_tree";
-import { askedOf, checkAnswer, useDetails } from "./details";
+import { askedOf, checkAnswer, useDetails, useStale } from "./details";
 import { FlameView } from "./FlameView";
 import { useApp, useFollow } from "./hooks";
 import { TreeRows } from "./TreeRows";
@@ -24,6 +24,7 @@ export function NeighborsPanel() {
     const { state } = app;
     const details = useDetails();
     const asked = useComputed(() => askedOf(app));
+    const [stale, answered] = useStale(asked);
     useFollow(
         "Profiler.neighbors",
         () =>
@@ -36,6 +37,7 @@ export function NeighborsPanel() {
             },
         INTERVAL_MS,
         (answer) => {
+            answered();
             const { function_on_cpu_ns: on, function_off_cpu: off, strings } = answer;
             details.neighbors.set(answer);
             details.callers.fill(answer.callers_tree, strings, on, off);
@@ -43,6 +45,7 @@ export function NeighborsPanel() {
             checkAnswer(app, answer);
         },
         (error) => {
+            answered();
             details.neighbors.fail(error.message);
             if (error.kind === "not_found") {
                 checkAnswer(app, null);
@@ -67,7 +70,7 @@ export function NeighborsPanel() {
         <Half which={which} tree={tree} expansion={expansion} name={answer.function_name} asRows={asRows.value} />
     );
     return (
-        <div class="neighbors">
+        <div class={`neighbors ${stale ? "stale" : ""}`} aria-busy={stale}>
             {half("callers", details.callers, details.callersExpansion)}
             <div class="between">
                 <Between answer={answer} scope={state.scope.value} />

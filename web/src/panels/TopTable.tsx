@@ -3,7 +3,7 @@
 // Rows hold still while the pointer is over them, or the keyboard is in them: what is about to be clicked must not
 // move. Their numbers go on.
 
-import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
+import { untracked, useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { exact, milliseconds, percentOf } from "../lib/format";
 import type { App } from "../model/app";
@@ -33,8 +33,8 @@ function columns(mode: Mode): Column[] {
         { id: "ms", title: "self ms", hint: `${what} in the function itself`, sort: "self" },
         { id: "total", title: "total %", hint: `share of all ${what}, with what it calls`, sort: "total" },
         mode === "off_cpu"
-            ? { id: "count", title: "waits", hint: "waits of it and what it calls", sort: "samples" }
-            : { id: "count", title: "samples", hint: "samples of it and what it calls", sort: "samples" },
+            ? { id: "count", title: "waits", hint: "waits in the function itself", sort: "samples" }
+            : { id: "count", title: "samples", hint: "samples in the function itself", sort: "samples" },
     ];
     if (mode !== "on_cpu") {
         shown.push({ id: "waits", title: "waiting ms", hint: "waiting of it and what it calls; mostly why" });
@@ -106,11 +106,11 @@ export function TopTable() {
     );
     useSignalEffect(() => {
         void state.topSort.value;
-        arrange(true);
+        untracked(() => arrange(true)); // what that reads is no reason to move rows
     });
     useSignalEffect(() => {
         if (!held.value) {
-            arrange(false);
+            untracked(() => arrange(false));
         }
     });
 

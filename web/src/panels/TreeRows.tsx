@@ -4,7 +4,7 @@
 
 import { useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { exact, milliseconds, percent, percentOf } from "../lib/format";
+import { exact, milliseconds, percent, percentOf, plural } from "../lib/format";
 import type { App } from "../model/app";
 import type { Expansion, TreeRow } from "../model/expansion";
 import type { FrameId } from "../model/frames";
@@ -89,7 +89,7 @@ export function TreeRows(props: TreeRowsProps) {
         if (index >= 0 && index < rows.length) {
             setCurrent(index);
             handle.current?.show(index);
-            queueMicrotask(() => handle.current?.focus());
+            handle.current?.focus();
         }
     };
     const onKey = (event: KeyboardEvent, index: number) => {
@@ -257,7 +257,7 @@ function Label({ app, tree, row, below, share, onToggle }: CellsOf & { share: nu
                 <span class="twist" />
             )}
             {row.residue ? (
-                `+ ${exact(tree.cutChildren[row.node])} ${below}, ${percent(share)}`
+                `+ ${plural(tree.cutChildren[row.node], below.slice(0, -1))}, ${percent(share)}`
             ) : (
                 <FunctionName name={frames.name[frame]} binary={frames.binary[frame]} inlined={frames.inlined[frame]} />
             )}

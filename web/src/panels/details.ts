@@ -1,5 +1,6 @@
 // What the tabs of the details share.
 
+import { useSignal, type ReadonlySignal } from "@preact/signals";
 import type { App } from "../model/app";
 import type { Details } from "../model/details";
 import type { Tab } from "../model/state";
@@ -18,6 +19,15 @@ export function checkAnswer(app: App, answer: { function_name: string; binary: s
     if (frame !== undefined) {
         app.tables.checkAnswer(frame, answer);
     }
+}
+
+/** Whether what is shown answers another question than the one that is asked now; and what to call with each answer. */
+export function useStale(asked: ReadonlySignal<Asked | null>): [stale: boolean, answered: () => void] {
+    const last = useSignal("");
+    const answered = () => {
+        last.value = JSON.stringify(asked.peek());
+    };
+    return [last.value !== JSON.stringify(asked.value), answered];
 }
 
 /** Shows a tab, with the focus in what it shows. */
