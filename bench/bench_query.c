@@ -222,8 +222,15 @@ static void bench_append(struct world *w)
         best_ms_;                                                                                  \
     })
 
+// As if there were news since the last one: sums are kept otherwise.
+static void forget_sums(struct world *w)
+{
+    w->fold.revision++;
+}
+
 static void ask_top(struct world *w, enum answer_mode mode)
 {
+    forget_sums(w);
     struct top_params params = {.mode = mode, .limit = 20};
     struct top top;
     top_make(&top, &w->tree, &w->fold, w->store, &w->reasons, &params);
@@ -234,6 +241,7 @@ static void ask_top(struct world *w, enum answer_mode mode)
 static void ask_flame(struct world *w, struct flame_params params)
 {
     struct flame flame;
+    forget_sums(w);
     flame_make(&flame, &w->tree, &w->fold, w->store, &w->reasons, &params);
     ASSERT(flame.nodes.n > 1);
     flame_fini(&flame);
@@ -256,6 +264,7 @@ static function_id busiest_function(const struct world *w)
 static void ask_neighbors(struct world *w, function_id function, struct flame_params params)
 {
     struct neighbors neighbors;
+    forget_sums(w);
     neighbors_make(&neighbors, &w->tree, &w->fold, w->store, &w->reasons, function, &params);
     ASSERT(neighbors.callers.nodes.at[0].total_samples > 0);
     neighbors_fini(&neighbors);

@@ -58,8 +58,9 @@ const struct cmd cmd_pause = {
     .summary = "take in no samples until `stax resume`; the run goes on",
     .details =
         "What is not worth looking at: a start, a break. Samples that come meanwhile are counted\n"
-        "and not kept; `stax list` says how many, and when. Times of threads and waits are exact\n"
-        "all the same: functions share a thread's time by the samples that there are.",
+        "and not kept: `stax status` says so, and the summary of the run how many, and when. Times\n"
+        "of threads and waits are exact all the same: functions share a thread's time by the\n"
+        "samples that there are.",
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,

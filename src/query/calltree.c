@@ -74,6 +74,13 @@ static node_id add_node(struct calltree *tree, node_id caller, function_id funct
     *first_depth = *first_depth == 0 ? node.depth : MIN(*first_depth, node.depth);
     node_id id = (node_id)tree->nodes.n;
     node.outermost_caller = caller == 0 ? id : tree->nodes.at[caller].outermost_caller;
+    const struct function *called = names_function(tree->names, function);
+    node.resolved = called->resolved;
+    if (caller != 0) {
+        node.truncation = tree->nodes.at[caller].truncation;
+    } else if (called->is_truncation) {
+        node.truncation = (uint8_t)(called->truncation + 1);
+    }
     vec_push(&tree->nodes, node);
     return id;
 }

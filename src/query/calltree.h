@@ -27,6 +27,8 @@ struct calltree_node {
     node_id outermost_caller; // its ancestor of depth 1, or itself; of the root: 0
     uint32_t depth;           // root: 0
     bool outermost;
+    bool resolved;      // its function has a name
+    uint8_t truncation; // calltree_truncation(): its enum truncation plus one; 0: none
 };
 
 struct calltree {

@@ -16,20 +16,18 @@ void flame_make(struct flame *ret, const struct calltree *tree, const struct fol
     };
     uint64_t whole_ns = answer_mode_sum(params->mode, ret->total_on_cpu_ns,
                                         off_cpu_total(&ret->total_off_cpu));
-    struct weights weights;
+    const struct weights *weights = weights_of(tree, fold, store, reasons, only);
     struct cut_choice choice = {0};
-    weights_init(&weights, tree, fold, store, reasons, only);
     struct cut_tree all = {
         .names = tree->names,
         .nodes = tree->nodes.at,
         .n_nodes = tree->nodes.n,
-        .weights = &weights,
+        .weights = weights,
     };
     ret->n_nodes = cut_choose(&choice, &all, params, whole_ns);
     ret->zoom_depth = choice.zoom_depth;
     cut_show(ret, &all, params->mode, &choice);
     vec_fini(&choice.kept);
-    weights_fini(&weights);
 }
 
 void flame_fini(struct flame *flame)

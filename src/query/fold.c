@@ -1,12 +1,14 @@
 #include "query/fold.h"
 
+#include "query/weights.h"
+
 #include "event/event.h"
 
 // ---- Life --------------------------------------------------------------------------------------
 
 void fold_init(struct fold *fold, struct view *view)
 {
-    *fold = (struct fold){.view = *view};
+    *fold = (struct fold){.view = *view, .memo = weights_memo_new()};
     *view = (struct view){0};
 }
 
@@ -24,6 +26,7 @@ static void forget_threads(struct fold *fold)
 void fold_fini(struct fold *fold)
 {
     forget_threads(fold);
+    weights_memo_free(fold->memo);
     vec_fini(&fold->living);
     vec_fini(&fold->opened);
     vec_fini(&fold->open);

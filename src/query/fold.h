@@ -48,6 +48,8 @@ struct fold_open {
     struct cell cell;
 };
 
+struct weights_memo;
+
 struct fold {
     struct view view;
     struct keep keep;
@@ -66,6 +68,7 @@ struct fold {
     VEC(thread_id) living;           // kept threads that may be off the CPU
     thread_id next_living;           // threads below were looked at
     uint64_t revision;               // moves whenever an answer may have changed
+    struct weights_memo *memo;       // what answers were made from last (weights.h); owned
 };
 
 // Takes over `*view`, leaving an empty one.

@@ -9,14 +9,13 @@ static void count_samples(struct health *health, const struct calltree *tree,
         if (stack >= tree->of_stack.n) {
             continue;
         }
-        const struct function *leaf = calltree_function(tree, tree->of_stack.at[stack]);
+        const struct calltree_node *leaf = &tree->nodes.at[tree->of_stack.at[stack]];
         uint64_t n = fold->running.n.at[i];
         health->samples += n;
-        health->unresolved_samples += leaf == NULL || !leaf->resolved ? n : 0;
-        const struct function *truncation = calltree_truncation(tree, tree->of_stack.at[stack]);
-        if (truncation != NULL) {
+        health->unresolved_samples += leaf->resolved ? 0 : n;
+        if (leaf->truncation != 0) {
             health->truncated_samples += n;
-            health->truncated[truncation->truncation] += n;
+            health->truncated[leaf->truncation - 1] += n;
         }
     }
 }
@@ -81,8 +80,8 @@ uint64_t weights_on_cpu_ns(const struct health *health, const struct fold *fold,
     return weights_round(sum_ns);
 }
 
-void total_make(struct total *ret, const struct calltree *tree, const struct fold *fold,
-                const struct store *store, struct reasons *reasons)
+void total_sum(struct total *ret, const struct calltree *tree, const struct fold *fold,
+               const struct store *store, struct reasons *reasons)
 {
     *ret = (struct total){.health = health_make(tree, fold, store)};
     ret->total_on_cpu_ns = weights_on_cpu_ns(&ret->health, fold, store);

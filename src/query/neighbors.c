@@ -582,11 +582,10 @@ void neighbors_make(struct neighbors *ret, const struct calltree *tree, const st
         .total_on_cpu_ns = total.total_on_cpu_ns,
         .total_off_cpu = weights_only(&total.total_off_cpu, only),
     };
-    struct weights weights;
-    weights_init(&weights, tree, fold, store, reasons, only);
+    const struct weights *weights = weights_of(tree, fold, store, reasons, only);
     struct asked asked = {
         .tree = tree,
-        .weights = &weights,
+        .weights = weights,
         .function = function,
         .cut = params,
     };
@@ -594,7 +593,6 @@ void neighbors_make(struct neighbors *ret, const struct calltree *tree, const st
     tell_recursion(ret, &asked);
     make_callers(&ret->callers, &asked);
     make_callees(&ret->callees, &asked);
-    weights_fini(&weights);
 }
 
 void neighbors_fini(struct neighbors *neighbors)
@@ -650,11 +648,10 @@ void neighbors_tree_make(struct flame *ret, const struct calltree *tree, const s
         .total_on_cpu_ns = total.total_on_cpu_ns,
         .total_off_cpu = weights_only(&total.total_off_cpu, only),
     };
-    struct weights weights;
-    weights_init(&weights, tree, fold, store, reasons, only);
+    const struct weights *weights = weights_of(tree, fold, store, reasons, only);
     struct asked asked = {
         .tree = tree,
-        .weights = &weights,
+        .weights = weights,
         .function = root->function,
         .functions = root->functions,
         .everything = root->functions == NULL,
@@ -665,5 +662,4 @@ void neighbors_tree_make(struct flame *ret, const struct calltree *tree, const s
     } else {
         make_callees(ret, &asked);
     }
-    weights_fini(&weights);
 }

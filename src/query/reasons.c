@@ -195,6 +195,7 @@ void reasons_fini(struct reasons *reasons)
     vec_fini(&reasons->prefixes);
     vec_fini(&reasons->of_function);
     vec_fini(&reasons->of_stack);
+    vec_fini(&reasons->waiting);
 }
 
 static void notice_names(struct reasons *reasons)
@@ -203,6 +204,7 @@ static void notice_names(struct reasons *reasons)
         reasons->names_version = reasons->names->version;
         vec_clear(&reasons->of_function);
         vec_clear(&reasons->of_stack);
+        vec_clear(&reasons->waiting);
     }
 }
 
@@ -346,15 +348,24 @@ static bool is_never_the_place(enum reasons_role role)
     return role == ROLE_SWITCHES || role == ROLE_ENTRY || role == ROLE_RETURN;
 }
 
-stack_id reasons_waiting_stack(struct reasons *reasons, stack_id stack)
+static stack_id find_waiting_stack(struct reasons *reasons, stack_id stack)
 {
-    notice_names(reasons);
     struct step step;
     bool more = step_at(reasons, stack, &step);
     while (more && is_never_the_place(step.role)) {
         more = step_out(reasons, &step);
     }
     return more ? step.stack : stack;
+}
+
+stack_id reasons_waiting_stack(struct reasons *reasons, stack_id stack)
+{
+    notice_names(reasons);
+    vec_grow_zeroed(&reasons->waiting, (size_t)stack + 1);
+    if (reasons->waiting.at[stack] == 0) {
+        reasons->waiting.at[stack] = find_waiting_stack(reasons, stack) + 1;
+    }
+    return reasons->waiting.at[stack] - 1;
 }
 
 // The way in of the interrupt in which this stack's leaf ran; false when it ran for the thread.

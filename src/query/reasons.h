@@ -28,6 +28,7 @@ struct reasons {
     of_function;           // by function_id: group of the table, plus two; 1: none of it; 0: not
                            // looked up
     VEC(uint8_t) of_stack; // by stack_id: enum event_reason plus one; 0: not looked up
+    VEC(stack_id) waiting; // by stack_id: reasons_waiting_stack() plus one; 0: not looked up
 };
 
 void reasons_init(struct reasons *reasons, const struct names *names);

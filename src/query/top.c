@@ -135,14 +135,12 @@ void top_make(struct top *ret, const struct calltree *tree, const struct fold *f
         .total_off_cpu = weights_only(&total.total_off_cpu, only),
         .total_runnable_ns = total.total_runnable_ns,
     };
-    struct weights weights;
-    weights_init(&weights, tree, fold, store, reasons, only);
-    CLEANUP(freep) struct node_weight *sums = sum_functions(tree, &weights);
+    const struct weights *weights = weights_of(tree, fold, store, reasons, only);
+    CLEANUP(freep) struct node_weight *sums = sum_functions(tree, weights);
     struct choices chosen = {0};
     ret->n_functions = choose(&chosen, tree->names, sums, params);
-    tell(ret, tree, &weights, sums, &chosen);
+    tell(ret, tree, weights, sums, &chosen);
     vec_fini(&chosen.at);
-    weights_fini(&weights);
 }
 
 void top_fini(struct top *top)

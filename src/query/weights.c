@@ -51,11 +51,10 @@ static void estimate_places(double *place_ns, const struct fold *fold, const str
     }
 }
 
-static void add_running(struct weights *weights, const struct calltree *tree,
+static void add_running(struct weights *weights, double *place_ns, const struct calltree *tree,
                         const struct fold *fold, const struct store *store)
 {
     const struct places *places = &fold->running;
-    CLEANUP(freep) double *place_ns = NEW_ARRAY(double, places_room(places) + 1);
     if (store->has_switches) {
         weigh_places(place_ns, fold, store);
     } else {
@@ -133,19 +132,120 @@ static void sum_up(struct weights *weights, const struct calltree *tree)
     weight_add(&of_node[0].total, &of_node[0].self);
 }
 
-void weights_init(struct weights *weights, const struct calltree *tree, const struct fold *fold,
-                  const struct store *store, struct reasons *reasons,
-                  const enum event_reason *reason)
+// ---- What was made last ------------------------------------------------------------------------
+
+// What the sums stand on.
+struct moment {
+    const struct calltree *tree;
+    uint64_t names_version;
+    uint64_t inlined_version;
+    size_t n_nodes;
+    size_t n_stacks;
+    uint64_t fold_revision;
+    uint64_t ended_ns;
+};
+
+struct weights_memo {
+    bool has_weights;
+    struct moment moment; // of the weights
+    bool has_reason;
+    enum event_reason reason;
+    struct weights weights;
+    VEC(double) place_ns; // scratch
+    size_t room;          // of weights.of_node
+    bool has_total;
+    struct moment total_moment;
+    struct total total;
+};
+
+struct weights_memo *weights_memo_new(void)
 {
-    *weights = (struct weights){.of_node = NEW_ARRAY(struct node_weight, tree->nodes.n)};
-    add_running(weights, tree, fold, store);
-    find_waits(weights, tree, fold, reasons, reason);
-    add_waits(weights);
-    sum_up(weights, tree);
+    return NEW(struct weights_memo);
+}
+
+void weights_memo_free(struct weights_memo *memo)
+{
+    if (memo != NULL) {
+        weights_fini(&memo->weights);
+        vec_fini(&memo->place_ns);
+        free(memo);
+    }
+}
+
+static struct moment moment_of(const struct calltree *tree, const struct fold *fold,
+                               const struct store *store)
+{
+    return (struct moment){
+        .tree = tree,
+        .names_version = tree->names_version,
+        .inlined_version = tree->inlined_version,
+        .n_nodes = tree->nodes.n,
+        .n_stacks = tree->of_stack.n,
+        .fold_revision = fold->revision,
+        .ended_ns = atomic_load(&store->ended_ns),
+    };
+}
+
+static bool is_same(const struct moment *a, const struct moment *b)
+{
+    return a->tree == b->tree && a->names_version == b->names_version &&
+           a->inlined_version == b->inlined_version && a->n_nodes == b->n_nodes &&
+           a->n_stacks == b->n_stacks && a->fold_revision == b->fold_revision &&
+           a->ended_ns == b->ended_ns;
+}
+
+static void make_room(struct weights_memo *memo, size_t n_nodes)
+{
+    if (n_nodes > memo->room) {
+        free(memo->weights.of_node);
+        memo->room = n_nodes + n_nodes / 4;
+        memo->weights.of_node = NEW_ARRAY(struct node_weight, memo->room);
+    } else {
+        memset(memo->weights.of_node, 0, n_nodes * sizeof *memo->weights.of_node);
+    }
+    vec_clear(&memo->weights.waits);
+}
+
+const struct weights *weights_of(const struct calltree *tree, const struct fold *fold,
+                                 const struct store *store, struct reasons *reasons,
+                                 const enum event_reason *reason)
+{
+    struct weights_memo *memo = fold->memo;
+    struct moment now = moment_of(tree, fold, store);
+    bool same_reason = memo->has_reason == (reason != NULL) &&
+                       (reason == NULL || memo->reason == *reason);
+    if (memo->has_weights && same_reason && is_same(&memo->moment, &now)) {
+        return &memo->weights;
+    }
+    memo->has_weights = true;
+    memo->moment = now;
+    memo->has_reason = reason != NULL;
+    memo->reason = reason == NULL ? 0 : *reason;
+    make_room(memo, tree->nodes.n);
+    vec_clear(&memo->place_ns);
+    vec_grow_zeroed(&memo->place_ns, places_room(&fold->running) + 1);
+    add_running(&memo->weights, memo->place_ns.at, tree, fold, store);
+    find_waits(&memo->weights, tree, fold, reasons, reason);
+    add_waits(&memo->weights);
+    sum_up(&memo->weights, tree);
+    return &memo->weights;
 }
 
 void weights_fini(struct weights *weights)
 {
     free(weights->of_node);
     vec_fini(&weights->waits);
+}
+
+void total_make(struct total *ret, const struct calltree *tree, const struct fold *fold,
+                const struct store *store, struct reasons *reasons)
+{
+    struct weights_memo *memo = fold->memo;
+    struct moment now = moment_of(tree, fold, store);
+    if (!memo->has_total || !is_same(&memo->total_moment, &now)) {
+        memo->has_total = true;
+        memo->total_moment = now;
+        total_sum(&memo->total, tree, fold, store, reasons);
+    }
+    *ret = memo->total;
 }

@@ -42,11 +42,18 @@ struct weights {
     VEC(struct node_wait) waits; // what off_ns and waits are the sums of
 };
 
-// Only waits for `*reason`, if it is not NULL.
-void weights_init(struct weights *weights, const struct calltree *tree, const struct fold *fold,
-                  const struct store *store, struct reasons *reasons,
-                  const enum event_reason *reason);
+// Only waits for `*reason`, if it is not NULL. Borrowed from the fold until the next call with it,
+// or until it is advanced: several answers about one moment (a table, a tree, …) are made from the
+// same weights, and these are summed up once.
+const struct weights *weights_of(const struct calltree *tree, const struct fold *fold,
+                                 const struct store *store, struct reasons *reasons,
+                                 const enum event_reason *reason);
+
+// For trees that are made from another one's; see weights_of().
 void weights_fini(struct weights *weights);
+
+struct weights_memo *weights_memo_new(void);
+void weights_memo_free(struct weights_memo *memo); // accepts NULL
 
 // Why a wait of a fold is: "other" where the tree does not know its stack yet.
 enum event_reason weights_reason(const struct calltree *tree, struct reasons *reasons,
@@ -61,6 +68,10 @@ uint64_t weights_on_cpu_ns(const struct health *health, const struct fold *fold,
 
 // The part of it that is for `*reason`; all of it if that is NULL.
 struct off_cpu weights_only(const struct off_cpu *off_cpu, const enum event_reason *reason);
+
+// total_make(), but summed up anew each time.
+void total_sum(struct total *ret, const struct calltree *tree, const struct fold *fold,
+               const struct store *store, struct reasons *reasons);
 
 // Nanoseconds, to the nearest.
 uint64_t weights_round(double ns);

@@ -1,5 +1,6 @@
 #include "server/analysis.h"
 
+#include "base/clock.h"
 #include "server/code_question.h"
 
 #include <stdlib.h>
@@ -78,6 +79,11 @@ static struct kept_view *find_kept(struct analysis *analysis, const struct view 
     return NULL;
 }
 
+static void forget_moment(struct kept_view *kept)
+{
+    memset(kept->caught_up_ns, 0, sizeof kept->caught_up_ns);
+}
+
 struct kept_view *analysis_borrow(struct analysis *analysis, struct view *view)
 {
     if (view_is_everything(view)) {
@@ -96,6 +102,7 @@ struct kept_view *analysis_borrow(struct analysis *analysis, struct view *view)
         }
         kept = *place;
         fold_init(&kept->fold, view);
+        forget_moment(kept);
     }
     kept->n_users++;
     kept->last_used = ++analysis->uses;
@@ -116,12 +123,14 @@ void analysis_want(struct kept_view *kept, enum question_kind kind)
     if (kind == QUESTION_WAKERS && kept->wakers == NULL) {
         view_copy(&copy, &kept->fold.view);
         kept->wakers = NEW(struct wakers);
+        forget_moment(kept);
         wakers_init(kept->wakers, &copy);
     }
     bool is_timeline = kind == QUESTION_TIMELINE || kind == QUESTION_LIVE_TIMELINE;
     if (is_timeline && kept->timeline == NULL) {
         view_copy(&copy, &kept->fold.view);
         kept->timeline = timeline_new(&copy);
+        forget_moment(kept);
     }
 }
 
@@ -153,7 +162,19 @@ bool analysis_advance(struct analysis *analysis, struct kept_view *kept, bool ph
     }
     fold_settle(&kept->fold, store, names);
     // Stacks that came with the last rows. When names came too, what a view excludes is another.
-    return !calltree_refresh(analysis->tree);
+    if (calltree_refresh(analysis->tree)) {
+        return false;
+    }
+    kept->caught_up_ns[physical] = clock_now_ns();
+    return true;
+}
+
+bool analysis_is_recent(struct analysis *analysis, const struct kept_view *kept, bool physical)
+{
+    uint64_t caught_up_ns = kept->caught_up_ns[physical];
+    choose_tree(analysis, physical);
+    return caught_up_ns != 0 &&
+           clock_now_ns() < caught_up_ns + (uint64_t)ANALYSIS_RECENT_MS * NS_PER_MS;
 }
 
 // Whether the answer changes by time alone: stays off the CPU that are not over grow.

@@ -19,12 +19,14 @@
 
 struct listings;
 
-enum { ANALYSIS_VIEWS = 8 }; // other than the whole run
+enum { ANALYSIS_VIEWS = 8 };      // other than the whole run
+enum { ANALYSIS_RECENT_MS = 20 }; // analysis_is_recent()
 
 struct kept_view {
     struct fold fold;          // its view is *the* view
     struct wakers *wakers;     // NULL: nobody has asked for them
     struct timeline *timeline; // likewise
+    uint64_t caught_up_ns[2];  // when it last did, with a tree of this kind; 0: never
     uint32_t n_users;          // questions that wait for it
     uint64_t last_used;
 };
@@ -59,6 +61,11 @@ void analysis_want(struct kept_view *kept, enum question_kind kind);
 // moment.
 bool analysis_advance(struct analysis *analysis, struct kept_view *kept, bool physical,
                       uint64_t max_rows);
+
+// Whether it has caught up so lately that another answer may stand on the same moment. A page asks
+// for a tree, a table and a timeline at once: then their totals agree, and what they are made from
+// is summed up once (query/weights.h).
+bool analysis_is_recent(struct analysis *analysis, const struct kept_view *kept, bool physical);
 
 // A number that moves whenever the answer to this question may have changed: with what was counted,
 // and for what grows by itself (a wait that goes on) with the time of the newest event.

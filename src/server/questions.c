@@ -532,6 +532,14 @@ static void take_listings(struct query_thread *t)
 
 // ---- One slice --------------------------------------------------------------------------------
 
+// Who asks once wants to know how it is now; who asks again and again, how it was a moment ago.
+static bool catch_up(struct analysis *analysis, const struct question *question, bool active)
+{
+    bool recent = question->subscription != 0 && active &&
+                  analysis_is_recent(analysis, question->kept, question->physical);
+    return recent || analysis_advance(analysis, question->kept, question->physical, SLICE_ROWS);
+}
+
 // Works on a question for a slice. True: it is answered.
 static bool work_on(struct query_thread *t, struct question *question)
 {
@@ -558,9 +566,9 @@ static bool work_on(struct query_thread *t, struct question *question)
         analysis_want(question->kept, question->kind);
     }
     // Before looking: what ends meanwhile is seen by the next question.
-    bool ended = !run_is_active(question->run) && analysis_names_are_settled(analysis);
-    if (!analysis_advance(analysis, question->kept, question->physical, SLICE_ROWS) ||
-        waits_for_inlined(t, analysis, question)) {
+    bool active = run_is_active(question->run);
+    bool ended = !active && analysis_names_are_settled(analysis);
+    if (!catch_up(analysis, question, active) || waits_for_inlined(t, analysis, question)) {
         return false;
     }
     bool refused;

@@ -169,7 +169,7 @@ struct questions {
     pthread_t thread;
     struct lister *lister;
     bool lister_is_lost;
-    bool is_over; // questions_fini()
+    bool is_over;               // questions_fini()
     _Atomic uint64_t n_sources; // fetched so far: see questions_on_source()
     _Atomic uint32_t n_open;    // asked and not answered
     VEC(uint32_t) open;         // of these, the runs they are about: of the asking thread

@@ -5,6 +5,8 @@
 #include "server/sent.h"
 #include "server/server.h"
 
+enum { IN_STEP = 8 };
+
 static void ask_those_due(struct subscriptions *subscriptions);
 
 static void handle_timer(struct loop_timer *timer)
@@ -89,6 +91,29 @@ static bool is_ready(const struct subscription *subscription)
     return subscription->under_way == NULL && is_free;
 }
 
+// When it is best asked: a little later than it is due, if others are due then.
+static uint64_t time_in_step(const struct subscriptions *subscriptions,
+                             const struct subscription *subscription)
+{
+    uint64_t best_ns = subscription->due_ns;
+    uint64_t until_ns = subscription->due_ns + subscription->interval_ns / IN_STEP;
+    for (size_t i = 0; i < subscriptions->all.n && subscription->due_ns != 0; i++) {
+        const struct subscription *other = &subscriptions->all.at[i];
+        if (other->run == subscription->run && is_ready(other) && other->due_ns <= until_ns) {
+            best_ns = MAX(best_ns, other->due_ns);
+        }
+    }
+    return best_ns;
+}
+
+// From question to question, so that those in step stay so. But what takes long to answer leaves
+// time for others.
+static uint64_t next_due(const struct subscription *subscription)
+{
+    uint64_t interval_ns = subscription->interval_ns;
+    return MAX(subscription->asked_ns + interval_ns, clock_now_ns() + interval_ns / 2);
+}
+
 // Asks what is due, and sets the timer for what is next.
 static void ask_those_due(struct subscriptions *subscriptions)
 {
@@ -104,9 +129,11 @@ static void ask_those_due(struct subscriptions *subscriptions)
         if (subscription->due_ns <= now_ns && !connection_is_read(connection)) {
             subscription->due_ns = now_ns + subscription->interval_ns; // too slow: looks again then
         }
-        if (subscription->due_ns > now_ns) {
-            next_ns = MIN(next_ns, subscription->due_ns);
+        uint64_t when_ns = MAX(subscription->due_ns, time_in_step(subscriptions, subscription));
+        if (when_ns > now_ns) {
+            next_ns = MIN(next_ns, when_ns);
         } else {
+            subscription->asked_ns = now_ns;
             ask(subscriptions, subscription);
         }
     }
@@ -190,7 +217,7 @@ static void take_answer(struct subscriptions *subscriptions, struct subscription
                         struct question *question)
 {
     subscription->model->sent = TAKE(question->sent);
-    subscription->due_ns = clock_now_ns() + subscription->interval_ns;
+    subscription->due_ns = next_due(subscription);
     if (question->failed || !question->unchanged) {
         subscription->revision = question->revision;
         subscription->is_renewed = false;

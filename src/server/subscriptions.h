@@ -11,6 +11,9 @@
 // client gets fewer messages, each as new as can be. An answer that brings nothing new is not sent.
 // The last message, after the run and its names are complete, says `ended`.
 //
+// Those that look at one run are asked together where that costs nobody more than a little patience
+// (IN_STEP of an interval): their answers then stand on the same moment, and on the same sums.
+//
 // What the client has been told (server/sent.h) belongs to the model, and is lent to the question
 // under way; there is one at most.
 //
@@ -34,6 +37,7 @@ struct subscription {
     uint64_t interval_ns;
     bool waits_for_acks;
     uint64_t due_ns;
+    uint64_t asked_ns;
     uint64_t epoch;             // from 1 on
     uint64_t seq;               // of the last message
     uint64_t acked;             // likewise, among those that were acknowledged

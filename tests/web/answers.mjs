@@ -421,6 +421,7 @@ class LiveTimeline {
         this.params = params;
         this.size = 0;
         this.sent = 0; // buckets that are as they were sent
+        this.sentThreads = new Set();
         this.full = true;
     }
 
@@ -435,6 +436,7 @@ class LiveTimeline {
         if (size !== this.size) {
             this.size = size;
             this.sent = 0;
+            this.sentThreads.clear();
             this.full = true;
         }
         const n = Math.max(0, Math.ceil((end - start) / size));
@@ -512,6 +514,14 @@ class LiveTimeline {
         const known = first > 0 ? (this.shown ?? new Set()) : new Set();
         this.shown = new Set(shown.map((one) => one.thread));
         return shown.map((one) => this.thread(one, known.has(one.thread) ? first : 0));
+    }
+
+    // One that was not shown the last time is sent from its beginning.
+    shown(all, first) {
+        const shown = all.slice(0, this.params.threads ?? 20);
+        const threads = shown.map((one) => this.thread(one, this.sentThreads.has(one.thread) ? first : 0));
+        this.sentThreads = new Set(shown.map((one) => one.thread));
+        return threads;
     }
 
     thread(one, first) {

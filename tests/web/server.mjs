@@ -132,13 +132,14 @@ export class Server {
         if (result === null || result.outcome === "no_active_run") {
             throw new Error(`nothing was recorded of ${command.join(" ")}:\n${this.stderr()}`);
         }
-        this.run = result.summary.id;
+        this.recordings.at(-1).pid = result.summary.target_pid;
         return result.summary;
     }
 
-    /** Ends the run; everything of it has its name. */
+    /** Ends the run, and the program; everything of it has its name. */
     async stop() {
         const { summary } = await this.rpc.call("RunControl.stop_active");
+        this.endPrograms();
         await Promise.all(this.recordings.map(({ ended }) => ended));
         await this.settle();
         return summary;
@@ -187,8 +188,23 @@ export class Server {
 
     // ---- the end ----
 
+    /** What was recorded goes on by itself otherwise. */
+    endPrograms() {
+        for (const recording of this.recordings) {
+            if (recording.pid) {
+                try {
+                    process.kill(recording.pid, "SIGKILL");
+                } catch {
+                    // it has ended by itself
+                }
+                recording.pid = 0;
+            }
+        }
+    }
+
     /** Ends the server, and checks how it went. */
     async close() {
+        this.endPrograms();
         this.rpc?.close();
         this.process.kill("SIGTERM");
         const late = setTimeout(() => this.process.kill("SIGABRT"), READY_MS); // a sanitizer then says where it hung
@@ -202,9 +218,10 @@ export class Server {
 
     /** Nothing of it stays, however the test went. */
     kill() {
+        this.endPrograms();
         this.rpc?.close();
         for (const { process: recording } of [...this.recordings, { process: this.process }]) {
-            if (recording && recording.exitCode === null && recording.signalCode === null) {
+            if (recording?.pid && recording.exitCode === null && recording.signalCode === null) {
                 recording.kill("SIGKILL");
             }
         }

@@ -35,6 +35,7 @@ test("nothing is asked, and nothing arrives", { program: { nodes: 600 } }, async
 test("a look away is no reason", { program: { nodes: 600 } }, async ({ page, mock }) => {
     await flame(page, 20);
     const subscribed = () => mock.received.filter(({ method }) => method === "Profiler.subscribe").length;
+    await eventually(() => mock.everySubscription().some(({ method }) => method === "Profiler.annotated"), "all panels ask");
     const before = subscribed();
     await hide(page, true);
     await hide(page, false);

@@ -62,6 +62,20 @@ test("a bad expression says why, and finds nothing", () => {
     assert.equal(search.error.value, "");
 });
 
+test("own time of an inverted tree is what stands right below the root", () => {
+    const tree = new MadeTree(new Frames());
+    const root = tree.put(0, "", 0);
+    const g = tree.put(root, "g", 0);
+    tree.put(g, "f", 7); // f called g
+    tree.put(root, "f", 3);
+    tree.done();
+    tree.inverted = true;
+    const search = new Search(tree.frames);
+    search.update(query("f"), tree, "on_cpu", 10);
+    assert.equal(search.matchedPct.value, 1);
+    assert.equal(search.selfPct.value, 0.3);
+});
+
 test("functions that come later are found, too; too many are no filter", () => {
     const tree = new MadeTree(new Frames());
     const root = tree.put(0, "", 0);
@@ -193,6 +207,7 @@ test("names are shortened from the inside, and what is not nested is left alone"
     assert.equal(shortName("f(std::function<int(int)>)"), "f");
     assert.equal(clip("abcdef", 4), "abc…");
     assert.equal(clip("abcdef", 1), "");
+    assert.equal(clip("a😀bcd", 3), "a…");
 });
 
 test("what is drawn of a name is text, whatever the name is", () => {

@@ -335,7 +335,7 @@ export class FlameRenderer {
         const start = performance.now();
         const look = this.look as FlameLook;
         const picture = this.picture(progress);
-        this.colouring.prepare(look.tree, look.colour, this.weights.self);
+        this.colouring.prepare(look.tree, look.colour, look.mode);
         this.baseSink.clear();
         this.painter.draw(picture, this.baseSink);
         this.paints++;

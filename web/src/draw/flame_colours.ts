@@ -201,9 +201,9 @@ export class Colouring {
     private heat: Uint8Array = new Uint8Array(0); // by frame
 
     /** Before drawing a picture. */
-    prepare(tree: TreeColumns, colour: Colour, self: Float64Array): void {
+    prepare(tree: TreeColumns, colour: Colour, mode: Mode): void {
         if (colour === "self") {
-            this.measureHeat(tree, self);
+            this.measureHeat(tree, mode);
         }
     }
 
@@ -230,10 +230,10 @@ export class Colouring {
     }
 
     // Of all time that functions spend themselves, wherever they are called.
-    private measureHeat(tree: TreeColumns, self: Float64Array): void {
+    private measureHeat(tree: TreeColumns, mode: Mode): void {
         const byFrame = new Float64Array(tree.frames.count);
         for (let node = 0; node < tree.n; node++) {
-            byFrame[tree.frame[node]] += self[node];
+            byFrame[tree.frame[node]] += tree.ownWeight(node, mode);
         }
         const most = byFrame.reduce((a, b) => Math.max(a, b), 0);
         this.heat = Uint8Array.from(byFrame, (ns) => Math.round(Math.sqrt(most > 0 ? ns / most : 0) * (HEATS - 1)));

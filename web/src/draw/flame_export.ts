@@ -69,7 +69,7 @@ function exportPicture(app: App, cssWidth: number, scale: number, advance: numbe
         zoom: tree.find(state.zoom.peek()).node,
         width,
     });
-    colouring.prepare(tree, state.colour.peek(), weights.self);
+    colouring.prepare(tree, state.colour.peek(), mode);
     const height = Math.max(1, layout.rows) * ROW_PX * scale;
     return {
         tree,

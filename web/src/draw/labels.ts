@@ -34,11 +34,13 @@ export class Labels {
     }
 }
 
+const HALF_A_LETTER = /[\ud800-\udbff]$/;
+
 export function clip(text: string, room: number): string {
     if (text.length <= room) {
         return text;
     }
-    return room < 2 ? "" : `${text.slice(0, room - 1)}…`;
+    return room < 2 ? "" : `${text.slice(0, room - 1).replace(HALF_A_LETTER, "")}…`;
 }
 
 /**

@@ -47,7 +47,8 @@ export class SvgSink implements Sink {
     }
 
     text(text: string, x: number, y: number): void {
-        this.parts.push(`<text x="${x}" y="${y}" fill="${escapeXml(this.inkColour)}">${escapeXml(text)}</text>`);
+        const place = `x="${x}" y="${y}" pointer-events="none"`;
+        this.parts.push(`<text ${place} fill="${escapeXml(this.inkColour)}">${escapeXml(text)}</text>`);
     }
 
     /** The whole file. `caption` stands above the picture, `captionHeight` high. */
@@ -59,9 +60,8 @@ export class SvgSink implements Sink {
         const whole = height + captionHeight;
         return [
             `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${whole}" viewBox="0 0 ${width} ${whole}"`,
-            ` font-family="${escapeXml(mono)}" font-size="${fontPx}" shape-rendering="crispEdges">`,
+            ` font-family="${escapeXml(mono)}" font-size="${fontPx}" shape-rendering="crispEdges" style="white-space:pre">`,
             `<defs>${[...this.hatches].map((reason) => this.pattern(reason)).join("")}</defs>`,
-            `<style>text{white-space:pre;pointer-events:none}</style>`,
             `<rect width="${width}" height="${whole}" fill="${escapeXml(page)}"/>`,
             ...lines,
             `<g transform="translate(0 ${captionHeight})">`,

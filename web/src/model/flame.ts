@@ -81,6 +81,7 @@ export class FlameModel {
 
     /** An answer has come. */
     take(message: LiveTree): void {
+        this.app.tree.inverted = this.app.state.inverted.peek(); // answers to other questions do not get here
         if (!this.app.tree.apply(message)) {
             this.isBroken.value = true;
             setTimeout(() => (this.isBroken.value = false), ASK_AGAIN_MS);
@@ -104,13 +105,13 @@ export class FlameModel {
 
     /** What the root of the tree is called. */
     rootLabel(): string {
-        const { scope, inverted } = this.app.state;
-        const focus = scope.value.focus;
+        const { inverted } = this.app.tree;
+        const focus = this.app.state.scope.value.focus;
         if (focus !== null) {
             const name = visible(focus.function_name.slice(0, NAME_AT_MOST));
-            return inverted.value ? `callers of ${name}` : name;
+            return inverted ? `callers of ${name}` : name;
         }
-        return inverted.value ? "all, innermost functions first" : "all";
+        return inverted ? "all, innermost functions first" : "all";
     }
 
     /** What was drawn has cut nodes below the zoom: once it stays there, the server shows them. */

@@ -148,7 +148,7 @@ export class Search {
             const weight = matches[tree.frame[node]] === 1 ? tree.weight(node, mode) : 0;
             if (weight > 0) {
                 count++;
-                self += tree.selfWeight(node, mode);
+                self += tree.ownWeight(node, mode);
                 matched += below[node] === 0 ? weight : 0;
                 below[node] = 1;
                 isFound[tree.frame[node]] = 1;

@@ -66,6 +66,7 @@ export class TransformedTree extends TreeColumns {
             this.shape++;
         }
         this.addUp(source);
+        this.inverted = source.inverted;
         this.totalOnNs = source.totalOnNs;
         this.totalOff = source.totalOff;
         this.version.value = this.version.peek() + 1;

@@ -36,6 +36,8 @@ export class TreeColumns {
     childStart = new Uint32Array(1);
     childList = new Uint32Array(0);
     maxDepth = 0;
+    /** Callers stand below what they call; a node's own time is then that of stacks that begin with it. */
+    inverted = false;
     /** Counts messages; read it to be drawn again. */
     readonly version = signal(0);
     /** Rises when numbers of nodes begin anew. */
@@ -60,6 +62,17 @@ export class TreeColumns {
             : mode === "off_cpu"
               ? this.selfOff[node]
               : this.selfOn[node] + this.selfOff[node];
+    }
+
+    /**
+     * Time that a function spends itself, as far as this node says it: of all nodes together it is the function's own
+     * time, whichever way the tree grows.
+     */
+    ownWeight(node: NodeId, mode: Mode): number {
+        if (this.inverted) {
+            return this.depth[node] === 1 ? this.weight(node, mode) : 0;
+        }
+        return this.selfWeight(node, mode);
     }
 
     /** What was left out below a node: its weight less its own and that of its children. */

@@ -67,5 +67,5 @@ function nameOf(look: FlameLook, node: NodeId): string {
     const share = percentOf(tree.weight(node, mode), whole).replace(/\s*%/, " percent");
     const callees = tree.childStart[node + 1] - tree.childStart[node];
     const seen = mode === "off_cpu" ? `${exact(tree.intervals[node])} waits` : plural(tree.samples[node], "sample");
-    return `${name}, ${share}, ${seen}, ${plural(callees, "callee")}`;
+    return `${name}, ${share}, ${seen}, ${plural(callees, tree.inverted ? "caller" : "callee")}`;
 }

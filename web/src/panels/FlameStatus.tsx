@@ -80,7 +80,7 @@ function describeResidue(look: FlameLook, parent: NodeId, n: number): { name: st
     const { tree, mode, whole } = look;
     const ns = tree.residue(parent, mode);
     return {
-        name: `${count(n)} small ${n === 1 ? "callee" : "callees"} of ${nameOf(look, parent)}`,
+        name: `${plural(n, tree.inverted ? "small caller" : "small callee")} of ${nameOf(look, parent)}`,
         rest: `${time(ns)} ${percentOf(ns, whole)} · click for more detail`,
     };
 }
@@ -98,7 +98,7 @@ function describeNode(look: FlameLook, node: NodeId): { name: string; rest: stri
     const self = tree.selfWeight(node, mode);
     const parts = [
         `${time(total)} ${percentOf(total, whole)}`,
-        `self ${time(self)} ${percentOf(self, whole)}`,
+        `${tree.inverted ? "stacks that begin here" : "self"} ${time(self)} ${percentOf(self, whole)}`,
         mode === "off_cpu" ? plural(tree.intervals[node], "wait") : plural(tree.samples[node], "sample"),
     ];
     if (mode === "wall") {

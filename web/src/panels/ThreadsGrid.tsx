@@ -193,7 +193,7 @@ function Cells({ thread, mostOn, mostOff, total }: CellsProps) {
     const share = percentOf(thread.on_cpu_ns, total);
     return (
         <>
-            <div role="gridcell" title={`${visible(thread.name)}: thread ${thread.tid} of process ${thread.pid}`}>
+            <div role="gridcell" class="threads-who" title={`${visible(thread.name)}: thread ${thread.tid} of process ${thread.pid}`}>
                 <bdi>{visible(thread.name)}</bdi> <span class="threads-tid">{thread.tid}</span>
             </div>
             <div role="gridcell" class="threads-bar number" title={`${time(thread.on_cpu_ns)} on a CPU, ${share}`}>
