@@ -245,8 +245,15 @@ function Picture({ app, graph, picture, layout }: PictureProps) {
         }
     }, [layout]);
     useEffect(() => {
+        const zoomBy = (factor: number) => () => {
+            const { clientWidth: width, clientHeight: height } = svg.current as SVGSVGElement;
+            place.value = zoomed(place.value, factor, width / 2, height / 2);
+        };
+        const enabled = () => svg.current !== null;
         app.actions.add([
-            { id: "cfg.fit", label: "Control flow: all of it", place: "code", keys: [], run: fit },
+            { id: "cfg.fit", label: "Control flow: all of it", place: "code", keys: ["0"], enabled, run: fit },
+            { id: "cfg.closer", label: "Control flow: closer", place: "code", keys: ["+"], enabled, run: zoomBy(1.25) },
+            { id: "cfg.farther", label: "Control flow: farther", place: "code", keys: ["-"], enabled, run: zoomBy(0.8) },
         ]);
     }, []);
 
@@ -266,16 +273,16 @@ function Picture({ app, graph, picture, layout }: PictureProps) {
             "=": () => zoom(1.25),
             "-": () => zoom(0.8),
             "0": fit,
-            j: () => focusOn(current.value + 1),
-            k: () => focusOn(current.value - 1),
-            h: () => {
+            KeyJ: () => focusOn(current.value + 1),
+            KeyK: () => focusOn(current.value - 1),
+            KeyH: () => {
                 const order = graph.heat.hottest(50).map((id) => picture.blocks.findIndex((block) => block.id === id));
                 const next = order[(order.indexOf(current.value) + 1) % Math.max(1, order.length)];
                 focusOn(next ?? 0);
             },
             Enter: () => goToCode(current.value),
         };
-        const run = act[event.key];
+        const run = act[event.code.startsWith("Key") ? event.code : event.key];
         if (run) {
             event.preventDefault();
             event.stopPropagation();

@@ -13,6 +13,7 @@ import { scopeTotal, totalOf } from "../model/top";
 import { loadPart, partAtHand, type DetailsPart } from "../lib/parts";
 import { openTab } from "./details";
 import { useApp } from "./hooks";
+import { ROWS_ACTIONS } from "./rows_actions";
 import { FunctionName } from "./TableNames";
 
 interface TabInfo {
@@ -37,6 +38,7 @@ export function DetailTabs() {
     const info = TABS.find((tab) => tab.id === state.tab.value) ?? TABS[0];
     const Panel = usePanels()?.[info.id];
     useEffect(() => {
+        app.actions.add(ROWS_ACTIONS);
         app.actions.add(
             TABS.map((tab) => ({
                 id: `details.${tab.id}`,

@@ -189,7 +189,7 @@ export function TopTable() {
                 <Count app={app} />
                 {limit.value < LIMITS.length - 1 && (latest?.n_functions ?? 0) > LIMITS[limit.value] && (
                     <button type="button" onClick={() => limit.value++}>
-                        {exact(Math.min(LIMITS[limit.value + 1], latest?.n_functions ?? 0))}
+                        show {exact(Math.min(LIMITS[limit.value + 1], latest?.n_functions ?? 0))}
                     </button>
                 )}
             </div>
