@@ -11,6 +11,7 @@
 #include "query/neighbors.h"
 
 #include "base/clock.h"
+#include "base/limits.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -317,15 +318,18 @@ static void bench_folds(struct world *w)
     struct view tid = {.has_tid = true, .tid = 7};
     struct view half = {.has_time_range = true, .start_ns = 1, .end_ns = N_SAMPLES * 50ULL};
     struct view exclude = {0};
-    vec_push(&exclude.exclude, (struct view_symbol){
-                                   .function_name = alloc_text(names->functions.at[9].name,
-                                                               strlen(names->functions.at[9].name)),
-                               });
+    struct view only = {0};
+    vec_push(&exclude.exclude, view_symbol_new(names->functions.at[9].name, NULL));
+    for (size_t i = 0; i < LIMIT_EXCLUDED_SYMBOLS; i++) {
+        vec_push(&only.only, view_symbol_new(names->functions.at[9 + i].name, NULL));
+    }
     print(w->shape, "fold_everything", BEST_MS(fold_once(store, names, &all)), "ms");
     print(w->shape, "fold_one_thread", BEST_MS(fold_once(store, names, &tid)), "ms");
     print(w->shape, "fold_half_the_time", BEST_MS(fold_once(store, names, &half)), "ms");
     print(w->shape, "fold_without_one_function", BEST_MS(fold_once(store, names, &exclude)), "ms");
+    print(w->shape, "fold_only_256_functions", BEST_MS(fold_once(store, names, &only)), "ms");
     view_fini(&exclude);
+    view_fini(&only);
 }
 
 // ---- The whole ---------------------------------------------------------------------------------

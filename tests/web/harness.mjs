@@ -219,11 +219,12 @@ export function shown(page) {
     return page.evaluate(() => window.__stax.shown());
 }
 
-/** Names in the rows of the top table, as they stand. */
+/** Names in the rows of the top table, from top to bottom. */
 export function topNames(page) {
     return at.top(page).evaluate((grid) =>
         Array.from(grid.querySelectorAll('[role="row"]'))
             .filter((row) => row.querySelector('[role="gridcell"]'))
+            .sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)
             .map((row) => row.querySelector("bdi").title),
     );
 }

@@ -113,7 +113,9 @@ export class World {
         this.makeFunctions();
         this.makeCalls();
         this.makeThreads();
-        this.run(this.seconds * 1e9);
+        for (let i = 0; i < this.seconds * 4; i++) {
+            this.run(250e6);
+        }
     }
 
     // ---- the program ----

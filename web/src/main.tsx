@@ -109,9 +109,9 @@ function start(transport: Transport, picture: Picture | null): void {
 async function startFile(text: string): Promise<void> {
     try {
         await Promise.resolve(); // parts share modules with the page, which has to be there as a whole
-        const part = await loadPart("export");
-        const picture = part.readPicture(text);
-        start(part.play(picture), picture);
+        const file = await loadPart("file");
+        const picture = file.readPicture(text);
+        start(file.makeTransport(picture), picture);
     } catch (error) {
         document.body.textContent = `This file cannot be shown: ${error instanceof Error ? error.message : String(error)}`;
     }

@@ -5,7 +5,7 @@ import { contrast, fromHsl, hex, mix, parseHex, shift } from "../src/draw/colour
 import { Frames } from "../src/model/frames";
 import { Search, SYMBOLS_AT_MOST } from "../src/model/search";
 import type { Query } from "../src/model/state";
-import { TransformedTree } from "../src/model/transform";
+import { TransformedTree, transformPath } from "../src/model/transform";
 import type { TreeColumns } from "../src/model/tree";
 import { MadeTree, madeTree, random } from "./trees";
 
@@ -161,6 +161,8 @@ test("transformed trees have the sums of what they are made from, in 300 trees",
         for (let node = 1; node < shown.n; node++) {
             assert.ok(shown.parent[node] < node);
             assert.ok(!merged.has(shown.frame[node]));
+            const origin = tree.path(shown.originOf(node));
+            assert.deepEqual(transformPath(origin, merged, collapsed), shown.path(node));
             assert.ok(shown.on[node] >= shown.selfOn[node] - 1e-6);
             const path = shown.path(node);
             assert.ok(!collapsed.has(path[path.length - 1]) || path.indexOf(path[path.length - 1]) === path.length - 1);

@@ -9,7 +9,7 @@ import { pictureText, type Picture } from "../lib/picture";
 import { inlinedId, partUrl, type Parts } from "../lib/parts";
 import type { App } from "../model/app";
 
-const PARTS: readonly (keyof Parts)[] = ["details", "dialogs", "export", "highlight", "layout", "tables", "time"];
+const PARTS: readonly (keyof Parts)[] = ["details", "dialogs", "export", "file", "highlight", "layout", "tables", "time"];
 
 async function fetchText(url: string): Promise<string> {
     const answer = await fetch(url);

@@ -96,7 +96,7 @@ export function focusOf(element: Element | null): Focus {
     if (element instanceof HTMLTextAreaElement || (element as HTMLElement).isContentEditable) {
         return "typing";
     }
-    if (element instanceof HTMLSelectElement || element.matches("[role=combobox],[role=menu] *,[role=listbox]")) {
+    if (element instanceof HTMLSelectElement || element.matches("[role=combobox][aria-expanded=true],[role=menu] *,[role=listbox]")) {
         return "choosing";
     }
     return element.matches("button,a[href],summary,[role=button],[role=tab],[role=switch]") ? "pressing" : "free";

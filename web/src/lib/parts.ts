@@ -2,7 +2,6 @@
 // `__staxParts`. In a file that was exported they stand in the page, as texts; else they come from the server.
 
 import type { JSX } from "preact";
-
 import type { Export } from "../export/actions";
 import type { Picture } from "./picture";
 import type { Transport } from "./transport";
@@ -10,6 +9,7 @@ import type { Details } from "../model/details";
 import type { Frames } from "../model/frames";
 import type { Shell } from "../model/shell";
 import type { Tab } from "../model/state";
+import type { FlameControl } from "../panels/flame_control";
 
 /** A piece of a line of source: class of highlight.js ("keyword", "string", …; "" for none), and its text. */
 export type SourceToken = readonly [scope: string, text: string];
@@ -45,8 +45,6 @@ type Component = () => JSX.Element | null;
 
 export interface ExportPart {
     write(what: Export, shell: Shell): Promise<void>;
-    readPicture(text: string): Picture;
-    play(picture: Picture): Transport;
 }
 
 export interface DetailsPart {
@@ -54,11 +52,20 @@ export interface DetailsPart {
     readonly panels: Readonly<Record<Tab, () => JSX.Element>>;
 }
 
+export interface FilePart {
+    /** Throws when it is none. */
+    readPicture(text: string): Picture;
+    makeTransport(picture: Picture): Transport;
+}
+
 export interface Parts {
     details: DetailsPart;
-    dialogs: Record<"Palette" | "Help" | "ConfirmStop", Component>;
+    file: FilePart;
+    dialogs: Record<"Palette" | "Help" | "ConfirmStop", Component> & {
+        FlameMenu: (props: { readonly control: FlameControl }) => JSX.Element | null;
+    };
     tables: Record<"top" | "detail", Component>;
-    time: Record<"timeline" | "side", Component>;
+    time: Record<"filters" | "timeline" | "side", Component>;
     highlight: HighlightPart;
     layout: LayoutPart;
     export: ExportPart;

@@ -43,11 +43,14 @@ export class Brush {
             return;
         }
         this.before ??= this.app.state.scope.value.range;
-        this.held.value = range;
-        if (this.asking === 0) {
-            this.tell(range);
-            this.asking = this.clock.set(() => this.catchUp(), ASK_EVERY_MS);
-        }
+        batch(() => {
+            this.app.state.dragging.value = true;
+            this.held.value = range;
+            if (this.asking === 0) {
+                this.tell(range);
+                this.asking = this.clock.set(() => this.catchUp(), ASK_EVERY_MS);
+            }
+        });
     }
 
     /** One press of a key: a change, which is over when no further one comes. */
@@ -98,6 +101,7 @@ export class Brush {
         this.asking = 0;
         this.before = null;
         this.held.value = null;
+        this.app.state.dragging.value = false;
     }
 
     private tell(range: Range): void {

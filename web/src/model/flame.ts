@@ -13,7 +13,7 @@ import type { App } from "./app";
 import type { FrameId } from "./frames";
 import { modeOf } from "./scope";
 import { Search } from "./search";
-import { TransformedTree } from "./transform";
+import { TransformedTree, transformPath } from "./transform";
 import type { TreeColumns } from "./tree";
 
 export const TREE_INTERVAL_MS = 250;
@@ -151,19 +151,31 @@ export class FlameModel {
     }
 
     mergeFunction(frame: FrameId): void {
-        this.merged.value = new Set([...this.merged.peek(), frame]);
+        this.transform(new Set([...this.merged.peek(), frame]), this.collapsed.peek());
     }
 
     collapseFunction(frame: FrameId): void {
-        this.collapsed.value = new Set([...this.collapsed.peek(), frame]);
+        this.transform(this.merged.peek(), new Set([...this.collapsed.peek(), frame]));
     }
 
     /** Shows a function as it is again. */
     undoTransform(frame: FrameId): void {
+        const without = (set: ReadonlySet<FrameId>) => new Set([...set].filter((other) => other !== frame));
+        this.transform(without(this.merged.peek()), without(this.collapsed.peek()));
+    }
+
+    // Zoom and selection stay at the functions that they are at.
+    private transform(merged: ReadonlySet<FrameId>, collapsed: ReadonlySet<FrameId>): void {
+        const { zoom, selection } = this.app.state;
+        const move = (path: readonly FrameId[]) => transformPath(this.pathOfServer(path), merged, collapsed);
         batch(() => {
-            const without = (set: ReadonlySet<FrameId>) => new Set([...set].filter((other) => other !== frame));
-            this.merged.value = without(this.merged.peek());
-            this.collapsed.value = without(this.collapsed.peek());
+            if (zoom.peek().length > 0) {
+                zoom.value = move(zoom.peek());
+            }
+            const selected = selection.peek();
+            selection.value = selected === null ? null : move(selected);
+            this.merged.value = merged;
+            this.collapsed.value = collapsed;
         });
     }
 

@@ -137,7 +137,9 @@ export class History {
         const link = computed(() => encodeLink(linkOf(this.app)));
         effect(() => {
             link.value;
-            untracked(() => this.note());
+            if (!this.app.state.dragging.value) {
+                untracked(() => this.note());
+            }
         });
         this.write(); // so that this entry is known as one of ours
     }

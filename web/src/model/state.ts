@@ -45,6 +45,9 @@ export class State {
 
     readonly scope = signal<Scope>(WHOLE);
 
+    /** A hand is moving the range: panels follow, and when it lets go, that is one step. */
+    readonly dragging = signal(false);
+
     readonly zoom = signal<readonly FrameId[]>([]);
     readonly selection = signal<readonly FrameId[] | null>(null);
     /** The function that the details are about; null: none was chosen. */

@@ -35,6 +35,8 @@ export class TimelineView {
     readonly pointerNs = signal<number | null>(null);
     /** When the run took in no samples, as far as this page saw it. */
     readonly paused = signal<readonly Span[]>([]);
+    /** Rises when the answers are about something else than before. */
+    epoch = 0;
     /** How many threads are asked for, each on its own. */
     readonly strips = signal(0);
     /** How many threads the table of threads asks for. */
@@ -169,10 +171,10 @@ export class TimelineView {
             action("timeline.farther", "Show more time", ["s"], () => this.zoom(1 / CLOSER)),
             action("timeline.whole", "Show the whole run", ["0"], () => (this.window.value = null)),
             action("timeline.follow", "Follow the end: last 2, 10, 60 s, everything", ["l"], () => this.follow()),
-            chosenAction("timeline.earlier", "Move the range to earlier times", ",", () => this.nudge(-1)),
-            chosenAction("timeline.later", "Move the range to later times", ".", () => this.nudge(1)),
             chosenAction("timeline.shorter", "Make the range shorter", "Shift+,", () => this.grow(-1)),
             chosenAction("timeline.longer", "Make the range longer", "Shift+.", () => this.grow(1)),
+            chosenAction("timeline.earlier", "Move the range to earlier times", ",", () => this.nudge(-1)),
+            chosenAction("timeline.later", "Move the range to later times", ".", () => this.nudge(1)),
             chosenAction("timeline.clear", "Choose all of the time", "Escape", () => this.clear()),
         ];
     }

@@ -13,6 +13,24 @@ import { TreeColumns, type NodeId } from "./tree";
 
 const FRAMES_AT_MOST = 2 ** 22;
 
+/** Where the node at `path` of the source is shown. */
+export function transformPath(
+    path: readonly FrameId[],
+    merged: ReadonlySet<FrameId>,
+    collapsed: ReadonlySet<FrameId>,
+): FrameId[] {
+    const shown: FrameId[] = [];
+    for (const frame of path) {
+        const outer = collapsed.has(frame) ? shown.indexOf(frame) : -1;
+        if (outer >= 0) {
+            shown.length = outer + 1;
+        } else if (!merged.has(frame)) {
+            shown.push(frame);
+        }
+    }
+    return shown;
+}
+
 export class TransformedTree extends TreeColumns {
     private source: TreeColumns | null = null;
     private sourceShape = -1;

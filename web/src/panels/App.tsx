@@ -16,7 +16,6 @@ import type { ComponentType } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { MEASURES, PANE_NAMES, PANES, type Pane } from "../model/layout";
 import { keepFocus } from "../model/shell";
-import { FilterBar } from "./FilterBar";
 import { FlamePanel } from "./FlamePanel";
 import { ScopeTrail } from "./ScopeTrail";
 import { SearchBox } from "./SearchBox";
@@ -107,6 +106,11 @@ function Narrow() {
     );
 }
 
+function Filters() {
+    const FilterBar = usePart("time")?.filters;
+    return FilterBar ? <FilterBar /> : <div class="filters-place" />;
+}
+
 function Dialogs() {
     const part = usePart("dialogs");
     return (
@@ -135,7 +139,7 @@ export function AppView() {
         <div class="page" ref={page} style={style}>
             <TopBar />
             <div class="filters" data-panel="filters" tabIndex={-1}>
-                <FilterBar />
+                <Filters />
                 <SearchBox />
             </div>
             {layout.isShown("timeline") && <PaneBox pane="timeline" />}

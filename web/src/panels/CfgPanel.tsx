@@ -286,7 +286,7 @@ function Picture({ app, graph, picture, layout }: PictureProps) {
             class="cfg-picture"
             role="group"
             aria-label="Control flow"
-            tabIndex={-1}
+            tabindex={-1}
             onKeyDown={onKeyDown}
             onWheel={(event) => {
                 event.preventDefault();
@@ -377,7 +377,7 @@ function BlockView({ graph, block, left, top, width, height, isCurrent, self, sh
         <g
             class={`block ${block.isLoopHead ? "loop" : ""}`}
             role="button"
-            tabIndex={isCurrent ? 0 : -1}
+            tabindex={isCurrent ? 0 : -1}
             data-current={isCurrent}
             aria-label={`${name}, ${self}, ${block.isLoopHead ? "head of a loop, " : ""}${end}`}
             transform={`translate(${left} ${top})`}

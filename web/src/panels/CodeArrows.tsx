@@ -33,7 +33,14 @@ export function CodeArrows({ code, first, last }: { code: Code; first: number; l
         return jump.lane >= 0 ? low <= to && high >= from : jump.from >= from && jump.from <= to;
     });
     return (
-        <svg class="arrows" width={GUTTER} height={code.rows * ROW} aria-hidden="true">
+        <svg
+            class="arrows"
+            width={GUTTER}
+            height={(last - first) * ROW}
+            viewBox={`0 ${first * ROW} ${GUTTER} ${(last - first) * ROW}`}
+            style={{ top: `${first * ROW}px` }}
+            aria-hidden="true"
+        >
             {seen.map((jump) => (
                 <path
                     key={`${jump.from} ${jump.to}`}

@@ -8,11 +8,11 @@ import type { App } from "../model/app";
 import { TREE_INTERVAL_MS } from "../model/flame";
 import { flameActions } from "./flame_actions";
 import { FlameControl } from "./flame_control";
-import { FlameMenu } from "./FlameMenu";
 import { FlameHoverLine, FlameZoomLine } from "./FlameStatus";
 import { FlameBox } from "./FlameView";
 import { whyEmpty } from "../model/why_empty";
 import { useApp } from "./hooks";
+import { usePart } from "./usePart";
 
 const WORTH_ASKING_PX = 24; // of cut boxes, in device pixels, before more detail is asked for
 const MEASURES_KEPT = 1000;
@@ -48,9 +48,14 @@ export function FlamePanel() {
             </div>
             <FlameHoverLine control={control} look={look} />
             <FlameZoomLine control={control} />
-            <FlameMenu control={control} />
+            {control.menu.value !== null && <Menu control={control} />}
         </section>
     );
+}
+
+function Menu({ control }: { readonly control: FlameControl }) {
+    const FlameMenu = usePart("dialogs")?.FlameMenu;
+    return FlameMenu ? <FlameMenu control={control} /> : null;
 }
 
 function makeControl(app: App): FlameControl {

@@ -1,6 +1,6 @@
 // What threads of the scope waited for: the key to the colours, and a switch for each reason.
 
-import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { MARKS, MARK_WIDTH, TILE } from "../draw/reasons";
 import { percentOf, time } from "../lib/format";
 import { REASONS } from "../model/scope";
@@ -14,7 +14,6 @@ const TEXT_EVERY_MS = 500;
 export function OffCpuLegend() {
     const app = useApp();
     const view = timelineView(app);
-    const hovered = useSignal<number | null>(null);
     void useAtMostEvery(TEXT_EVERY_MS, app.threads.version).value;
     void useAtMostEvery(TEXT_EVERY_MS, app.tree.version).value;
     const { scope } = app.state;
@@ -30,9 +29,9 @@ export function OffCpuLegend() {
         app.setScope(isolated === reason ? { reason: null } : { reason, mode: "off_cpu" });
     };
     const point = (reason: number | null) => {
-        hovered.value = reason;
         view.hovered.value = reason;
     };
+    useEffect(() => () => point(null), []);
     return (
         <div class="off-legend">
             <div class="side-head">
@@ -40,6 +39,7 @@ export function OffCpuLegend() {
                 <span class="side-total" title="Waits of the scope, all reasons together">
                     {time(total)}
                 </span>
+                <Ready tid={tid} />
             </div>
             <ul aria-label="Waiting by reason" onPointerLeave={() => point(null)}>
                 {REASONS.map(({ name, code, label }, i) => (
@@ -73,7 +73,6 @@ export function OffCpuLegend() {
                     </li>
                 ))}
             </ul>
-            <Ready tid={tid} />
             {why !== "" && <p class="side-note">Waits are not seen here: {why}</p>}
         </div>
     );
@@ -88,14 +87,10 @@ function Ready({ tid }: { tid: number | null }) {
     const ns = sumOf(counted.map((thread) => thread.runnable_ns));
     const isAll = tid !== null ? counted.length > 0 : all.length === (answer?.n_threads ?? 0);
     return (
-        <div class="off-ready" title="Ready to run, without a CPU: not part of waiting">
-            <i class="tl-dot tl-ready" />
-            <span>ready, no CPU</span>
-            <span class="off-time">
-                {isAll || ns === 0 ? "" : "≥ "}
-                {counted.length > 0 ? time(ns) : "–"}
-            </span>
-        </div>
+        <span class="side-total off-ready" title="Ready to run, without a CPU: not part of waiting">
+            <i class="tl-dot tl-ready" /> ready {isAll || ns === 0 ? "" : "≥ "}
+            {counted.length > 0 ? time(ns) : "–"}
+        </span>
     );
 }
 

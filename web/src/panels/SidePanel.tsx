@@ -29,7 +29,7 @@ export function SidePanel() {
                 id: "side.threads",
                 label: "Show the table of threads, or what is waited for",
                 place: "global",
-                keys: ["Shift+T"],
+                keys: ["Shift+W"],
                 run: () => choose(side.value === "waits" ? "threads" : "waits"),
             },
         ]);

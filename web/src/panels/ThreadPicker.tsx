@@ -20,6 +20,7 @@ export function ThreadPicker() {
     const order = useRef(new HeldOrder());
     const typed = useRef({ text: "", at: 0 });
     const button = useRef<HTMLButtonElement>(null);
+    const cameFrom = useRef<HTMLElement | null>(null); // had the focus when the key was pressed
     const { tid } = app.state.scope.value;
     void app.threads.version.value;
     const answer = app.threads.value;
@@ -37,14 +38,20 @@ export function ThreadPicker() {
                 place: "global",
                 keys: ["t"],
                 run: () => {
+                    cameFrom.current = document.activeElement as HTMLElement | null;
                     button.current?.focus();
                     button.current?.click();
                 },
             },
         ]);
     }, []);
-    const take = (index: number) => {
+    const shut = () => {
         open.value = false;
+        cameFrom.current?.focus();
+        cameFrom.current = null;
+    };
+    const take = (index: number) => {
+        shut();
         const chosen = index === 0 ? null : (threads[index - 1]?.tid ?? null);
         if (chosen !== tid) {
             app.setScope({ tid: chosen });
@@ -86,7 +93,7 @@ export function ThreadPicker() {
         } else if (event.key === "Enter" || (event.key === " " && typed.current.text === "")) {
             take(active.value);
         } else if (event.key === "Escape") {
-            open.value = false;
+            shut();
         } else if (event.key === "Tab") {
             open.value = false;
             return;

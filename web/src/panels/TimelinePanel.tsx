@@ -69,7 +69,8 @@ function useAnswers(view: TimelineView): void {
     const { app } = view;
     const graphGaps = useSignal(0);
     const stripGaps = useSignal(0);
-    useFollow("Live.timeline", () => asked(view, true, BUCKETS - (graphGaps.value % 2), 0), INTERVAL_MS, (answer) => {
+    useFollow("Live.timeline", () => asked(view, true, BUCKETS - (graphGaps.value % 2), 0), INTERVAL_MS, (answer, fresh) => {
+        view.epoch += fresh ? 1 : 0;
         if (app.timeline.apply(answer)) {
             app.state.edgeNs.value = app.timeline.endNs;
         } else {
@@ -136,8 +137,7 @@ function Graph({ view }: { view: TimelineView }) {
     const paint = (surface: Surface) => {
         const span = view.shown.peek();
         const slices = timelineSlices(timeline, span, surface.width);
-        const { tid } = app.state.scope.peek();
-        const now = `${tid} ${span.from} ${span.to}`;
+        const now = `${view.epoch} ${span.from} ${span.to}`;
         scales.value = grownScales(scales.peek(), peaks(slices), now !== key.current);
         key.current = now;
         drawTimeline(

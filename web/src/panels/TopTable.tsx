@@ -3,7 +3,7 @@
 // Rows hold still while the pointer is over them, or the keyboard is in them: what is about to be clicked must not
 // move. Their numbers go on.
 
-import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
+import { untracked, useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { exact, milliseconds, percentOf } from "../lib/format";
 import type { App } from "../model/app";
@@ -106,11 +106,11 @@ export function TopTable() {
     );
     useSignalEffect(() => {
         void state.topSort.value;
-        arrange(true);
+        untracked(() => arrange(true)); // what that reads is no reason to move rows
     });
     useSignalEffect(() => {
         if (!held.value) {
-            arrange(false);
+            untracked(() => arrange(false));
         }
     });
 

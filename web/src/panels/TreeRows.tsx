@@ -89,7 +89,7 @@ export function TreeRows(props: TreeRowsProps) {
         if (index >= 0 && index < rows.length) {
             setCurrent(index);
             handle.current?.show(index);
-            queueMicrotask(() => handle.current?.focus());
+            handle.current?.focus();
         }
     };
     const onKey = (event: KeyboardEvent, index: number) => {

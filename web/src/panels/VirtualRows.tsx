@@ -28,6 +28,7 @@ export interface Row {
 export interface RowsHandle {
     /** Brings a row into sight; `centre`: into the middle. */
     show(index: number, centre?: boolean): void;
+    /** As soon as what was changed is shown. */
     focus(): void;
     /** Rows that are on the screen: the first, and the one behind the last. */
     visible(): [number, number];
@@ -139,7 +140,7 @@ export function VirtualRows(props: VirtualRowsProps) {
         }
     });
     if (props.handle) {
-        props.handle.current = { show, focus: focusRow, visible: () => [first, Math.min(count, first + room)] };
+        props.handle.current = { show, focus: () => queueMicrotask(focusRow), visible: () => [first, Math.min(count, first + room)] };
     }
 
     const onKeyDown = (event: KeyboardEvent) => {
@@ -260,7 +261,7 @@ function useKeptFocus(scroller: { current: HTMLElement | null }, focusRow: () =>
     const active = scroller.current?.contains(document.activeElement) ? document.activeElement : null;
     const hadRow = active?.getAttribute("role") === "row";
     useLayoutEffect(() => {
-        if (hadRow && document.activeElement !== active) {
+        if (hadRow && (document.activeElement === null || document.activeElement === document.body)) {
             focusRow();
         }
     });

@@ -1,8 +1,10 @@
-// What there is beside the flamegraph: activity over time, waits, threads.
+// What there is around the flamegraph: whose time, activity over time, waits, threads.
 
 import { registerPart } from "../lib/parts";
+import { FilterBar } from "../panels/FilterBar";
 import { SidePanel } from "../panels/SidePanel";
 import { TimelinePanel } from "../panels/TimelinePanel";
+import filters from "../style/filters.css";
 import style from "../style/time.css";
 
-registerPart("time", { timeline: TimelinePanel, side: SidePanel }, style);
+registerPart("time", { filters: FilterBar, timeline: TimelinePanel, side: SidePanel }, filters + style);
