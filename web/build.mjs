@@ -92,7 +92,7 @@ function pageSharing(names) {
 
 // A script or style ends where its closing tag stands, whatever is around it.
 function check(text, what) {
-    if (/<\/script|<\/style|<!--/i.test(text)) {
+    if ((what.endsWith(".css") ? /<\/style/i : /<\/script|<!--/i).test(text)) {
         throw new Error(`${what} contains a tag that would end it`);
     }
     return text;
