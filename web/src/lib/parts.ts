@@ -2,7 +2,6 @@
 // `__staxParts`. In a file that was exported they stand in the page, as texts; else they come from the server.
 
 import type { JSX } from "preact";
-
 import type { Export } from "../export/actions";
 import type { Picture } from "./picture";
 import type { Transport } from "./transport";
