@@ -152,7 +152,12 @@ function Edges({ picture, layout }: { picture: Picture; layout: LayoutOutput }) 
     return (
         <>
             {layout.points.map((points, i) => (
-                <path key={i} class={`edge e-${picture.kinds[i]}`} d={roundedPath(points, 10)} marker-end="url(#cfg-tip)" />
+                <path
+                    key={i}
+                    class={`edge e-${picture.kinds[i]}`}
+                    d={roundedPath(points, 10)}
+                    marker-end="url(#cfg-tip)"
+                />
             ))}
         </>
     );
@@ -174,6 +179,7 @@ interface BlockViewProps {
 function BlockView({ graph, block, left, top, width, height, isCurrent, self, share, onOpen }: BlockViewProps) {
     const of = graph.blocks[block.id];
     const below = graph.heat.totalSamples[block.id] - graph.heat.selfSamples[block.id];
+    const opacity = Math.min(0.55, share * 1.5).toFixed(3);
     const name = `B${block.id}`;
     const head = `${name}${block.isLoopHead ? " ↻" : ""}`;
     const end = of.end.replace(/_/g, " ");
@@ -193,7 +199,7 @@ function BlockView({ graph, block, left, top, width, height, isCurrent, self, sh
                 {of.calls === undefined ? "" : `; calls ${of.calls.slice(0, 20).map(visible).join(", ")}`}
             </title>
             <rect class="paper" width={width} height={height} rx="4" />
-            <rect class="heat" width={width} height={height} rx="4" style={{ opacity: Math.min(0.55, share * 1.5).toFixed(3) }} />
+            <rect class="heat" width={width} height={height} rx="4" style={{ opacity }} />
             <text x={PAD} y={LINE} class="head">
                 {head}
             </text>

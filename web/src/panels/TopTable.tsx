@@ -260,7 +260,12 @@ function Head({ column, sort, onSort }: HeadProps) {
     const isSorted = by !== undefined && sort.by === by && column.id !== "ms";
     const direction = sort.descending ? "descending" : "ascending";
     return (
-        <div role="columnheader" class={`cell ${column.id}`} aria-sort={isSorted ? direction : "none"} title={column.hint}>
+        <div
+            role="columnheader"
+            class={`cell ${column.id}`}
+            aria-sort={isSorted ? direction : "none"}
+            title={column.hint}
+        >
             {by === undefined ? (
                 column.title
             ) : (
