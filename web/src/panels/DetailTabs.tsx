@@ -49,6 +49,7 @@ export function DetailTabs() {
             })),
         );
     }, []);
+    const place = info.id === "code" || info.id === "cfg" ? "code" : "table";
     const run = useRef<number | null>(null);
     useSignalEffect(() => {
         const id = state.run.value?.id ?? null;
@@ -73,7 +74,7 @@ export function DetailTabs() {
         }
     };
     return (
-        <section class="details" data-place={info.id === "code" || info.id === "cfg" ? "code" : "table"} aria-label="Details">
+        <section class="details" data-place={place} aria-label="Details">
             <div class="panel-head">
                 <div ref={list} class="tabs" role="tablist" aria-label="Details" onKeyDown={onKeyDown}>
                     {TABS.map((tab) => (
