@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { at, boxes, clickBox, eventually, flame, group, root, scope, shown, widest } from "./harness.mjs";
+import { PROGRAMS } from "./mock.mjs";
 import { open, ORIGIN } from "./serve.mjs";
 
 const test = group(import.meta.url);
@@ -103,7 +104,7 @@ test("the token leaves the address at once", { ...usual, closed: true }, async (
 });
 
 test("a residue says how many, and more detail when it is zoomed into",
-    { program: { nodes: 20000, samplesPerSecond: 20000 } }, async ({ page, mock }) => {
+    { program: PROGRAMS.wide }, async ({ page, mock }) => {
         await flame(page, 20);
         const residue = await eventually(async () => (await boxes(page)).find((box) => box.residue && box.width > 2), "a residue");
         const asked = mock.everySubscription().find(({ method }) => method === "Live.tree").params;

@@ -88,7 +88,7 @@ const DEFAULTS = {
     /** Of all threads together. */
     samplesPerSecond: 4000,
     waitsPerSecond: 200,
-    /** Levels of the tree, about; "chain": each node calls the next one only. */
+    /** "bushy"; "chain": each node calls the next one only; "wide": main calls all others, each as often. */
     shape: "bushy",
     /** Names in the place of made up ones, for the first functions. */
     names: [],
@@ -121,7 +121,7 @@ export class World {
     // ---- the program ----
 
     makeFunctions() {
-        const n = Math.max(1, Math.min(4000, Math.ceil(this.nodes / 6)));
+        const n = this.shape === "wide" ? Math.min(8000, this.nodes) : Math.max(1, Math.min(4000, Math.ceil(this.nodes / 6)));
         this.functions = Array.from({ length: n }, (_, i) => {
             const binary = BINARIES[i < 3 ? 0 : Math.floor(this.random() ** 2 * BINARIES.length)];
             const series = Math.floor(i / (VERBS.length * NOUNS.length));
@@ -149,7 +149,7 @@ export class World {
         this.level = new Uint32Array(n);
         const called = new Set();
         for (let i = 1; i < n; i++) {
-            let parent = this.shape === "chain" ? i - 1 : i < 3 ? 0 : this.someParent(i);
+            let parent = this.shape === "chain" ? i - 1 : i < 3 ? 0 : this.shape === "wide" ? 1 : this.someParent(i);
             let callee = i < 3 ? i - 1 : Math.floor(this.random() * this.functions.length);
             while (called.has(parent * 8192 + callee)) {
                 callee = (callee + 1) % this.functions.length;
@@ -192,6 +192,10 @@ export class World {
         this.heat = new Float64Array(n);
         let sum = 0;
         for (let i = 1; i < n; i++) {
+            if (this.shape === "wide") {
+                this.heat[i] = i;
+                continue;
+            }
             const hot = this.function[i] === 2 % this.functions.length ? 30 : 1;
             sum += hot / (1 + (hash(i) % n)) ** 0.8;
             this.heat[i] = sum;
@@ -476,5 +480,6 @@ export const PROGRAMS = {
     threads: { threads: 2000, samplesPerSecond: 20000 },
     big: { nodes: 50000, samplesPerSecond: 20000 },
     huge: { nodes: 200000, samplesPerSecond: 100000 },
+    wide: { nodes: 8000, shape: "wide", samplesPerSecond: 40000 },
     long_code: { instructions: 20000 },
 };
