@@ -105,7 +105,7 @@ test("the token leaves the address at once", { ...usual, closed: true }, async (
 
 test("a residue says how many, and more detail when it is zoomed into",
     { program: PROGRAMS.wide }, async ({ page, mock }) => {
-        await flame(page, 20);
+        await flame(page, 1);
         const residue = await eventually(async () => (await boxes(page)).find((box) => box.residue && box.width > 2), "a residue");
         const asked = mock.everySubscription().find(({ method }) => method === "Live.tree").params;
         assert.ok(asked.min_share > 0, "small ones are cut");
