@@ -74,25 +74,27 @@ function sharing(modules, asked) {
     return { name: "sharing", setup };
 }
 
+// The page, with its table filled before anything of it runs.
 function pageSharing(names) {
     const list = [...names].sort();
+    const table = [
+        ...list.map((name, i) => `import * as m${i} from "./${name}";`),
+        `globalThis.__staxModules = {${list.map((name, i) => `${JSON.stringify(name)}: m${i}`).join(", ")}};`,
+    ].join("\n");
+    const setup = (bundling) => {
+        bundling.onResolve({ filter: /^table$/ }, () => ({ path: "table", namespace: "table" }));
+        bundling.onLoad({ filter: /.*/, namespace: "table" }, () => ({ contents: table, resolveDir: root }));
+    };
     return {
-        stdin: {
-            contents: [
-                ...list.map((name, i) => `import * as m${i} from "./${name}";`),
-                `globalThis.__staxModules = {${list.map((name, i) => `${JSON.stringify(name)}: m${i}`).join(", ")}};`,
-                `import "./src/main.tsx";`,
-            ].join("\n"),
-            resolveDir: root,
-            loader: "js",
-        },
+        stdin: { contents: `import "table"; import "./src/main.tsx";`, resolveDir: root, loader: "js" },
         entryPoints: undefined,
+        plugins: [{ name: "table", setup }],
     };
 }
 
 // A script or style ends where its closing tag stands, whatever is around it.
 function check(text, what) {
-    if (/<\/script|<\/style|<!--/i.test(text)) {
+    if ((what.endsWith(".css") ? /<\/style/i : /<\/script|<!--/i).test(text)) {
         throw new Error(`${what} contains a tag that would end it`);
     }
     return text;

@@ -358,7 +358,7 @@ static void choose_waits(candidates *ret, const struct moment *moment, const str
     for (thread_id id = 0; id < moment->n; id++) {
         const struct thread_now *thread = &moment->threads[id];
         bool kept = !has_symbols || (keep_knows_stack(&keep, thread->off.stack) &&
-                                  keep.stacks.at[thread->off.stack] != 0);
+                                     keep.stacks.at[thread->off.stack] != 0);
         if (thread->state == NOW_WAITING && kept && is_in_view(moment, view, id) &&
             is_in_window(moment, thread)) {
             add_candidate(ret, moment, id, thread->in_deadlock);

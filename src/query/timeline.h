@@ -32,8 +32,8 @@ void timeline_free(struct timeline *timeline); // accepts NULL
 
 // Looks at up to `max_rows` further rows. True when it has caught up with what is published; only
 // then is there an answer to make. When names have changed, and a reason or a symbol of the view
-// with them, it starts over. Rows that are newer than the names have to wait, and are shown meanwhile as
-// stays that are not over, for the reason `other`.
+// with them, it starts over. Rows that are newer than the names have to wait, and are shown
+// meanwhile as stays that are not over, for the reason `other`.
 bool timeline_advance(struct timeline *timeline, const struct store *store,
                       const struct names *names, struct reasons *reasons, uint64_t max_rows);
 

@@ -55,17 +55,6 @@ function sleepWhenHidden(app: App): void {
     });
 }
 
-/** Without a server: the picture of a run that stands in this file. */
-async function pictureHere(): Promise<{ picture: Picture; transport: Transport } | null> {
-    const element = document.getElementById("stax-data");
-    if (element === null) {
-        return null;
-    }
-    const file = await loadPart("file");
-    const picture = file.readPicture(element.textContent ?? "");
-    return { picture, transport: file.makeTransport(picture) };
-}
-
 function connect(): Transport {
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/rpc`;
     return new WebSocketTransport(url, takeToken());
@@ -80,10 +69,20 @@ function showPicture(app: App, picture: Picture): void {
     }
 }
 
-async function start(): Promise<void> {
-    const here = await pictureHere();
-    const picture = here?.picture ?? null;
-    const app = new App(here?.transport ?? connect());
+// A new address for a page that is open already: only what is behind the # changes, and nothing is loaded by itself.
+function followNewToken(): void {
+    window.addEventListener("popstate", (event) => {
+        if (/[#&]token=/.test(location.hash)) {
+            event.stopImmediatePropagation();
+            takeToken();
+            location.reload();
+        }
+    });
+}
+
+/** `picture`: of a run, which stands in this file; null: there is a server. */
+function start(transport: Transport, picture: Picture | null): void {
+    const app = new App(transport);
     const shell = new Shell(app);
     app.client.onState = (state) => {
         app.state.connection.value = picture !== null && state === "open" ? "file" : state;
@@ -107,4 +106,20 @@ async function start(): Promise<void> {
     app.client.start();
 }
 
-void start();
+async function startFile(text: string): Promise<void> {
+    try {
+        const part = await loadPart("file");
+        const picture = part.readPicture(text);
+        start(part.makeTransport(picture), picture);
+    } catch (error) {
+        document.body.textContent = `This file cannot be shown: ${error instanceof Error ? error.message : String(error)}`;
+    }
+}
+
+const data = document.getElementById("stax-data");
+if (data !== null) {
+    void startFile(data.textContent ?? "");
+} else {
+    followNewToken();
+    start(connect(), null);
+}

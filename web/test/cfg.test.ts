@@ -24,7 +24,8 @@ function edge(from: number, to: number, kind: CfgEdge["kind"] = "next"): CfgEdge
 }
 
 test("ways back and the heads of their loops, also in loops within loops", () => {
-    const shape = shapeOf(blocks(1, 1, 1, 1), [edge(0, 1), edge(1, 2), edge(2, 2, "taken"), edge(2, 1, "jump"), edge(2, 3)], 9);
+    const edges = [edge(0, 1), edge(1, 2), edge(2, 2, "taken"), edge(2, 1, "jump"), edge(2, 3)];
+    const shape = shapeOf(blocks(1, 1, 1, 1), edges, 9);
     assert.deepEqual(shape.kind, ["next", "next", "back", "back", "next"]);
     assert.deepEqual(shape.isLoopHead, [false, true, true, false]);
 });

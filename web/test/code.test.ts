@@ -119,7 +119,8 @@ test("jumps that overlap take lanes of their own, and those without room are stu
     assert.ok(jumps.slice(JUMP_LANES).every((jump) => jump.lane === -1));
     for (const a of jumps) {
         for (const b of jumps) {
-            const apart = Math.max(a.from, a.to) < Math.min(b.from, b.to) || Math.max(b.from, b.to) < Math.min(a.from, a.to);
+            const isBefore = (x: typeof a, y: typeof a) => Math.max(x.from, x.to) < Math.min(y.from, y.to);
+            const apart = isBefore(a, b) || isBefore(b, a);
             assert.ok(a === b || a.lane !== b.lane || a.lane < 0 || apart);
         }
     }

@@ -5,7 +5,7 @@ import { Expansion } from "../src/model/expansion";
 import { Frames } from "../src/model/frames";
 import { CallTree } from "../src/model/tree";
 
-/** A tree as text: "main 100/10" is 100 in all, 10 of its own; two spaces per level. Names are numbered as they come. */
+/** A tree as text: "main 100/10" is 100 in all, 10 of its own; two spaces per level. */
 function message(lines: string[], cut: Record<string, number> = {}): LiveTree {
     const rows = lines.map((line) => {
         const [, indent, name, total, self] = /^( *)(\S+) (\d+)\/(\d+)$/.exec(line) as RegExpExecArray;
@@ -86,7 +86,8 @@ test("what was left out is a row, and rows know their place", () => {
     tree.apply(message(["main 100/5", "  a 70/70", "  b 20/20"], { main: 3 }));
     assert.deepEqual(shown(expansion, tree, frames), ["main -", "  a", "  b", "  …"]);
     const rows = expansion.rows(tree, "on_cpu");
-    assert.deepEqual(rows.map((row) => [row.place, row.siblings, row.parentRow]), [[1, 1, -1], [1, 3, 0], [2, 3, 0], [3, 3, 0]]);
+    const places = rows.map((row) => [row.place, row.siblings, row.parentRow]);
+    assert.deepEqual(places, [[1, 1, -1], [1, 3, 0], [2, 3, 0], [3, 3, 0]]);
     assert.equal(tree.residue(rows[3].node, "on_cpu"), 5);
 });
 

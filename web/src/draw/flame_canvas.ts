@@ -121,7 +121,11 @@ export class FlameRenderer {
         this.scroller.append(this.layer, this.spacer);
         host.append(this.scroller);
         this.resizes = new ResizeObserver(() => this.resize());
-        this.resizes.observe(this.scroller);
+        try {
+            this.resizes.observe(this.scroller, { box: "device-pixel-content-box" }); // another screen counts, too
+        } catch {
+            this.resizes.observe(this.scroller);
+        }
         this.listen();
         this.resize();
     }

@@ -109,7 +109,8 @@ function addSource(code: Code, line: number, last: number, lines: string[]): voi
     if (header !== null && (header.file !== before?.file || header.line !== before.line)) {
         const inlined = inlinedText(code.inlined(line));
         const text = shorten(header.text ?? "", NAME_LENGTH);
-        lines.push(`${visible(header.file)}:${header.line}  ${text}${inlined === "" ? "" : `  (inlined: ${visible(inlined)})`}`);
+        const from = inlined === "" ? "" : `  (inlined: ${visible(inlined)})`;
+        lines.push(`${visible(header.file)}:${header.line}  ${text}${from}`);
     }
 }
 
@@ -152,7 +153,8 @@ function treeLines(app: App, tree: TreeColumns): string[] {
         const { node, depth } = rest.pop() as { node: NodeId; depth: number };
         const frame = tree.frame[node];
         const share = percentOf(tree.weight(node, mode), total).padStart(7);
-        lines.push(`${share}  ${"  ".repeat(Math.min(depth, 20))}${nameOf(app.frames.name[frame], app.frames.binary[frame])}`);
+        const name = nameOf(app.frames.name[frame], app.frames.binary[frame]);
+        lines.push(`${share}  ${"  ".repeat(Math.min(depth, 20))}${name}`);
         push(node, depth + 1);
     }
     if (rest.length > 0) {

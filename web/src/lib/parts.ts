@@ -2,15 +2,14 @@
 // `__staxParts`. In a file that was exported they stand in the page, as texts; else they come from the server.
 
 import type { JSX } from "preact";
-
-import type { App } from "../model/app";
+import type { Export } from "../export/actions";
+import type { Picture } from "./picture";
+import type { Transport } from "./transport";
 import type { Details } from "../model/details";
 import type { Frames } from "../model/frames";
 import type { Shell } from "../model/shell";
 import type { Tab } from "../model/state";
 import type { FlameControl } from "../panels/flame_control";
-import type { Picture } from "./picture";
-import type { Transport } from "./transport";
 
 /** A piece of a line of source: class of highlight.js ("keyword", "string", …; "" for none), and its text. */
 export type SourceToken = readonly [scope: string, text: string];
@@ -45,8 +44,7 @@ export interface LayoutPart {
 type Component = () => JSX.Element | null;
 
 export interface ExportPart {
-    markdownOf(shell: Shell, link: string): string;
-    makeFile(app: App, onProgress: (share: number) => void): Promise<Blob>;
+    write(what: Export, shell: Shell): Promise<void>;
 }
 
 export interface DetailsPart {

@@ -257,7 +257,7 @@ const PIECES = /<[^>]*>|[%@]?[A-Za-z_.][\w.]*|[#$]?-?0x[0-9a-fA-F]+|[#$]?-?\d+|[
 const SIZES = /^(byte|word|dword|qword|tbyte|oword|[xyz]mmword|ptr|rel|short|near|far|lsl|lsr|asr|ror|[us]xt[bhwx])$/i;
 const PREFIXES = /^(lock|rep|repe|repz|repne|repnz|bnd|notrack|data16|cs|ds|es|fs|gs|ss|xacquire|xrelease)$/i;
 
-/** An instruction in pieces to be coloured: of x86 in either syntax, or of AArch64. All of them together are the text. */
+/** An instruction in pieces to be coloured: of x86 in either syntax, or of AArch64. Together they are the text. */
 export function tokens(text: string): [TokenKind, string][] {
     const pieces: [TokenKind, string][] = [];
     let seenMnemonic = false;

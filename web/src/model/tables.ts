@@ -45,13 +45,17 @@ export class Tables {
 
     /** Null: it is no function, only a place where callers are missing. */
     asked(frame: FrameId): Asked | null {
-        if (this.frames.kind[frame] === KIND_MISSING || this.frames.name[frame] === "") {
+        if (this.frames.kind[frame] === KIND_MISSING || frame === Frames.ROOT) {
             return null;
         }
         const exact = this.exact.value;
         const address = exact?.frame === frame ? exact.address : this.frames.address[frame];
         const isUseless = address === NO_ADDRESS || this.misled.value.has(frame);
-        return isUseless ? { name: this.frames.name[frame] } : { address };
+        if (!isUseless) {
+            return { address };
+        }
+        const name = this.frames.name[frame];
+        return name === "" ? null : { name };
     }
 
     /** For who chooses a function of which the address is known, too. */

@@ -58,7 +58,7 @@ export function totalOf(row: TopRow, mode: Mode): number {
     return mode === "on_cpu" ? row.totalOn : mode === "off_cpu" ? row.totalOff : row.totalOn + row.totalOff;
 }
 
-/** What the column of counts shows, as `stax top` does: samples of the function itself, or, of waits alone, how many. */
+/** What the column of counts shows, as `stax top` does: samples of the function itself, or how often it waits. */
 export function countOf(row: TopRow, mode: Mode): number {
     return mode === "off_cpu" ? row.selfWaits : row.selfSamples;
 }

@@ -4,21 +4,20 @@
 
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { exact, percentOf, visible } from "../lib/format";
+import { exact, visible } from "../lib/format";
 import type { LayoutInput, LayoutOutput } from "../lib/parts";
 import type { CfgBlock } from "../lib/protocol";
 import type { App } from "../model/app";
-import { roundedPath, type EdgeKind, type Graph } from "../model/cfg";
+import type { Graph } from "../model/cfg";
 import { layOut, layoutAtHand } from "./CfgLayout";
-import { askedOf, checkAnswer, openTab, useDetails, useStale } from "./details";
+import { CfgPicture, LINE, PAD, type Block, type Picture } from "./CfgPicture";
+import { askedOf, checkAnswer, useDetails, useStale } from "./details";
 import { useApp, useFollow } from "./hooks";
 
 const INTERVAL_MS = 1000;
 const MOST_LINES = 20_000;
 const CHAR = 6.7; // px of a character of 11 px in the monospace font
-const LINE = 15;
 const MOST_CHARS = 44;
-const PAD = 7;
 
 /** What is written in a block; the numbers above it are not part of it, so that it keeps its size. */
 function linesOf(block: CfgBlock, texts: readonly string[] | null): string[] {
@@ -44,18 +43,6 @@ function linesOf(block: CfgBlock, texts: readonly string[] | null): string[] {
         const text = visible(line.slice(0, 4 * MOST_CHARS));
         return text.length > MOST_CHARS ? `${text.slice(0, MOST_CHARS - 1)}…` : text;
     });
-}
-
-interface Block {
-    readonly id: number;
-    readonly lines: readonly string[];
-    readonly isLoopHead: boolean;
-}
-
-interface Picture {
-    readonly blocks: readonly Block[];
-    readonly kinds: readonly EdgeKind[];
-    readonly input: LayoutInput;
 }
 
 function pictureOf(graph: Graph, texts: readonly string[] | null): Picture {
@@ -173,237 +160,8 @@ export function CfgPanel() {
             {output === null ? (
                 <div class="rows-empty">{trouble.value || "laying out…"}</div>
             ) : (
-                <Picture app={app} graph={graph} picture={picture} layout={output} />
+                <CfgPicture app={app} graph={graph} picture={picture} layout={output} />
             )}
         </div>
-    );
-}
-
-interface PictureProps {
-    readonly app: App;
-    readonly graph: Graph;
-    readonly picture: Picture;
-    readonly layout: LayoutOutput;
-}
-
-interface Place {
-    readonly x: number;
-    readonly y: number;
-    readonly scale: number;
-}
-
-const LEAST_SCALE = 0.05;
-const MOST_SCALE = 3;
-
-/** Zooms by a factor around a point of the pane. */
-function zoomed(place: Place, factor: number, x: number, y: number): Place {
-    const scale = Math.min(MOST_SCALE, Math.max(LEAST_SCALE, place.scale * factor));
-    const by = scale / place.scale;
-    return { scale, x: x - (x - place.x) * by, y: y - (y - place.y) * by };
-}
-
-function Picture({ app, graph, picture, layout }: PictureProps) {
-    const svg = useRef<SVGSVGElement>(null);
-    const place = useSignal<Place>({ x: 0, y: 0, scale: 1 });
-    const current = useSignal(0);
-    const drag = useRef<{ x: number; y: number; moved: boolean } | null>(null);
-    const { wanted } = useDetails();
-    const heat = graph.heat;
-    const total = graph.head?.function_samples ?? 0;
-
-    const fit = () => {
-        const { clientWidth: width, clientHeight: height } = svg.current as SVGSVGElement;
-        const scale = Math.min(1, Math.max(LEAST_SCALE, Math.min(width / layout.width, height / layout.height)));
-        place.value = { scale, x: (width - layout.width * scale) / 2, y: Math.max(0, (height - layout.height * scale) / 2) };
-    };
-    const reveal = (i: number) => {
-        const { clientWidth: width, clientHeight: height } = svg.current as SVGSVGElement;
-        const { scale } = place.value;
-        const [x, y] = [layout.x[i] * scale + place.value.x, layout.y[i] * scale + place.value.y];
-        if (x < 40 || y < 30 || x > width - 40 || y > height - 30) {
-            place.value = { scale, x: width / 2 - layout.x[i] * scale, y: height / 2 - layout.y[i] * scale };
-        }
-    };
-    const focusOn = (i: number) => {
-        current.value = Math.max(0, Math.min(picture.blocks.length - 1, i));
-        reveal(current.value);
-        queueMicrotask(() => svg.current?.querySelector<SVGGElement>('[data-current="true"]')?.focus());
-    };
-    const goToCode = (i: number) => {
-        wanted.value = graph.blocks[picture.blocks[i].id].address;
-        openTab(app, "code");
-    };
-    // A new graph begins at its hottest block, as large as can be read.
-    useEffect(() => {
-        const hottest = graph.heat.hottest(1)[0];
-        const at = Math.max(0, picture.blocks.findIndex((block) => block.id === hottest));
-        fit();
-        current.value = at;
-        if (place.value.scale < 0.6) {
-            const { clientWidth: width, clientHeight: height } = svg.current as SVGSVGElement;
-            place.value = { scale: 0.8, x: width / 2 - layout.x[at] * 0.8, y: height / 2 - layout.y[at] * 0.8 };
-        }
-    }, [layout]);
-    useEffect(() => {
-        app.actions.add([
-            { id: "cfg.fit", label: "Control flow: all of it", place: "code", keys: [], run: fit },
-        ]);
-    }, []);
-
-    const onKeyDown = (event: KeyboardEvent) => {
-        if (event.ctrlKey || event.metaKey || event.altKey) {
-            return;
-        }
-        const { clientWidth: width, clientHeight: height } = svg.current as SVGSVGElement;
-        const pan = (x: number, y: number) => (place.value = { ...place.value, x: place.value.x + x, y: place.value.y + y });
-        const zoom = (by: number) => (place.value = zoomed(place.value, by, width / 2, height / 2));
-        const act: Record<string, () => void> = {
-            ArrowLeft: () => pan(60, 0),
-            ArrowRight: () => pan(-60, 0),
-            ArrowUp: () => pan(0, 60),
-            ArrowDown: () => pan(0, -60),
-            "+": () => zoom(1.25),
-            "=": () => zoom(1.25),
-            "-": () => zoom(0.8),
-            "0": fit,
-            j: () => focusOn(current.value + 1),
-            k: () => focusOn(current.value - 1),
-            h: () => {
-                const order = graph.heat.hottest(50).map((id) => picture.blocks.findIndex((block) => block.id === id));
-                const next = order[(order.indexOf(current.value) + 1) % Math.max(1, order.length)];
-                focusOn(next ?? 0);
-            },
-            Enter: () => goToCode(current.value),
-        };
-        const run = act[event.key];
-        if (run) {
-            event.preventDefault();
-            event.stopPropagation();
-            run();
-        }
-    };
-    const { x, y, scale } = place.value;
-    return (
-        <svg
-            ref={svg}
-            class="cfg-picture"
-            role="group"
-            aria-label="Control flow"
-            tabindex={-1}
-            onKeyDown={onKeyDown}
-            onWheel={(event) => {
-                event.preventDefault();
-                const box = (svg.current as SVGSVGElement).getBoundingClientRect();
-                if (event.ctrlKey) {
-                    const by = Math.exp(-event.deltaY / 300);
-                    place.value = zoomed(place.value, by, event.clientX - box.left, event.clientY - box.top);
-                } else {
-                    place.value = { scale, x: x - event.deltaX, y: y - event.deltaY };
-                }
-            }}
-            onPointerDown={(event) => (drag.current = { x: event.clientX - x, y: event.clientY - y, moved: false })}
-            onPointerMove={(event) => {
-                if (drag.current === null || event.buttons === 0) {
-                    drag.current = null;
-                    return;
-                }
-                const to = { scale, x: event.clientX - drag.current.x, y: event.clientY - drag.current.y };
-                drag.current.moved ||= Math.hypot(to.x - x, to.y - y) > 3;
-                if (drag.current.moved) {
-                    place.value = to;
-                }
-            }}
-        >
-            <defs>
-                <marker id="cfg-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
-                    <path d="M0,0L8,4L0,8z" fill="context-stroke" />
-                </marker>
-            </defs>
-            <g transform={`translate(${x.toFixed(1)} ${y.toFixed(1)}) scale(${scale.toFixed(4)})`}>
-                <Edges picture={picture} layout={layout} />
-                {picture.blocks.map((block, i) => (
-                    <BlockView
-                        key={block.id}
-                        graph={graph}
-                        block={block}
-                        left={layout.x[i] - picture.input.width[i] / 2}
-                        top={layout.y[i] - picture.input.height[i] / 2}
-                        width={picture.input.width[i]}
-                        height={picture.input.height[i]}
-                        isCurrent={i === current.value}
-                        self={percentOf(heat.selfSamples[block.id], total)}
-                        share={total > 0 ? heat.selfSamples[block.id] / total : 0}
-                        onOpen={() => {
-                            current.value = i;
-                            if (!drag.current?.moved) {
-                                goToCode(i);
-                            }
-                            drag.current = null;
-                        }}
-                    />
-                ))}
-            </g>
-        </svg>
-    );
-}
-
-function Edges({ picture, layout }: { picture: Picture; layout: LayoutOutput }) {
-    return (
-        <>
-            {layout.points.map((points, i) => (
-                <path key={i} class={`edge e-${picture.kinds[i]}`} d={roundedPath(points, 10)} marker-end="url(#cfg-tip)" />
-            ))}
-        </>
-    );
-}
-
-interface BlockViewProps {
-    readonly graph: Graph;
-    readonly block: Block;
-    readonly left: number;
-    readonly top: number;
-    readonly width: number;
-    readonly height: number;
-    readonly isCurrent: boolean;
-    readonly self: string;
-    readonly share: number;
-    readonly onOpen: () => void;
-}
-
-function BlockView({ graph, block, left, top, width, height, isCurrent, self, share, onOpen }: BlockViewProps) {
-    const of = graph.blocks[block.id];
-    const below = graph.heat.totalSamples[block.id] - graph.heat.selfSamples[block.id];
-    const name = `B${block.id}`;
-    const head = `${name}${block.isLoopHead ? " ↻" : ""}`;
-    const end = of.end.replace(/_/g, " ");
-    return (
-        <g
-            class={`block ${block.isLoopHead ? "loop" : ""}`}
-            role="button"
-            tabindex={isCurrent ? 0 : -1}
-            data-current={isCurrent}
-            aria-label={`${name}, ${self}, ${block.isLoopHead ? "head of a loop, " : ""}${end}`}
-            transform={`translate(${left} ${top})`}
-            onClick={onOpen}
-        >
-            <title>
-                {`${name}: ${exact(graph.heat.selfSamples[block.id])} samples, ${exact(below)} below; ${end}`}
-                {of.target_name === undefined ? "" : ` to ${visible(of.target_name)}`}
-                {of.calls === undefined ? "" : `; calls ${of.calls.slice(0, 20).map(visible).join(", ")}`}
-            </title>
-            <rect class="paper" width={width} height={height} rx="4" />
-            <rect class="heat" width={width} height={height} rx="4" style={{ opacity: Math.min(0.55, share * 1.5).toFixed(3) }} />
-            <text x={PAD} y={LINE} class="head">
-                {head}
-            </text>
-            <text x={width - PAD} y={LINE} class="share">
-                {share > 0 ? self : ""}
-            </text>
-            {block.lines.map((line, i) => (
-                <text key={i} x={PAD} y={(i + 2) * LINE + 2} class={of.source_header && i === 0 ? "place" : ""}>
-                    {line}
-                </text>
-            ))}
-        </g>
     );
 }

@@ -22,7 +22,8 @@ const HOTTEST = 50; // lines that `h` goes through
 
 /** Chooses a function of which only the address is known. */
 export async function chooseAddress(app: App, address: string): Promise<void> {
-    const answer = await app.client.call("Profiler.annotated", { view: app.view.value, address, limit: 1, source: false });
+    const params = { view: app.view.value, address, limit: 1, source: false };
+    const answer = await app.client.call("Profiler.annotated", params);
     const { function_name: name, binary, base_address: base, language, inlined } = answer;
     const frame = app.frames.find(name, binary) ?? app.frames.add(name, binary, 1, language, inlined, base);
     app.tables.setExact(frame, base);
@@ -57,10 +58,29 @@ function useCode(app: App): { code: Code; stale: boolean } {
     return { code, stale };
 }
 
+/** Another function, or another listing of it: the instruction that is wanted, or the hottest, comes into sight once. */
+function useFirstSight(code: Code, goTo: (line: number) => void): void {
+    const { wanted } = useDetails();
+    const seen = useRef(-1);
+    useSignalEffect(() => {
+        void code.version.value;
+        const listing = code.listing.value;
+        const address = wanted.value;
+        const hottest = code.heat.hottest(1);
+        const isNew = seen.current !== listing && hottest.length > 0;
+        if (code.lines.length === 0 || (!isNew && address === null)) {
+            return;
+        }
+        seen.current = listing;
+        const at = code.lineAt(address ?? undefined);
+        wanted.value = null;
+        requestAnimationFrame(() => goTo(at >= 0 ? at : (hottest[0] ?? 0)));
+    });
+}
+
 export function CodePanel() {
     const app = useApp();
     const { code, stale } = useCode(app);
-    const { wanted: next } = useDetails();
     const handle = useRef<RowsHandle | null>(null);
     const current = useSignal(0);
     const rank = useRef(0);
@@ -99,24 +119,9 @@ export function CodePanel() {
             action("code.bytes", "Bytes of instructions on or off", "b", () => toggle("bytes")),
         ]);
     }, []);
-    // Another function, or another listing of it: its hottest line comes into sight, once.
-    const shown = useRef("");
-    useSignalEffect(() => {
-        void code.version.value;
-        const wanted = next.value;
-        const name = `${code.listing.value}`;
-        if (code.lines.length === 0 || (shown.current === name && wanted === null)) {
-            return;
-        }
-        const hottest = code.heat.hottest(1);
-        const at = code.lineAt(wanted ?? undefined);
-        if (wanted === null && hottest.length === 0) {
-            return; // no samples yet
-        }
-        shown.current = name;
+    useFirstSight(code, (line) => {
         rank.current = 0;
-        next.value = null;
-        requestAnimationFrame(() => goTo(at >= 0 ? at : (hottest[0] ?? 0)));
+        goTo(line);
     });
 
     const follow = (line: AnnotatedLine) => {
@@ -328,10 +333,11 @@ function SourceRow({ code, line, language }: { code: Code; line: number; languag
     const inlined = inlinedText(code.inlined(line));
     const file = header?.file.split("/").pop() ?? "";
     const isNewFile = header !== null && header.file !== before?.file;
+    const place = header === null ? "no line is known" : visible(`${isNewFile ? header.file : file}:${header.line}`);
     return (
         <>
             <div role="gridcell" class="cell left place" title={header === null ? "" : visible(header.file)}>
-                <bdi>{header === null ? "no line is known" : visible(`${isNewFile ? header.file : file}:${header.line}`)}</bdi>
+                <bdi>{place}</bdi>
             </div>
             <div role="gridcell" class="cell left instruction">
                 {header?.text !== undefined && <CodeSource text={header.text} language={language} />}
@@ -385,7 +391,9 @@ function Instruction({ code, line: number, bytes, follow }: InstructionProps) {
 function Tokens({ text }: { text: string }) {
     return (
         <>
-            {tokens(visible(text)).map(([kind, piece]) => (kind === "" ? piece : <span class={`t-${kind}`}>{piece}</span>))}
+            {tokens(visible(text)).map(([kind, piece]) =>
+                kind === "" ? piece : <span class={`t-${kind}`}>{piece}</span>,
+            )}
         </>
     );
 }

@@ -13,6 +13,7 @@ import { scopeTotal, totalOf } from "../model/top";
 import { loadPart, partAtHand, type DetailsPart } from "../lib/parts";
 import { openTab } from "./details";
 import { useApp } from "./hooks";
+import { ROWS_ACTIONS } from "./rows_actions";
 import { FunctionName } from "./TableNames";
 
 interface TabInfo {
@@ -37,6 +38,7 @@ export function DetailTabs() {
     const info = TABS.find((tab) => tab.id === state.tab.value) ?? TABS[0];
     const Panel = usePanels()?.[info.id];
     useEffect(() => {
+        app.actions.add(ROWS_ACTIONS);
         app.actions.add(
             TABS.map((tab) => ({
                 id: `details.${tab.id}`,
@@ -47,6 +49,7 @@ export function DetailTabs() {
             })),
         );
     }, []);
+    const place = info.id === "code" || info.id === "cfg" ? "code" : "table";
     const run = useRef<number | null>(null);
     useSignalEffect(() => {
         const id = state.run.value?.id ?? null;
@@ -71,7 +74,7 @@ export function DetailTabs() {
         }
     };
     return (
-        <section class="details" data-place={info.id === "code" || info.id === "cfg" ? "code" : "table"} aria-label="Details">
+        <section class="details" data-place={place} aria-label="Details">
             <div class="panel-head">
                 <div ref={list} class="tabs" role="tablist" aria-label="Details" onKeyDown={onKeyDown}>
                     {TABS.map((tab) => (

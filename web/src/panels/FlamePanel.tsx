@@ -6,11 +6,11 @@ import type { FlameLook } from "../draw/flame_canvas";
 import { hook, messageCounts } from "../lib/hook";
 import type { App } from "../model/app";
 import { TREE_INTERVAL_MS } from "../model/flame";
-import { REASONS } from "../model/scope";
 import { flameActions } from "./flame_actions";
 import { FlameControl } from "./flame_control";
 import { FlameHoverLine, FlameZoomLine } from "./FlameStatus";
 import { FlameBox } from "./FlameView";
+import { whyEmpty } from "../model/why_empty";
 import { useApp } from "./hooks";
 import { usePart } from "./usePart";
 
@@ -132,65 +132,6 @@ function measure(app: App, drawMs: number): void {
         measures = 0;
         performance.clearMeasures("stax.update"); // or they would pile up for hours
     }
-}
-
-// --- instead of nothing ---------------------------------------------------------------------------------------------
-
-function whyEmpty(app: App): string {
-    const { state, tree } = app;
-    tree.version.value;
-    const scope = state.scope.value;
-    const { mode } = scope;
-    if (tree.n > 0 && tree.weight(0, mode) > 0) {
-        return "";
-    }
-    const what = mode === "on_cpu" ? "0 samples" : mode === "off_cpu" ? "0 waits" : "Nothing";
-    const reason = reasonOf(app, mode);
-    return `${what}${state.recording.value ? " yet" : ""}: ${reason}`;
-}
-
-function reasonOf(app: App, mode: string): string {
-    const { state } = app;
-    const scope = state.scope.value;
-    if (state.trouble.value !== "") {
-        return state.trouble.value;
-    }
-    if (state.connection.value === "connecting") {
-        return "connecting to stax-server.";
-    }
-    if (state.connection.value === "lost") {
-        return "the connection to stax-server was lost. It is being tried again.";
-    }
-    if (state.connection.value === "refused") {
-        return "stax-server does not know this page's token. `stax ui` prints an address that it knows.";
-    }
-    if (app.tree.latest === null) {
-        return "waiting for the first answer.";
-    }
-    if (state.run.value?.paused === true) {
-        return "recording is paused.";
-    }
-    return reasonInScope(scope, mode, app.tree.latest.health.samples);
-}
-
-function reasonInScope(scope: App["state"]["scope"]["value"], mode: string, samples: number): string {
-    const filters = [
-        scope.tid === null ? "" : "the thread",
-        scope.range.kind === "all" ? "" : "the time range",
-        scope.focus === null && scope.only.length === 0 && scope.exclude.length === 0 ? "" : "the functions",
-    ].filter((name) => name !== "");
-    if (scope.reason !== null) {
-        return `no wait for this reason (${REASONS[scope.reason].label}) in this scope.`;
-    }
-    if (filters.length > 0) {
-        return `nothing is left of ${filters.join(" and ")} that the scope asks for. Take a chip away to see more.`;
-    }
-    if (mode === "on_cpu") {
-        return "no thread of the target has run. If it waits, Off-CPU shows for what.";
-    }
-    return samples > 0
-        ? "no thread has waited, or the kernel does not tell about waits: `stax setup` says so."
-        : "the target has neither run nor waited so far.";
 }
 
 function tellTests(app: App, control: FlameControl): void {

@@ -111,7 +111,7 @@ function Half({ which, tree, expansion, name, asRows }: HalfProps) {
                     tree={tree}
                     expansion={expansion}
                     below={which}
-                    empty={which === "callers" ? "Nobody calls it: stacks begin with it." : "It calls nothing that was seen."}
+                    empty={which === "callers" ? "Nobody calls it." : "It calls nothing that was seen."}
                 />
             ) : (
                 <FlameView

@@ -1,6 +1,7 @@
 // What is counted, from the whole run inwards, each part of it a chip that can be taken away. Zooming is no part of it:
 // it changes what is drawn, and is said below the flamegraph.
 
+import { EXPORT_IDS } from "../export/actions";
 import { percent, shorten, span, time, visible } from "../lib/format";
 import type { OffCpu, Symbol } from "../lib/protocol";
 import type { App } from "../model/app";
@@ -106,8 +107,7 @@ function exportItems(app: App): MenuItem[] {
         const found = app.actions.all.find((action) => action.id === id);
         return found === undefined ? [] : [{ label: found.label, ...note(found.keys[0]), run: () => app.actions.run(id) }];
     };
-    const ids = ["export.markdown", "export.link", "export.command", "flame.png", "flame.svg", "export.html"];
-    return ids.flatMap(item);
+    return EXPORT_IDS.flatMap(item);
 }
 
 function note(key: string | undefined): { note?: string } {

@@ -14,7 +14,7 @@ export function Name({ text }: { text: string }) {
 export function FunctionName({ name, binary, inlined }: { name: string; binary: string; inlined: boolean }) {
     return (
         <>
-            <Name text={name} />
+            {name === "" ? <i>no name</i> : <Name text={name} />}
             {inlined && <span class="inlined"> inlined</span>}
             {binary !== "" && (
                 <span class="binary">

@@ -3,7 +3,7 @@
 // Rows hold still while the pointer is over them, or the keyboard is in them: what is about to be clicked must not
 // move. Their numbers go on.
 
-import { untracked, useComputed, useSignal, useSignalEffect } from "@preact/signals";
+import { untracked, useComputed, useSignal, useSignalEffect, type Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { exact, milliseconds, percentOf } from "../lib/format";
 import type { App } from "../model/app";
@@ -65,16 +65,10 @@ function chooseRow(app: App, row: TopRow): void {
     selectHeaviest(app, row.frame);
 }
 
-export function TopTable() {
-    const app = useApp();
-    const { state, tables } = app;
-    const top = tables.top;
-    const root = useRef<HTMLElement>(null);
-    const handle = useRef<RowsHandle | null>(null);
-    const limit = useSignal(0);
-    const held = useSignal(false);
-    const current = useSignal(0);
-    const busiest = useRef(1);
+/** Follows Live.top. Returns what puts rows in order: at once when a person wants it, else unless they are held. */
+function useTop(app: App, limit: Signal<number>, held: Signal<boolean>): (byPerson: boolean) => void {
+    const { state } = app;
+    const { top } = app.tables;
     const asked = useComputed(() => ({
         ...modeOf(state.scope.value),
         view: app.view.value,
@@ -85,10 +79,8 @@ export function TopTable() {
     const wish = useComputed(() => ({ scope: state.scope.value, limit: limit.value }));
     const arranged = useRef(wish.value);
     const arrange = (byPerson: boolean) => {
-        const held_ = held.value && !byPerson;
-        top.arrange(state.topSort.value, state.scope.value.mode, held_);
+        top.arrange(state.topSort.value, state.scope.value.mode, held.value && !byPerson);
     };
-
     useFollow(
         "Live.top",
         () => asked.value,
@@ -113,6 +105,20 @@ export function TopTable() {
             untracked(() => arrange(false));
         }
     });
+    return arrange;
+}
+
+export function TopTable() {
+    const app = useApp();
+    const { state, tables } = app;
+    const top = tables.top;
+    const root = useRef<HTMLElement>(null);
+    const handle = useRef<RowsHandle | null>(null);
+    const limit = useSignal(0);
+    const held = useSignal(false);
+    const current = useSignal(0);
+    const busiest = useRef(1);
+    const arrange = useTop(app, limit, held);
 
     const pin = (row: TopRow | undefined) => {
         if (row !== undefined) {
@@ -189,7 +195,7 @@ export function TopTable() {
                 <Count app={app} />
                 {limit.value < LIMITS.length - 1 && (latest?.n_functions ?? 0) > LIMITS[limit.value] && (
                     <button type="button" onClick={() => limit.value++}>
-                        {exact(Math.min(LIMITS[limit.value + 1], latest?.n_functions ?? 0))}
+                        show {exact(Math.min(LIMITS[limit.value + 1], latest?.n_functions ?? 0))}
                     </button>
                 )}
             </div>
@@ -254,7 +260,12 @@ function Head({ column, sort, onSort }: HeadProps) {
     const isSorted = by !== undefined && sort.by === by && column.id !== "ms";
     const direction = sort.descending ? "descending" : "ascending";
     return (
-        <div role="columnheader" class={`cell ${column.id}`} aria-sort={isSorted ? direction : "none"} title={column.hint}>
+        <div
+            role="columnheader"
+            class={`cell ${column.id}`}
+            aria-sort={isSorted ? direction : "none"}
+            title={column.hint}
+        >
             {by === undefined ? (
                 column.title
             ) : (

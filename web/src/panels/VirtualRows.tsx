@@ -140,7 +140,11 @@ export function VirtualRows(props: VirtualRowsProps) {
         }
     });
     if (props.handle) {
-        props.handle.current = { show, focus: () => queueMicrotask(focusRow), visible: () => [first, Math.min(count, first + room)] };
+        props.handle.current = {
+            show,
+            focus: () => queueMicrotask(focusRow),
+            visible: () => [first, Math.min(count, first + room)],
+        };
     }
 
     const onKeyDown = (event: KeyboardEvent) => {

@@ -1,7 +1,6 @@
-// What writes a page down: as Markdown, as a file. Loaded when somebody asks for it.
+// What writes a page down: as Markdown, as a picture, as a file. Loaded when somebody asks for it.
 
-import { makeFile } from "../export/html";
-import { markdownOf } from "../export/markdown";
+import { write } from "../export/write";
 import { registerPart } from "../lib/parts";
 
-registerPart("export", { markdownOf, makeFile });
+registerPart("export", { write });
