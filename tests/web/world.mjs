@@ -95,6 +95,8 @@ const DEFAULTS = {
     threadNames: [],
     /** Instructions of the hottest function; the others have 24 to 240. */
     instructions: 400,
+    /** A tree is sent as a whole, whatever was asked: for measurements of so many nodes. */
+    uncut: false,
     label: "./shop --port 80",
     pid: 4121,
 };
