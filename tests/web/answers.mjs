@@ -196,8 +196,8 @@ class LiveTree {
         const zoom = this.zoom(weightOf);
         const shown = this.trie.cut(weights, weightOf, {
             zoomNode: zoom.node,
-            minShare: this.params.min_share ?? 0,
-            maxNodes: this.params.max_nodes ?? 20000,
+            minShare: this.world.uncut ? 0 : (this.params.min_share ?? 0),
+            maxNodes: this.world.uncut ? Infinity : (this.params.max_nodes ?? 20000),
             onWay: zoom.way,
         });
         const cut = this.countCut(weights, weightOf, shown);

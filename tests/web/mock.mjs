@@ -352,7 +352,7 @@ export class Mock {
             active: this.world.stopped ? [] : [this.summary()],
             backend: "perf_event",
             capabilities: Object.fromEntries(names.map((name) => [name, can])),
-            web_url: "http://stax.test/",
+            web_url: "http://stax.localhost/",
             web_note: "",
         };
     }

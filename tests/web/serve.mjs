@@ -7,14 +7,15 @@ import { chromium } from "playwright-core";
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 export const DIST = process.env.STAX_WEB_DIST ?? join(ROOT, "web", "dist");
-export const ORIGIN = "http://stax.test";
+// A secure context, as 127.0.0.1 is: pages from there may use the clipboard.
+export const ORIGIN = "http://stax.localhost";
 
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8" };
 
 // Less than what the real server sends, which cannot be had here: nothing from anywhere else, no eval.
 const POLICY =
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; " +
-    "connect-src 'self' ws://stax.test; img-src data: blob:";
+    "connect-src 'self' ws://stax.localhost; img-src data: blob:";
 
 export function launch(options = {}) {
     return chromium.launch({

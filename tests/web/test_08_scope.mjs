@@ -1,7 +1,8 @@
-// Groups 8 and 16: what is left out, what is focused, the way back; links.
+// Groups 8, 9 and 16: what is left out, what is focused, the way back; residues; links.
 
 import assert from "node:assert/strict";
 import { at, boxes, clickBox, eventually, flame, group, root, scope, shown, widest } from "./harness.mjs";
+import { PROGRAMS } from "./mock.mjs";
 import { open, ORIGIN } from "./serve.mjs";
 
 const test = group(import.meta.url);
@@ -101,6 +102,19 @@ test("the token leaves the address at once", { ...usual, closed: true }, async (
     assert.doesNotMatch(page.url(), /token|0123456789abcdef/);
     assert.ok(page.url().startsWith(ORIGIN));
 });
+
+test("a residue says how many, and more detail when it is zoomed into",
+    { program: PROGRAMS.wide }, async ({ page, mock }) => {
+        await flame(page, 1);
+        const residue = await eventually(async () => (await boxes(page)).find((box) => box.residue && box.width > 2), "a residue");
+        const asked = mock.everySubscription().find(({ method }) => method === "Live.tree").params;
+        assert.ok(asked.min_share > 0, "small ones are cut");
+        await clickBox(page, residue, { clickCount: 2 });
+        await eventually(() => {
+            const now = mock.everySubscription().find(({ method }) => method === "Live.tree").params;
+            return JSON.stringify(now) !== JSON.stringify(asked);
+        }, "the server is asked for more");
+    });
 
 test("rows add up: children and residue are the parent's", { program: { nodes: 5000 } }, async ({ page }) => {
     const found = await flame(page, 50);

@@ -89,13 +89,16 @@ const DEFAULTS = {
     /** Of all threads together. */
     samplesPerSecond: 4000,
     waitsPerSecond: 200,
-    /** "chain": each node calls the next one only; "fan": a few nodes call all others. */
+    /** "bushy"; "chain": each node calls the next one only; "wide": main calls all others, each as often;
+     *  "fan": a few nodes call all others. */
     shape: "bushy",
     /** Names in the place of made up ones, for the first functions. */
     names: [],
     threadNames: [],
     /** Instructions of the hottest function; the others have 24 to 240. */
     instructions: 400,
+    /** A tree is sent as a whole, whatever was asked: for measurements of so many nodes. */
+    uncut: false,
     label: "./shop --port 80",
     pid: 4121,
 };
@@ -122,7 +125,7 @@ export class World {
     // ---- the program ----
 
     makeFunctions() {
-        const n = Math.max(1, Math.min(4000, Math.ceil(this.nodes / 6)));
+        const n = this.shape === "wide" ? Math.min(8000, this.nodes) : Math.max(1, Math.min(4000, Math.ceil(this.nodes / 6)));
         this.functions = Array.from({ length: n }, (_, i) => {
             const binary = BINARIES[i < 3 ? 0 : Math.floor(this.random() ** 2 * BINARIES.length)];
             const series = Math.floor(i / (VERBS.length * NOUNS.length));
@@ -150,7 +153,7 @@ export class World {
         this.level = new Uint32Array(n);
         const called = new Set();
         for (let i = 1; i < n; i++) {
-            let parent = this.shape === "chain" ? i - 1 : i < 3 ? 0 : this.someParent(i);
+            let parent = this.shape === "chain" ? i - 1 : i < 3 ? 0 : this.shape === "wide" ? 1 : this.someParent(i);
             let callee = i < 3 ? i - 1 : Math.floor(this.random() * this.functions.length);
             while (called.has(parent * 8192 + callee)) {
                 callee = (callee + 1) % this.functions.length;
@@ -196,6 +199,10 @@ export class World {
         this.heat = new Float64Array(n);
         let sum = 0;
         for (let i = 1; i < n; i++) {
+            if (this.shape === "wide") {
+                this.heat[i] = i;
+                continue;
+            }
             const hot = this.function[i] === 2 % this.functions.length ? 30 : 1;
             sum += hot / (1 + (hash(i) % n)) ** 0.8;
             this.heat[i] = sum;
@@ -481,5 +488,6 @@ export const PROGRAMS = {
     threads: { threads: 2000, samplesPerSecond: 20000 },
     big: { nodes: 50000, samplesPerSecond: 20000 },
     huge: { nodes: 200000, samplesPerSecond: 100000 },
+    wide: { nodes: 8000, shape: "wide", samplesPerSecond: 40000 },
     long_code: { instructions: 20000 },
 };

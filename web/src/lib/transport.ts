@@ -65,7 +65,7 @@ export class WebSocketTransport implements Transport {
         let refused = false;
         if (!opened) {
             try {
-                const answer = await fetch(new URL(this.url.replace(/^ws/, "http")), { method: "HEAD" });
+                const answer = await fetch(new URL("/", this.url.replace(/^ws/, "http")), { method: "HEAD" });
                 refused = answer.ok;
             } catch {
                 refused = false;

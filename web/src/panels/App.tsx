@@ -111,10 +111,13 @@ function Filters() {
     return FilterBar ? <FilterBar /> : <div class="filters-place" />;
 }
 
+// Loaded before one is wanted: whoever opens one goes on typing.
 function Dialogs() {
     const part = usePart("dialogs");
+    const isOpen = useShell().dialog.value !== "none";
     return (
-        part && (
+        part &&
+        isOpen && (
             <>
                 <part.Palette />
                 <part.Help />
@@ -125,8 +128,7 @@ function Dialogs() {
 }
 
 export function AppView() {
-    const shell = useShell();
-    const { layout } = shell;
+    const { layout } = useShell();
     const page = useRef<HTMLDivElement>(null);
     const sizes = layout.sizes.value;
     useEffect(() => keepFocus(page.current as HTMLElement), []);
@@ -148,7 +150,7 @@ export function AppView() {
             )}
             <ScopeTrail />
             {layout.narrow.value ? <Narrow /> : <Wide />}
-            {shell.dialog.value !== "none" && <Dialogs />}
+            <Dialogs />
             <Toasts />
         </div>
     );

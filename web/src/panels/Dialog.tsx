@@ -1,7 +1,7 @@
 // A window over the page that has all keys until it is closed: by Esc, by a click beside it, or by what is in it.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Dialog as Name } from "../model/shell";
 import { useShell } from "./shell";
 
@@ -19,7 +19,8 @@ export function Dialog({ name, label, children }: Props) {
 function Open({ label, children }: Omit<Props, "name">) {
     const { dialog } = useShell();
     const element = useRef<HTMLDialogElement>(null);
-    useEffect(() => {
+    // Before anything else happens: the next key is for the dialog already.
+    useLayoutEffect(() => {
         const before = document.activeElement as HTMLElement | null;
         element.current?.showModal();
         return () => {

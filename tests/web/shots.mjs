@@ -1,0 +1,78 @@
+// Pictures of the main states of the page, for the README: node tests/web/shots.mjs [FOLDER]
+//
+// Records a program with the real server (STAX_BUILD says where it is; default: build) and writes
+// {light,dark}-{overview,off-cpu,code,callers,cfg,tree}.png into FOLDER (default: docs/screenshots). The page that the
+// server was built with is what is seen.
+
+import { mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { at, boxes, clickBox, eventually, flame, frames } from "./harness.mjs";
+import { launch, ROOT } from "./serve.mjs";
+import { Server, target } from "./server.mjs";
+
+const MOST_BYTES = 250 << 10;
+const folder = process.argv[2] ?? join(ROOT, "docs", "screenshots");
+const program = process.env.STAX_SHOTS_PROGRAM?.split(" ") ?? [target("waits"), "-n", "100000", "-m", "3"];
+
+const states = {
+    async overview(page) {
+        const hot = (await flame(page)).filter((box) => box.path.length > 3 && box.width > 60);
+        if (hot.length > 0) {
+            await clickBox(page, hot[0]);
+        }
+    },
+    async "off-cpu"(page) {
+        await at.mode(page, "Waiting").click();
+        await eventually(async () => (await boxes(page)).length > 3);
+    },
+    async code(page) {
+        await at.mode(page, "On CPU").click();
+        await at.tab(page, "Code").click();
+        await at.top(page).getByRole("row").nth(1).click();
+        await page.getByRole("tabpanel", { name: "Code" }).getByRole("row").nth(3).waitFor();
+    },
+    async callers(page) {
+        await at.tab(page, "Callers and callees").click();
+    },
+    async cfg(page) {
+        await at.tab(page, "Control flow").click();
+        await page.getByRole("group", { name: "Control flow" }).getByRole("button").first().waitFor();
+    },
+    async tree(page) {
+        await at.tab(page, "Tree").click();
+        await at.tree(page).getByRole("row").nth(2).waitFor();
+    },
+};
+
+mkdirSync(folder, { recursive: true });
+const server = new Server();
+const browser = await launch();
+try {
+    await server.start();
+    await server.record(program, { samples: 3000 });
+    await server.settle();
+    for (const theme of ["light", "dark"]) {
+        const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: theme });
+        const page = await context.newPage();
+        await server.open(page);
+        await flame(page, 5);
+        for (const [name, go] of Object.entries(states)) {
+            await go(page);
+            await page.mouse.move(640, 790);
+            await frames(page);
+            const path = join(folder, `${theme}-${name}.png`);
+            await page.screenshot({ path });
+            const { size } = statSync(path);
+            console.log(`${path} ${Math.round(size / 1024)} KB`);
+            if (size > MOST_BYTES) {
+                throw new Error(`${path} is larger than ${MOST_BYTES >> 10} KB`);
+            }
+        }
+        await context.close();
+    }
+    await server.close();
+} finally {
+    server.kill();
+    await browser.close();
+}
+process.exit(0);
