@@ -233,11 +233,10 @@ static void emit(struct flame *flame, struct showing *showing, node_id id)
 }
 
 // Depth first: each node, then those below it from the heaviest on.
-static void emit_all(struct flame *flame, struct showing *showing)
+static void emit_sorted(struct flame *flame, struct showing *showing)
 {
     const struct cut_choice *choice = showing->choice;
     VEC(node_id) waiting = {0};
-    vec_reserve(&flame->nodes, choice->kept.n + 1);
     vec_push(&waiting, 0);
     while (waiting.n > 0) {
         node_id id = vec_pop(&waiting);
@@ -255,6 +254,14 @@ static void emit_all(struct flame *flame, struct showing *showing)
         }
     }
     vec_fini(&waiting);
+}
+
+static void emit_unsorted(struct flame *flame, struct showing *showing)
+{
+    emit(flame, showing, 0);
+    for (size_t i = 0; i < showing->choice->kept.n; i++) {
+        emit(flame, showing, showing->choice->kept.at[i].node);
+    }
 }
 
 static void count_what_was_cut(struct flame *flame, const struct showing *showing)
@@ -298,17 +305,22 @@ static void add_reasons(struct flame *flame, struct showing *showing)
     }
 }
 
-void cut_show(struct flame *ret, const struct cut_tree *tree, enum answer_mode mode,
+void cut_show(struct flame *ret, const struct cut_tree *tree, const struct flame_params *params,
               struct cut_choice *choice)
 {
     struct showing showing = {
         .tree = tree,
-        .mode = mode,
+        .mode = params->mode,
         .choice = choice,
         .place = NEW_ARRAY(uint32_t, tree->n_nodes),
     };
-    sort_siblings(&showing, choice);
-    emit_all(ret, &showing);
+    vec_reserve(&ret->nodes, choice->kept.n + 1);
+    if (params->unsorted) {
+        emit_unsorted(ret, &showing);
+    } else {
+        sort_siblings(&showing, choice);
+        emit_sorted(ret, &showing);
+    }
     count_what_was_cut(ret, &showing);
     add_reasons(ret, &showing);
     free(showing.place);
