@@ -91,6 +91,17 @@ static bool is_ready(const struct subscription *subscription)
     return subscription->under_way == NULL && is_free;
 }
 
+// Whether its client is behind. One that acknowledges says so itself; of another one the kernel
+// knows what it has not read, if rather late: TCP acknowledges after up to 40 ms.
+static bool is_slow(const struct subscriptions *subscriptions,
+                    const struct subscription *subscription)
+{
+    const struct connection *connection = connections_find(&subscriptions->server->connections,
+                                                           subscription->connection);
+    return subscription->waits_for_acks ? !connection_is_drained(connection)
+                                        : !connection_is_read(connection);
+}
+
 // When it is best asked: a little later than it is due, if others are due then.
 static uint64_t time_in_step(const struct subscriptions *subscriptions,
                              const struct subscription *subscription)
@@ -124,9 +135,7 @@ static void ask_those_due(struct subscriptions *subscriptions)
         if (!is_ready(subscription)) {
             continue;
         }
-        const struct connection *connection = connections_find(&subscriptions->server->connections,
-                                                               subscription->connection);
-        if (subscription->due_ns <= now_ns && !connection_is_read(connection)) {
+        if (subscription->due_ns <= now_ns && is_slow(subscriptions, subscription)) {
             subscription->due_ns = now_ns + subscription->interval_ns; // too slow: looks again then
         }
         uint64_t when_ns = MAX(subscription->due_ns, time_in_step(subscriptions, subscription));
