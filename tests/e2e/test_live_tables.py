@@ -250,6 +250,7 @@ def test_what_was_told_is_the_answer(server, target, mode):
 
 def test_stopped_runs_are_told_at_once(server, target, tmp_path):
     server.record([target("shares")])
+    server.settle()
     with server.rpc() as rpc:
         for subscriber in (Tree(rpc, "Live.tree"), Top(rpc, "Live.top"), Timeline(rpc, "Live.timeline")):
             message = subscriber.read()
@@ -261,6 +262,7 @@ def test_stopped_runs_are_told_at_once(server, target, tmp_path):
 def test_trees_of_a_function(server, target):
     """Callers and callees are those of neighbors; callers of everything begin with what is innermost."""
     server.record([target("recursion")])
+    server.settle()
     with server.rpc() as rpc:
         entries = rpc.call("Profiler.top", limit=8, sort="total")["entries"]
         for entry in entries:
