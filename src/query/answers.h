@@ -175,7 +175,7 @@ struct flame {
     uint32_t zoom_depth; // how much there is of the way that was asked for
     VEC(struct flame_node)
     nodes; // 0 is the root, each node before its callees; siblings by the mode's time,
-           // heaviest first, then by name
+           // heaviest first, then by name; or unsorted, if that was asked for
 };
 
 void flame_make(struct flame *ret, const struct calltree *tree, const struct fold *fold,

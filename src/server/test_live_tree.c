@@ -306,6 +306,7 @@ static void stream_init(struct stream *s, uint64_t seed)
     struct random_stacks *w = random_stacks_new(seed, seed % 3 != 0);
     *s = (struct stream){.w = w, .callers = random_stacks_dice(w, 3) == 0};
     s->params.mode = (enum answer_mode)random_stacks_dice(w, 3);
+    s->params.unsorted = seed % 2 == 0;
     s->params.max_nodes = random_stacks_dice(w, 2) == 0
                               ? 50000
                               : 1 + (uint32_t)random_stacks_dice(
