@@ -146,6 +146,7 @@ struct flame_params {
     // root. Borrowed.
     const struct view_symbol *zoom;
     size_t n_zoom;
+    bool unsorted; // nodes in any order, each behind its parent; else depth first, heaviest first
 };
 
 // A node and everything below it, where a name does not say "self".

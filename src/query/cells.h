@@ -22,6 +22,9 @@
 
 enum { CELLS_PAGE = 32, PLACE_NONE = UINT32_MAX };
 
+// Who goes through all places asks for the memory of so many further ones.
+enum { CELLS_AHEAD = 16 };
+
 struct cells_place {
     uint32_t key;
     uint32_t next; // or PLACE_NONE

@@ -17,7 +17,7 @@ int cut_compare_rank(const struct cut_kept *a, const struct cut_kept *b)
     if (a->rank != b->rank) {
         return a->rank > b->rank ? -1 : 1;
     }
-    return a->node < b->node ? -1 : 1;
+    return a->node == b->node ? 0 : a->node < b->node ? -1 : 1;
 }
 
 static int compare_rank(const void *a, const void *b, void *context)
@@ -98,6 +98,57 @@ static uint8_t *find_regions(const struct cut_tree *tree, node_id zoomed)
     return regions;
 }
 
+// ---- The heaviest ------------------------------------------------------------------------------
+
+// Ranks are counted by their leading bits, so that only those around the last one that is kept have
+// to be compared with each other.
+enum { BUCKET_BITS = 6, N_BUCKETS = (64 - BUCKET_BITS + 1) << BUCKET_BITS };
+
+// Rises with the rank.
+static size_t bucket_of(uint64_t rank)
+{
+    if (rank >> BUCKET_BITS == 0) {
+        return rank;
+    }
+    size_t shift = (size_t)(63 - __builtin_clzll(rank)) - BUCKET_BITS;
+    return (shift << BUCKET_BITS) + (rank >> shift);
+}
+
+// The last one of the first `room` by rank: 0 < room < n.
+static struct cut_kept find_last(const struct cut_choice *choice, size_t room)
+{
+    CLEANUP(freep) size_t *counts = NEW_ARRAY(size_t, N_BUCKETS);
+    for (size_t i = 0; i < choice->kept.n; i++) {
+        counts[bucket_of(choice->kept.at[i].rank)]++;
+    }
+    size_t edge = N_BUCKETS - 1;
+    for (; counts[edge] < room; edge--) {
+        room -= counts[edge];
+    }
+    VEC(struct cut_kept) there = {0};
+    for (size_t i = 0; i < choice->kept.n; i++) {
+        if (bucket_of(choice->kept.at[i].rank) == edge) {
+            vec_push(&there, choice->kept.at[i]);
+        }
+    }
+    select_first(there.at, there.n, sizeof(struct cut_kept), room, compare_rank, NULL);
+    struct cut_kept last = there.at[room - 1];
+    vec_fini(&there);
+    return last;
+}
+
+static void keep_heaviest(struct cut_choice *choice, size_t room)
+{
+    size_t n = 0;
+    struct cut_kept last = find_last(choice, room);
+    for (size_t i = 0; i < choice->kept.n; i++) {
+        struct cut_kept kept = choice->kept.at[i];
+        choice->kept.at[n] = kept;
+        n += cut_compare_rank(&kept, &last) <= 0;
+    }
+    choice->kept.n = n;
+}
+
 uint64_t cut_choose(struct cut_choice *ret, const struct cut_tree *tree,
                     const struct flame_params *params, uint64_t whole_ns)
 {
@@ -122,9 +173,10 @@ uint64_t cut_choose(struct cut_choice *ret, const struct cut_tree *tree,
         }
     }
     size_t room = params->max_nodes == 0 ? SIZE_MAX : params->max_nodes - 1;
-    if (ret->kept.n > room) {
-        select_first(ret->kept.at, ret->kept.n, sizeof(struct cut_kept), room, compare_rank, NULL);
-        ret->kept.n = room;
+    if (room == 0) {
+        vec_clear(&ret->kept);
+    } else if (ret->kept.n > room) {
+        keep_heaviest(ret, room);
     }
     return n_nodes;
 }
@@ -181,11 +233,10 @@ static void emit(struct flame *flame, struct showing *showing, node_id id)
 }
 
 // Depth first: each node, then those below it from the heaviest on.
-static void emit_all(struct flame *flame, struct showing *showing)
+static void emit_sorted(struct flame *flame, struct showing *showing)
 {
     const struct cut_choice *choice = showing->choice;
     VEC(node_id) waiting = {0};
-    vec_reserve(&flame->nodes, choice->kept.n + 1);
     vec_push(&waiting, 0);
     while (waiting.n > 0) {
         node_id id = vec_pop(&waiting);
@@ -203,6 +254,14 @@ static void emit_all(struct flame *flame, struct showing *showing)
         }
     }
     vec_fini(&waiting);
+}
+
+static void emit_unsorted(struct flame *flame, struct showing *showing)
+{
+    emit(flame, showing, 0);
+    for (size_t i = 0; i < showing->choice->kept.n; i++) {
+        emit(flame, showing, showing->choice->kept.at[i].node);
+    }
 }
 
 static void count_what_was_cut(struct flame *flame, const struct showing *showing)
@@ -246,17 +305,22 @@ static void add_reasons(struct flame *flame, struct showing *showing)
     }
 }
 
-void cut_show(struct flame *ret, const struct cut_tree *tree, enum answer_mode mode,
+void cut_show(struct flame *ret, const struct cut_tree *tree, const struct flame_params *params,
               struct cut_choice *choice)
 {
     struct showing showing = {
         .tree = tree,
-        .mode = mode,
+        .mode = params->mode,
         .choice = choice,
         .place = NEW_ARRAY(uint32_t, tree->n_nodes),
     };
-    sort_siblings(&showing, choice);
-    emit_all(ret, &showing);
+    vec_reserve(&ret->nodes, choice->kept.n + 1);
+    if (params->unsorted) {
+        emit_unsorted(ret, &showing);
+    } else {
+        sort_siblings(&showing, choice);
+        emit_sorted(ret, &showing);
+    }
     count_what_was_cut(ret, &showing);
     add_reasons(ret, &showing);
     free(showing.place);

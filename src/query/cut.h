@@ -37,7 +37,7 @@ struct cut_kept {
     node_id node;
 };
 
-// In any order, without the root, which is always kept; with a node, the one above it.
+// Without the root, which is always kept; with a node, somewhere before it, the one above it.
 struct cut_choice {
     VEC(struct cut_kept) kept;
     uint32_t zoom_depth;
@@ -67,5 +67,5 @@ uint64_t cut_choose(struct cut_choice *ret, const struct cut_tree *tree,
                     const struct flame_params *params, uint64_t whole_ns);
 
 // Fills `nodes` of an empty flame. Leaves the choice in another order.
-void cut_show(struct flame *ret, const struct cut_tree *tree, enum answer_mode mode,
+void cut_show(struct flame *ret, const struct cut_tree *tree, const struct flame_params *params,
               struct cut_choice *choice);

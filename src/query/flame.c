@@ -26,7 +26,7 @@ void flame_make(struct flame *ret, const struct calltree *tree, const struct fol
     };
     ret->n_nodes = cut_choose(&choice, &all, params, whole_ns);
     ret->zoom_depth = choice.zoom_depth;
-    cut_show(ret, &all, params->mode, &choice);
+    cut_show(ret, &all, params, &choice);
     vec_fini(&choice.kept);
 }
 

@@ -1,16 +1,27 @@
 #include "query/weights.h"
 
+// Where the samples at a place are. NULL: the tree does not know the stack yet.
+static const struct calltree_node *leaf_at(const struct calltree *tree, const struct places *places,
+                                           size_t place)
+{
+    stack_id stack = places_stack(places, place);
+    return stack < tree->of_stack.n ? &tree->nodes.at[tree->of_stack.at[stack]] : NULL;
+}
+
 // Samples in the view, and those whose leaf has no name; one without any frame has none either.
 static void count_samples(struct health *health, const struct calltree *tree,
                           const struct fold *fold)
 {
-    for (size_t i = 0; i < fold->running.at.n; i++) {
-        stack_id stack = places_stack(&fold->running, i);
-        if (stack >= tree->of_stack.n) {
+    const struct places *places = &fold->running;
+    for (size_t i = 0; i < places->at.n; i++) {
+        const struct calltree_node *leaf = leaf_at(tree, places, i);
+        if (i + CELLS_AHEAD < places->at.n) {
+            __builtin_prefetch(leaf_at(tree, places, i + CELLS_AHEAD));
+        }
+        if (leaf == NULL) {
             continue;
         }
-        const struct calltree_node *leaf = &tree->nodes.at[tree->of_stack.at[stack]];
-        uint64_t n = fold->running.n.at[i];
+        uint64_t n = places->n.at[i];
         health->samples += n;
         health->unresolved_samples += leaf->resolved ? 0 : n;
         if (leaf->truncation != 0) {

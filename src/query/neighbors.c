@@ -134,7 +134,7 @@ static void make_callees(struct flame *ret, const struct asked *asked)
     struct cut_tree tree = tree_of(&side, asked);
     ret->n_nodes = cut_choose(&side.choice, &tree, asked->cut, whole_of(&side, asked->cut->mode));
     ret->zoom_depth = side.choice.zoom_depth;
-    cut_show(ret, &tree, asked->cut->mode, &side.choice);
+    cut_show(ret, &tree, asked->cut, &side.choice);
     side_fini(&side);
 }
 
@@ -449,7 +449,7 @@ static void make_callers(struct flame *ret, const struct asked *asked)
     struct cut_tree tree = tree_of(&side, asked);
     ret->n_nodes = count_made(&climb);
     ret->zoom_depth = side.choice.zoom_depth;
-    cut_show(ret, &tree, asked->cut->mode, &side.choice);
+    cut_show(ret, &tree, asked->cut, &side.choice);
     vec_fini(&climb.regions);
     vec_fini(&climb.open);
     vec_fini(&climb.climbers);

@@ -51,6 +51,14 @@ static void estimate_places(double *place_ns, const struct fold *fold, const str
     }
 }
 
+// What the samples at a place are added to. NULL: the tree does not know the stack yet.
+static struct weight *self_at(struct weights *weights, const struct calltree *tree,
+                              const struct places *places, size_t place)
+{
+    stack_id stack = places_stack(places, place);
+    return stack < tree->of_stack.n ? &weights->of_node[tree->of_stack.at[stack]].self : NULL;
+}
+
 static void add_running(struct weights *weights, double *place_ns, const struct calltree *tree,
                         const struct fold *fold, const struct store *store)
 {
@@ -65,9 +73,11 @@ static void add_running(struct weights *weights, double *place_ns, const struct 
     double sum_ns = 0;
     uint64_t given_ns = 0;
     for (size_t place = 0; place < places->at.n; place++) {
-        stack_id stack = places_stack(places, place);
-        if (stack < tree->of_stack.n) {
-            struct weight *self = &weights->of_node[tree->of_stack.at[stack]].self;
+        struct weight *self = self_at(weights, tree, places, place);
+        if (place + CELLS_AHEAD < places->at.n) {
+            __builtin_prefetch(self_at(weights, tree, places, place + CELLS_AHEAD), 1);
+        }
+        if (self != NULL) {
             sum_ns += place_ns[place];
             uint64_t until_ns = weights_round(sum_ns);
             self->on_cpu_ns += until_ns - given_ns;

@@ -17,6 +17,7 @@ void answer_live_tree(struct text *to, struct analysis *analysis, const struct q
     struct flame_params params = question->params.flame;
     params.zoom = tree->zoom.at;
     params.n_zoom = tree->zoom.n;
+    params.unsorted = true; // whoever draws the tree has an order of their own
     struct flame flame = {0};
     neighbors_tree_make(&flame, analysis->tree, &question->kept->fold, analysis->run->store,
                         &analysis->reasons, &tree->root, tree->callers, &params);

@@ -24,6 +24,7 @@ const VERBS = ["parse", "decode", "hash", "copy", "lookup", "insert", "render", 
 const NOUNS = ["request", "header", "table", "buffer", "tree", "row", "image", "session", "price", "index", "queue", "page"];
 
 const LONGEST_WAIT_NS = 60e6;
+const FAN = 6; // nodes that call all others
 
 /** Numbers in 0 … 1, the same ones for the same seed. */
 export function random(seed) {
@@ -88,7 +89,8 @@ const DEFAULTS = {
     /** Of all threads together. */
     samplesPerSecond: 4000,
     waitsPerSecond: 200,
-    /** "bushy"; "chain": each node calls the next one only; "wide": main calls all others, each as often. */
+    /** "bushy"; "chain": each node calls the next one only; "wide": main calls all others, each as often;
+     *  "fan": a few nodes call all others. */
     shape: "bushy",
     /** Names in the place of made up ones, for the first functions. */
     names: [],
@@ -167,6 +169,9 @@ export class World {
     }
 
     someParent(i) {
+        if (this.shape === "fan") {
+            return 1 + Math.floor(this.random() * Math.min(i - 1, FAN));
+        }
         for (;;) {
             const back = this.random() < 0.7 ? Math.min(i - 1, 40) : i - 1;
             const parent = Math.max(1, i - 1 - Math.floor(this.random() * back));
@@ -478,6 +483,7 @@ export const PROGRAMS = {
     no_samples: { samplesPerSecond: 0, waitsPerSecond: 0 },
     asleep: { samplesPerSecond: 0, waitsPerSecond: 50 },
     hostile: { nodes: 200, names: HOSTILE_NAMES, threadNames: HOSTILE_NAMES, label: HOSTILE_NAMES[1] },
+    fan: { nodes: 12000, shape: "fan" },
     deep: { nodes: 5001, shape: "chain" },
     threads: { threads: 2000, samplesPerSecond: 20000 },
     big: { nodes: 50000, samplesPerSecond: 20000 },

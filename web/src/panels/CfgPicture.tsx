@@ -45,6 +45,7 @@ export function CfgPicture({ app, graph, picture, layout }: PictureProps) {
     const view = useMemo(() => new CfgView(() => svg.current), []);
     const current = useSignal(0);
     const { wanted } = useDetails();
+    void graph.version.value; // heat changes within the same graph: no property says so
     const heat = graph.heat;
     const total = graph.head?.function_samples ?? 0;
 

@@ -59,7 +59,7 @@ export function FlameHoverLine({ control, look }: LineProps) {
             return { name: "", rest: "" };
         }
         if (target !== null && target.node < now.tree.n && target.kind === RESIDUE) {
-            return describeResidue(now, target.node, target.count);
+            return describeResidue(now, target.node, target.count, control.state.more !== null);
         }
         if (target !== null && target.node < now.tree.n && target.kind === RUN) {
             const name = `${count(target.count)} functions too narrow to be drawn`;
@@ -76,12 +76,12 @@ export function FlameHoverLine({ control, look }: LineProps) {
     );
 }
 
-function describeResidue(look: FlameLook, parent: NodeId, n: number): { name: string; rest: string } {
+function describeResidue(look: FlameLook, parent: NodeId, n: number, hasMore: boolean): { name: string; rest: string } {
     const { tree, mode, whole } = look;
     const ns = tree.residue(parent, mode);
     return {
         name: `${plural(n, tree.inverted ? "small caller" : "small callee")} of ${nameOf(look, parent)}`,
-        rest: `${time(ns)} ${percentOf(ns, whole)} · click for more detail`,
+        rest: `${time(ns)} ${percentOf(ns, whole)}${hasMore ? " · click for more detail" : ""}`,
     };
 }
 

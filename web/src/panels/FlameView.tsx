@@ -99,7 +99,7 @@ export function FlameView({ tree, label, rootLabel, id, direction = "icicle", on
                 selection: signal<readonly FrameId[] | null>(null),
                 tree: () => tree,
                 choose: (frame) => choose.current(frame),
-                more: () => {},
+                more: null,
             }),
         [tree],
     );

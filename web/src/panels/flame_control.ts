@@ -22,8 +22,8 @@ export interface FlameState {
     tree(): TreeColumns;
     /** A function was chosen. */
     choose(frame: FrameId): void;
-    /** More of what was cut below a node is asked for. */
-    more(parent: readonly FrameId[]): void;
+    /** Asks for more of what was cut below a node; null: this is all that there is. */
+    readonly more: ((parent: readonly FrameId[]) => void) | null;
 }
 
 export class FlameControl {
@@ -48,7 +48,7 @@ export class FlameControl {
             onHover: (target) => (this.hover.value = target),
             onSelect: (path) => this.select(path),
             onZoom: (path) => this.zoomTo(path),
-            onMore: (parent) => this.state.more(parent),
+            onMore: (parent) => this.state.more?.(parent),
             onMenu: (target, x, y) => {
                 this.menu.value = target === null ? null : { x, y };
             },
