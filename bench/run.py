@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""bench/run.py BUILD-FOLDER [--write] [--rounds N] [--part recording|files|code]
+"""bench/run.py BUILD-FOLDER [--write] [--rounds N] [--part recording|files|code|web]
 
 Measures what stax costs, beside perf in the same run where perf can do the same, and prints tables.
 --write puts them into docs/benchmarks.md; --part measures one of them only, and leaves the other
@@ -20,6 +20,7 @@ import tempfile
 import time
 
 from annotating import measure_code
+from browsing import measure_browsing
 from common import HZ, Server, call, children_cpu_s, median_ms, say
 from files import measure_files
 from unwinding import measure_unwinding
@@ -28,7 +29,7 @@ from waiting import measure_waiting
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs/benchmarks.md"
 # Parts of the document between <!-- NAME: begin --> and <!-- NAME: end -->.
-PARTS = {"recording": "measured", "files": "files", "code": "code"}
+PARTS = {"recording": "measured", "files": "files", "code": "code", "web": "web"}
 NOT_ALONE = ("bench_spin", "bench_pingpong", "bench_inlines", "bench_spool", "bench_export")
 BUSY_PYTHON = "x = 0\nwhile True: x = hash(str(x))"
 
@@ -241,6 +242,8 @@ def main():
             rows, verbatim = measure_files(build, max(3, options.rounds // 3)), ""
         elif part == "code":
             rows, verbatim = measure_code(build, options.rounds), ""
+        elif part == "web":
+            rows, verbatim = measure_browsing(build, options.rounds), ""
         else:
             rows, verbatim = measure_recording(build, options.rounds)
         text = f"{time.strftime('%Y-%m-%d')}, {machine()}.\n\n{table(rows)}"

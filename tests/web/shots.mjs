@@ -29,7 +29,9 @@ const states = {
         await at.mode(page, "On CPU").click();
         await at.tab(page, "Code").click();
         await at.top(page).getByRole("row").nth(1).click();
-        await page.getByRole("tabpanel", { name: "Code" }).getByRole("row").nth(3).waitFor();
+        const panel = page.getByRole("tabpanel", { name: "Code" });
+        await eventually(async () => /^\s*[1-9][\d,]* samples/.test(await panel.innerText()), "its own instructions");
+        await panel.getByRole("row").nth(3).waitFor();
     },
     async callers(page) {
         await at.tab(page, "Callers and callees").click();

@@ -1,0 +1,59 @@
+"""What the browser's page costs, and what it costs the server: bench/web.mjs drives Chromium."""
+
+import gzip
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from common import say
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SAMPLES = 1_000_000
+
+
+def speedscope_kb(build):
+    """KB after gzip of what speedscope loads first, where the tests have installed it."""
+    folder = build.parent / "build-asan/speedscope-npm/node_modules/speedscope/dist/release"
+    files = [*folder.glob("speedscope*.js"), *folder.glob("speedscope*.css"), *folder.glob("reset*.css")]
+    return sum(len(gzip.compress(path.read_bytes(), 9)) for path in files) / 1024 if files else None
+
+
+def web_numbers(build):
+    with tempfile.TemporaryDirectory() as folder:
+        say("the browser's page: an invented run")
+        subprocess.run([build / "bench_spool", folder, "server", str(SAMPLES)], check=True, stdout=subprocess.DEVNULL)
+        say("the browser's page: some three minutes")
+        ran = subprocess.run(["node", ROOT / "bench/web.mjs", build, f"{folder}/server.stax"], stdout=subprocess.PIPE,
+                             text=True, stdin=subprocess.DEVNULL)
+    lines = [line for line in ran.stdout.splitlines() if line.startswith("{")]
+    if ran.returncode != 0 or not lines:
+        sys.exit(f"error: bench/web.mjs: status {ran.returncode}")
+    return json.loads(lines[-1])
+
+
+def measure_browsing(build, _rounds):
+    got = web_numbers(build)
+    peer = speedscope_kb(build)
+    beside = f"; speedscope: {peer:.0f} KB" if peer else ""
+    run = f"a run of {SAMPLES:,} samples"
+    tenth = "50,000 nodes, a tenth of them changed 4 times a second"
+    return [
+        ("the page, after gzip", f"{got['firstKb']:.1f} KB", f"bound: 60 KB{beside}", ""),
+        ("all parts that are loaded when needed, after gzip", f"{got['lazyKb']:.1f} KB", "bound: 120 KB", ""),
+        (f"{run}: from the address to the first paint", f"{got['firstPaintMs']:.0f} ms", "bound: 200 ms", "median"),
+        (f"{run}: to the first flamegraph", f"{got['firstFlameMs']:.0f} ms", "bound: 400 ms", "median"),
+        (f"{run}: from choosing a range of time to its flamegraph", f"{got['brushMedianMs']:.0f} ms", "bound: 400 ms",
+         f"at most {got['brushMostMs']:.0f} ms"),
+        ("50,000 nodes, the first message: reading, merging, layout, drawing", f"{got['fullMs']:.1f} ms", "bound: 15 ms", ""),
+        (f"{tenth}: an update, the same", f"{got['updateMedianMs']:.1f} ms", "bound: 4 ms",
+         f"p95 {got['updateP95Ms']:.1f} ms, bound: 12 ms"),
+        (f"{tenth}: tasks of more than 50 ms in 60 s", f"{got['longTasks']}", "bound: 0",
+         f"the longest {got['longestTaskMs']:.0f} ms" if got["longTasks"] else ""),
+        (f"{tenth}: the main thread", f"{got['busyPct']:.1f} %", "bound: 5 %", "all panels"),
+        (f"{tenth}: a message of the call tree", f"{got['wireKb']:.0f} KB", "bound: 100 KB at 20,000 nodes", "median"),
+        (f"{tenth}: the heap of the page", f"{got['heapMb']:.1f} MB", "bound: 60 MB", ""),
+        ("one open page, of a run that is being recorded: the server", f"{got['serverPct']:.1f} % of a CPU", "bound: 5 %",
+         "`bench_live` has it for 10,000,000 samples"),
+    ]

@@ -1,0 +1,136 @@
+// What the page costs: node bench/web.mjs BUILD RUN-FILE. Prints one JSON object; bench/browsing.py makes a table of it.
+//
+// With the real server and the run in the file: the first paint, the first flame, a range of time, what a page that
+// looks on costs the server. With a mock, which has exactly as many nodes as it should: updates, long tasks, bytes.
+
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+
+process.env.STAX_BUILD = resolve(process.argv[2]);
+const file = resolve(process.argv[3]);
+const { launch, open } = await import("../tests/web/serve.mjs");
+const { Server } = await import("../tests/web/server.mjs");
+const { Mock } = await import("../tests/web/mock.mjs");
+const { A_TENTH, FIFTY_THOUSAND, firstFlame, firstPaint, live, median, observe, quantile, sizes, updates } =
+    await import("../tests/web/measure.mjs");
+
+const ROUNDS = 7;
+const LIVE_S = 60;
+
+async function withPage(browser, act) {
+    const context = await browser.newContext({ viewport: { width: 1600, height: 900 } });
+    const page = await context.newPage();
+    await observe(page);
+    try {
+        return await act(page);
+    } finally {
+        await context.close();
+    }
+}
+
+// ---- with the server ----
+
+async function opened(browser, server) {
+    const all = [];
+    for (let i = 0; i < ROUNDS; i++) {
+        all.push(await withPage(browser, async (page) => {
+            await server.open(page);
+            const flame = await firstFlame(page);
+            return { paint: await firstPaint(page), flame };
+        }));
+    }
+    return { firstPaintMs: median(all.map(({ paint }) => paint)), firstFlameMs: median(all.map(({ flame }) => flame)) };
+}
+
+/** From letting go of the mouse to the flamegraph of the range. */
+async function ranges(browser, server) {
+    return withPage(browser, async (page) => {
+        await server.open(page);
+        await firstFlame(page);
+        const plot = page.getByRole("group", { name: /^Activity over time/ });
+        await plot.waitFor();
+        const box = await plot.boundingBox();
+        const all = [];
+        for (let i = 0; i < ROUNDS * 2; i++) {
+            const [from, to] = [0.02 + 0.06 * i, 0.5 + 0.03 * i];
+            const y = box.y + box.height / 2;
+            await page.mouse.dblclick(box.x + box.width * 0.99, y);
+            await page.waitForFunction(() => window.__stax.scope().range.kind === "all");
+            await page.mouse.move(box.x + box.width * from, y);
+            await page.mouse.down();
+            await page.mouse.move(box.x + box.width * to, y);
+            const before = await page.evaluate(() => {
+                window.__released = performance.now();
+                return window.__updates.length;
+            });
+            await page.mouse.up();
+            await page.waitForFunction((count) => window.__updates.length > count, before);
+            all.push(await page.evaluate(() => performance.now() - window.__released));
+        }
+        return { brushMedianMs: median(all), brushMostMs: Math.max(...all) };
+    });
+}
+
+function cpuSeconds(pid) {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** CPU time of the server in ten seconds with the page less that without, of a run that is recorded. */
+async function looking(browser, server, command) {
+    await server.record(command, { samples: 1000 });
+    const during = async (act) => {
+        const began = cpuSeconds(server.process.pid);
+        await act();
+        return cpuSeconds(server.process.pid) - began;
+    };
+    const pause = (page) => page.evaluate(() => new Promise((done) => setTimeout(done, 10_000)));
+    const without = await withPage(browser, (page) => during(() => pause(page)));
+    const withIt = await withPage(browser, async (page) => {
+        await server.open(page);
+        await firstFlame(page);
+        return during(() => pause(page));
+    });
+    return { serverPct: Math.max(0, (withIt - without) * 10) };
+}
+
+// ---- with the mock ----
+
+async function fiftyThousand(browser) {
+    return withPage(browser, async (page) => {
+        const mock = new Mock(FIFTY_THOUSAND);
+        await open(page, mock);
+        await firstFlame(page);
+        const [full] = await page.evaluate(() => window.__updates.map(({ ms }) => ms));
+        mock.world.samplesPerSecond = A_TENTH;
+        await updates(page, mock, 10);
+        const all = await updates(page, mock, 100);
+        const at = await live(page, mock, LIVE_S);
+        const heap = await page.evaluate(() => {
+            window.gc?.();
+            return performance.memory.usedJSHeapSize / 2 ** 20;
+        });
+        return {
+            fullMs: full, updateMedianMs: median(all), updateP95Ms: quantile(all, 0.95), heapMb: heap,
+            longTasks: at.longTasks.length, longestTaskMs: Math.max(0, ...at.longTasks), busyPct: at.busyPct,
+            wireKb: at.wireKb,
+        };
+    });
+}
+
+const browser = await launch();
+const server = new Server();
+try {
+    await server.start();
+    const size = sizes();
+    await server.stax("open", file);
+    const result = { firstKb: size.first, lazyKb: size.lazy, ...(await opened(browser, server)), ...(await ranges(browser, server)) };
+    Object.assign(result, await looking(browser, server, [resolve(process.argv[2], "bench_spin"), "1000000"]));
+    await server.close();
+    Object.assign(result, await fiftyThousand(browser));
+    console.log(JSON.stringify(result));
+} finally {
+    server.kill();
+    await browser.close();
+}
+process.exit(0);
