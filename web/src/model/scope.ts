@@ -100,3 +100,9 @@ export function modeOf(scope: Scope): ModeParams {
 export function sameSymbol(a: Symbol, b: Symbol): boolean {
     return a.function_name === b.function_name && a.binary === b.binary;
 }
+
+/** Nothing of the run is left out, whichever time of it is looked at. */
+export function isEverything(scope: Scope): boolean {
+    const filters = scope.exclude.length + scope.only.length;
+    return scope.tid === null && scope.reason === null && scope.range.kind === "all" && filters === 0 && scope.focus === null;
+}

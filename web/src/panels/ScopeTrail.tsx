@@ -5,7 +5,7 @@ import { EXPORT_IDS } from "../export/actions";
 import { percent, shorten, span, time, visible } from "../lib/format";
 import type { OffCpu, Symbol } from "../lib/protocol";
 import type { App } from "../model/app";
-import { REASONS, type Scope } from "../model/scope";
+import { isEverything, REASONS, type Scope } from "../model/scope";
 import { useApp } from "./hooks";
 import { Menu, type MenuItem } from "./Menu";
 import { useShell } from "./shell";
@@ -87,12 +87,14 @@ function Total() {
     if (tree.latest === null) {
         return null;
     }
-    const { mode, reason } = state.scope.value;
+    const scope = state.scope.value;
+    const { mode, reason } = scope;
     const parts = mode === "on_cpu" ? [1, 0] : mode === "off_cpu" ? [0, 1] : [1, 1];
     const offNs = reason === null || tree.n === 0 ? sumOff(tree.totalOff) : tree.reasons(0)[reason];
     const ns = parts[0] * tree.totalOnNs + parts[1] * offNs;
     const run = watch.totalNs.value;
-    const wholeNs = run === null ? 0 : parts[0] * run.onNs + parts[1] * run.offNs;
+    // What the run has in all is known as of a second ago: without a filter it is what is shown.
+    const wholeNs = isEverything(scope) ? ns : run === null ? 0 : parts[0] * run.onNs + parts[1] * run.offNs;
     const word = mode === "on_cpu" ? "on-CPU" : mode === "off_cpu" ? "off-CPU" : "wall";
     return (
         <span class="total" title={`${word} time of this scope, and its share of the run`}>
