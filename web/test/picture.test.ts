@@ -20,6 +20,9 @@ test("what a question is about tells it from others; how much is wanted, and whi
     assert.notEqual(key, questionKey("Live.top", { mode: "wall", view: { tid: 3 } }));
     assert.equal(questionKey("Live.top", {}), questionKey("Live.top", { mode: "on_cpu", sort: "self", limit: 20 }));
     assert.notEqual(questionKey("Live.timeline", { threads: 0 }), questionKey("Live.timeline", { threads: 8 }));
+    const code = { address: "0x401000", view: {} };
+    const flow = { ...code, source: false, limit: 20000 }; // what control flow asks for the texts of its blocks
+    assert.equal(questionKey("Profiler.annotated", code), questionKey("Profiler.annotated", flow));
 });
 
 test("a file is answered like a server, once, and says what is not there", async () => {

@@ -94,6 +94,7 @@ export class FlameRenderer {
     private readonly overlay = document.createElement("canvas");
     private readonly baseSink = new CanvasSink(this.base);
     private readonly resizes: ResizeObserver;
+    private isNew = false; // laid out, maybe before the frame that draws it: nobody was told yet
     private scheduled = 0;
     private stale = { layout: true, base: true, overlay: true };
     private viewWidth = 0; // CSS pixels
@@ -180,10 +181,7 @@ export class FlameRenderer {
             return;
         }
         const start = performance.now();
-        const isNew = this.stale.layout;
-        if (isNew) {
-            this.layOut();
-        }
+        this.settle();
         if (this.tween !== null) {
             this.stale.base = true;
             this.stale.overlay = true;
@@ -203,7 +201,8 @@ export class FlameRenderer {
             this.moving();
             this.request();
         }
-        if (isNew) {
+        if (this.isNew) {
+            this.isNew = false;
             this.hoverAgain();
             this.events.onDrawn();
         }
@@ -215,6 +214,7 @@ export class FlameRenderer {
         const look = this.look as FlameLook;
         const { tree, mode } = look;
         this.stale.layout = false;
+        this.isNew = true;
         this.weights.update(tree, mode);
         this.order =
             look.order === "heavy"

@@ -29,6 +29,7 @@ const AMOUNTS = new Set([
     "max_depth",
     "max_frames",
     "first_line",
+    "source",
     "source_paths",
 ]);
 
@@ -62,7 +63,7 @@ export function questionKey(method: Method, params: object): string {
 }
 
 // What is meant when it is not said.
-const USUAL: Record<string, unknown> = { mode: "on_cpu", sort: "self", order: "longest", callers: false, source: true, min_ns: 0, syntax: "intel" };
+const USUAL: Record<string, unknown> = { mode: "on_cpu", sort: "self", order: "longest", callers: false, min_ns: 0, syntax: "intel" };
 
 /** Inside a script element, where "<" could end it. */
 export function pictureText(picture: Picture): string {

@@ -42,7 +42,7 @@ function commit(app: App, how: "only" | "exclude"): void {
 function Found() {
     const { search, state } = useApp();
     if (state.query.value.text === "") {
-        return null;
+        return <span class="found" role="status" aria-label="Found" />; // there before it says something, or nobody hears it
     }
     if (search.error.value !== "") {
         return (

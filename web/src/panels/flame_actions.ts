@@ -74,7 +74,9 @@ function functions(app: App, main: FlameControl, control: () => FlameControl): A
     };
     const { scope } = app.state;
     const focus = (selected: FrameId) => {
-        clearPlace(app);
+        if (app.fixed === "") {
+            clearPlace(app);
+        } // else it stays as it is, and so does the place
         app.setScope({ focus: app.symbol(selected) });
     };
     const drop = (selected: FrameId) => {
