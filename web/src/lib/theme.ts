@@ -35,19 +35,12 @@ export function startTheme(choice: Signal<ThemeChoice>): void {
     const forced = matches("(forced-colors: active)");
     const still = matches("(prefers-reduced-motion: reduce)");
     const read = (chosen: ThemeChoice) => {
-        current.value = {
-            dark: chosen === "auto" ? dark.matches : chosen === "dark",
-            forced: forced.matches,
-            still: still.matches,
-        };
+        const isDark = chosen === "auto" ? dark.matches : chosen === "dark";
+        document.documentElement.dataset["theme"] = isDark ? "dark" : "light";
+        current.value = { dark: isDark, forced: forced.matches, still: still.matches };
     };
     effect(() => {
         const chosen = choice.value;
-        if (chosen === "auto") {
-            delete document.documentElement.dataset["theme"];
-        } else {
-            document.documentElement.dataset["theme"] = chosen;
-        }
         keep(KEY, chosen);
         read(chosen);
     });
