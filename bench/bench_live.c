@@ -241,10 +241,6 @@ static void print(const char *prefix, const char *panel, const char *what, doubl
 
 static void tell(struct panel *panel, const char *prefix)
 {
-    double sum_ms = 0;
-    for (size_t i = 0; i < panel->n; i++) {
-        sum_ms += panel->ms[i];
-    }
     qsort(panel->ms, panel->n, sizeof *panel->ms, compare_times);
     qsort(panel->bytes, panel->n, sizeof *panel->bytes, compare_sizes);
     print(prefix, panel->name, "tick", panel->ms[panel->n / 2], "ms");
