@@ -80,7 +80,7 @@ export interface Jump {
     readonly lane: number;
 }
 
-/** How many jumps may pass one line side by side; what does not fit is a stub at its two ends. */
+/** How many jumps may pass one line side by side; what does not fit is a stump at its two ends. */
 export const JUMP_LANES = 6;
 
 export class Code {
@@ -205,7 +205,7 @@ function lastWith(lines: readonly AnnotatedLine[], has: (line: AnnotatedLine) =>
     return Int32Array.from(lines, (line, i) => (last = has(line) ? i : last));
 }
 
-const LONGEST_JUMP = 2000; // lines; longer ones are stubs
+const LONGEST_JUMP = 2000; // lines; longer ones are stumps
 
 export function isCall(text: string): boolean {
     return /^((bnd|notrack) )?(call[qlw]?|blr?(aa|ab)?z?)\b/.test(text);

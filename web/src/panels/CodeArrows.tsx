@@ -16,7 +16,7 @@ function way(code: Code, jump: Jump): string {
 }
 
 /** There is no lane for it: its start shows where it goes to, up or down. */
-function stub(code: Code, jump: Jump): string {
+function stump(code: Code, jump: Jump): string {
     const y = code.rowOf(jump.from) * ROW + ROW / 2;
     const way = jump.to > jump.from ? 6 : -6;
     return `M${GUTTER - 3},${y}h-5v${way}m-3,${-way / 2}l3,${way / 2}l3,${-way / 2}`;
@@ -45,7 +45,7 @@ export function CodeArrows({ code, first, last }: { code: Code; first: number; l
                 <path
                     key={`${jump.from} ${jump.to}`}
                     class={jump.to <= jump.from ? "up" : ""}
-                    d={jump.lane >= 0 ? way(code, jump) : stub(code, jump)}
+                    d={jump.lane >= 0 ? way(code, jump) : stump(code, jump)}
                 />
             ))}
         </svg>
