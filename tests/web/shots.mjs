@@ -15,12 +15,20 @@ const folder = process.argv[2] ?? join(ROOT, "docs", "screenshots");
 const working = process.env.STAX_SHOTS_WORKING?.split(" ") ?? [target("shares"), "3", "600000"];
 const waiting = process.env.STAX_SHOTS_WAITING?.split(" ") ?? [target("waits"), "-n", "100000", "-m", "3"];
 
+// Every panel has had its first answer.
+async function everythingThere(page) {
+    await page.getByRole("tabpanel", { name: "Code" }).getByRole("row").nth(8).waitFor();
+    await eventually(async () => /\([1-9]/.test(await at.thread(page).innerText()), "threads");
+    await page.getByText("nothing recorded yet").waitFor({ state: "detached" });
+}
+
 const atWork = {
     async overview(page) {
         const hot = (await flame(page)).filter((box) => box.path.length > 3 && box.width > 60);
         if (hot.length > 0) {
             await clickBox(page, hot[0]);
         }
+        await everythingThere(page);
     },
     async code(page) {
         await at.tab(page, "Code").click();
@@ -72,7 +80,7 @@ const server = new Server();
 const browser = await launch();
 try {
     await server.start();
-    for (const [program, samples, states] of [[working, 3000, atWork], [waiting, 1000, atRest]]) {
+    for (const [program, samples, states] of [[working, 12000, atWork], [waiting, 1500, atRest]]) {
         await server.record(program, { samples });
         await server.settle();
         for (const theme of ["light", "dark"]) {
