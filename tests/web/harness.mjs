@@ -236,6 +236,19 @@ export async function topRow(page, name) {
     return cells.allInnerTexts();
 }
 
+/**
+ * What a step puts on the clipboard: the first text that `isIt` takes. All pages share one clipboard, and what stood
+ * there before is no answer.
+ */
+export async function copied(page, isIt, step, what) {
+    await page.evaluate(() => navigator.clipboard.writeText(""));
+    await step();
+    return eventually(async () => {
+        const text = await page.evaluate(() => navigator.clipboard.readText());
+        return isIt.test(text) ? text : null;
+    }, `${what} on the clipboard`);
+}
+
 /** Drags over the timeline, from one share of its width to another. */
 export async function brush(page, from, to) {
     const box = await at.plot(page).boundingBox();

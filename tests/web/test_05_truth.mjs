@@ -2,7 +2,7 @@
 // The scope is made by hand in the page, and taken as a command line from its button "Copy as command".
 
 import assert from "node:assert/strict";
-import { at, boxes, brush, clickBox, eventually, flame, group, root, scope, shown, topNames, topRow, widest } from "./harness.mjs";
+import { at, boxes, brush, clickBox, copied, eventually, flame, group, root, scope, shown, topNames, topRow, widest } from "./harness.mjs";
 import { target } from "./server.mjs";
 
 const test = group(import.meta.url);
@@ -10,11 +10,8 @@ const real = { real: true, limitMs: 120_000 };
 
 /** The scope as the page says it in words of a command; of these, `stax COMMAND` is cut off. */
 async function words(page) {
-    await page.getByRole("button", { name: "Copy as command" }).click();
-    const line = await eventually(async () => {
-        const text = await page.evaluate(() => navigator.clipboard.readText());
-        return text.startsWith("stax ") ? text : null;
-    }, "a command on the clipboard");
+    const button = page.getByRole("button", { name: "Copy as command" });
+    const line = await copied(page, /^stax /, () => button.click(), "a command");
     return split(line).slice(2);
 }
 

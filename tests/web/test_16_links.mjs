@@ -1,7 +1,7 @@
 // Group 16: a link says what is looked at, not who may look; the browser's history goes through the steps.
 
 import assert from "node:assert/strict";
-import { at, boxes, brush, clickBox, eventually, flame, group, root, scope, shown, widest } from "./harness.mjs";
+import { at, boxes, brush, clickBox, copied, eventually, flame, group, root, scope, shown, widest } from "./harness.mjs";
 import { open, ORIGIN } from "./serve.mjs";
 import { target } from "./server.mjs";
 
@@ -11,15 +11,7 @@ const real = { real: true, limitMs: 120_000 };
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
 
-/** What a step puts on the clipboard, which all pages share. */
-async function copied(page, how, step) {
-    await page.evaluate(() => navigator.clipboard.writeText(""));
-    await step();
-    return eventually(async () => {
-        const text = await page.evaluate(() => navigator.clipboard.readText());
-        return /^https?:/.test(text) ? text : null;
-    }, `a link on the clipboard, ${how}`);
-}
+const copiedLink = (page, how, step) => copied(page, /^https?:/, step, `a link, ${how},`);
 
 async function selectBox(page, accept) {
     const box = await widest(page, accept);
@@ -67,9 +59,9 @@ test("a copied link opens what was looked at, for who may come in", real, async 
     assert.deepEqual([before.tab, before.search, before.order], ["neighbors", "share_5", "heavy"]);
     const weight = (await root(page)).weight;
 
-    const link = await copied(page, "by Y", () => page.keyboard.press("Shift+Y"));
+    const link = await copiedLink(page, "by Y", () => page.keyboard.press("Shift+Y"));
     const button = page.getByRole("button", { name: "Copy link" });
-    assert.equal(await copied(page, "by the button", () => button.click()), link);
+    assert.equal(await copiedLink(page, "by the button", () => button.click()), link);
     const { token } = Object.fromEntries(new URLSearchParams(new URL(await server.address()).hash.slice(1)));
     assert.ok(token.length >= 32);
     for (const text of [link, page.url()]) {
@@ -98,7 +90,7 @@ test("in a tab that may look, a link needs nothing else", usual, async ({ page, 
     const box = await selectBox(page, (one) => one.path.length === 3);
     await page.keyboard.press("f");
     await eventually(async () => (await scope(page)).focus?.function_name === box.name);
-    const link = await copied(page, "by Y", () => page.keyboard.press("Shift+Y"));
+    const link = await copiedLink(page, "by Y", () => page.keyboard.press("Shift+Y"));
     const before = await lookOf(page);
     const { focus } = before.scope;
     const { total_on_cpu_ns: weight } = mock.ask("Live.tree", { view: { focus_symbol: focus }, focus });

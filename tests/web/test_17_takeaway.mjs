@@ -3,13 +3,11 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { at, eventually, flame, group, root, scope } from "./harness.mjs";
+import { at, copied, eventually, flame, group, root, scope } from "./harness.mjs";
 import { HOSTILE_NAMES, PROGRAMS } from "./mock.mjs";
 
 const test = group(import.meta.url);
 const usual = { program: { nodes: 600 } };
-
-const clipboard = (page) => page.evaluate(() => navigator.clipboard.readText());
 
 async function exported(page, name) {
     await at.export(page).click();
@@ -23,11 +21,7 @@ test("Markdown has the numbers, and what reproduces them", usual, async ({ page,
     await eventually(async () => (await scope(page)).mode === "off_cpu");
     await page.keyboard.press("1");
     await eventually(async () => (await root(page))?.weight === mock.ask("Live.tree").total_on_cpu_ns);
-    await at.copy(page).click();
-    const text = await eventually(async () => {
-        const said = await clipboard(page);
-        return said.includes("stax top") ? said : null;
-    }, "Markdown on the clipboard");
+    const text = await copied(page, /stax top/, () => at.copy(page).click(), "Markdown");
     const [hottest] = mock.ask("Live.top", { limit: 1 }).functions.name;
     assert.ok(text.includes(hottest), "the hottest function");
     assert.ok(text.includes("shop"), "the program");
@@ -37,11 +31,7 @@ test("Markdown has the numbers, and what reproduces them", usual, async ({ page,
 
 test("hostile names in Markdown stay inside of their fences", { program: PROGRAMS.hostile }, async ({ page }) => {
     await flame(page, 10);
-    await at.copy(page).click();
-    const text = await eventually(async () => {
-        const said = await clipboard(page);
-        return said.includes("stax top") ? said : null;
-    }, "Markdown on the clipboard");
+    const text = await copied(page, /stax top/, () => at.copy(page).click(), "Markdown");
     let inside = null;
     for (const line of text.split("\n")) {
         const fence = /^(`{3,}|~{3,})/.exec(line)?.[1];

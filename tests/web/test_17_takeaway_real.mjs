@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { at, boxes, brush, eventually, flame, frames, group, root, scope, shown, topRow } from "./harness.mjs";
+import { at, boxes, brush, copied, eventually, flame, frames, group, root, scope, shown, topRow } from "./harness.mjs";
 import { target } from "./server.mjs";
 
 const test = group(import.meta.url);
@@ -14,13 +14,8 @@ const number = (text) => Number(text.replaceAll(/[,\s%]/g, ""));
 const panel = (page, name) => page.getByRole("tabpanel", { name, exact: true });
 
 async function markdown(page) {
-    await page.evaluate(() => navigator.clipboard.writeText(""));
     await at.flame(page).focus();
-    await page.keyboard.press("y");
-    return eventually(async () => {
-        const text = await page.evaluate(() => navigator.clipboard.readText());
-        return text.startsWith("## stax") ? text : null;
-    }, "Markdown on the clipboard");
+    return copied(page, /^## stax/, () => page.keyboard.press("y"), "Markdown");
 }
 
 /** Rows of its table of functions: self %, self ms, total %, samples, name. */
