@@ -66,6 +66,15 @@ struct total put_view_fields(struct json *j, struct analysis *analysis,
     return total;
 }
 
+void put_top_fields(struct json *j, const struct top *top)
+{
+    json_u64_field(j, "total_on_cpu_ns", top->total_on_cpu_ns);
+    put_health(j, &top->health);
+    put_off_cpu(j, "total_off_cpu", &top->total_off_cpu);
+    json_u64_field(j, "total_runnable_ns", top->total_runnable_ns);
+    json_u64_field(j, "n_functions", top->n_functions);
+}
+
 struct slice thread_name_of(const struct store *store, thread_id thread)
 {
     static const char irq[] = "[irq]";

@@ -16,6 +16,9 @@ void put_off_cpu(struct json *j, const char *key, const struct off_cpu *off_cpu)
 struct total put_view_fields(struct json *j, struct analysis *analysis,
                              const struct kept_view *kept);
 
+// What the hottest functions and their table by columns have in common.
+void put_top_fields(struct json *j, const struct top *top);
+
 // What a timeline and its table by columns have in common.
 void put_timeline_fields(struct json *j, struct analysis *analysis, const struct kept_view *kept,
                          const struct timeline_answer *timeline);

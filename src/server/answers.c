@@ -33,11 +33,7 @@ void answer_top(struct text *to, struct analysis *analysis, const struct questio
     struct json j;
     json_init(&j, to);
     json_object_begin(&j);
-    json_u64_field(&j, "total_on_cpu_ns", top.total_on_cpu_ns);
-    put_health(&j, &top.health);
-    put_off_cpu(&j, "total_off_cpu", &top.total_off_cpu);
-    json_u64_field(&j, "total_runnable_ns", top.total_runnable_ns);
-    json_u64_field(&j, "n_functions", top.n_functions);
+    put_top_fields(&j, &top);
     json_key(&j, "entries");
     json_array_begin(&j);
     for (size_t i = 0; i < top.entries.n && !answer_is_full(&j); i++) {

@@ -8,8 +8,9 @@
 //
 // Latest value, never a queue: a subscription is only asked when the client has read everything
 // that was sent before, as far as the kernel knows, or, if it acknowledges, has worked off the last
-// message: so a slow client gets fewer messages, each as new as can be. An answer that brings nothing new is not sent.
-// The last message, after the run and its names are complete, says `ended`.
+// message: so a slow client gets fewer messages, each as new as can be. An answer that brings
+// nothing new is not sent. The last message, after the run and its names are complete, says
+// `ended`.
 //
 // Those that look at one run are asked together where that costs nobody more than a little patience
 // (IN_STEP of an interval): their answers then stand on the same moment, and on the same sums.
