@@ -87,15 +87,19 @@ static void ask(struct subscriptions *subscriptions, struct subscription *subscr
 static bool is_ready(const struct subscription *subscription)
 {
     bool is_free = !subscription->waits_for_acks || subscription->acked == subscription->seq ||
-                   subscription->is_renewed;
+                   subscription->is_new;
     return subscription->under_way == NULL && is_free;
 }
 
 // Whether its client is behind. One that acknowledges says so itself; of another one the kernel
-// knows what it has not read, if rather late: TCP acknowledges after up to 40 ms.
+// knows what it has not read, if rather late: TCP acknowledges after up to 40 ms. Nobody is behind
+// with the first answer to a question: just then, what the call itself answered is on its way.
 static bool is_slow(const struct subscriptions *subscriptions,
                     const struct subscription *subscription)
 {
+    if (subscription->is_new) {
+        return false;
+    }
     const struct connection *connection = connections_find(&subscriptions->server->connections,
                                                            subscription->connection);
     return subscription->waits_for_acks ? !connection_is_drained(connection)
@@ -118,11 +122,23 @@ static uint64_t time_in_step(const struct subscriptions *subscriptions,
 }
 
 // From question to question, so that those in step stay so. But what takes long to answer leaves
-// time for others.
-static uint64_t next_due(const struct subscription *subscription)
+// time for others. A new one, which was asked whenever its client wanted that, falls into the step
+// of those that are there: its second answer comes up to half an interval early.
+static uint64_t next_due(const struct subscriptions *subscriptions,
+                         const struct subscription *subscription)
 {
     uint64_t interval_ns = subscription->interval_ns;
-    return MAX(subscription->asked_ns + interval_ns, clock_now_ns() + interval_ns / 2);
+    uint64_t earliest_ns = clock_now_ns() + interval_ns / 2;
+    uint64_t due_ns = MAX(subscription->asked_ns + interval_ns, earliest_ns);
+    uint64_t best_ns = 0;
+    for (size_t i = 0; i < subscriptions->all.n && subscription->is_new; i++) {
+        const struct subscription *other = &subscriptions->all.at[i];
+        bool fits = other->due_ns >= earliest_ns && other->due_ns <= due_ns;
+        if (other != subscription && other->run == subscription->run && fits) {
+            best_ns = MAX(best_ns, other->due_ns);
+        }
+    }
+    return best_ns == 0 ? due_ns : best_ns;
 }
 
 // Asks what is due, and sets the timer for what is next.
@@ -166,6 +182,7 @@ uint32_t subscriptions_add(struct subscriptions *subscriptions, struct subscript
     subscription.run = wanted.model->run->id;
     subscription.model->sent = sent_new();
     subscription.epoch = 1;
+    subscription.is_new = true;
     vec_push(&subscriptions->all, subscription);
     look_soon(subscriptions);
     return subscription.id;
@@ -198,7 +215,7 @@ void subscriptions_renew(struct subscriptions *subscriptions, struct subscriptio
     subscription->run = model->run->id;
     subscription->interval_ns = interval_ns;
     subscription->epoch++;
-    subscription->is_renewed = true;
+    subscription->is_new = true;
     subscription->revision = 0;
     subscription->due_ns = 0;
     look_soon(subscriptions);
@@ -226,10 +243,10 @@ static void take_answer(struct subscriptions *subscriptions, struct subscription
                         struct question *question)
 {
     subscription->model->sent = TAKE(question->sent);
-    subscription->due_ns = next_due(subscription);
+    subscription->due_ns = next_due(subscriptions, subscription);
     if (question->failed || !question->unchanged) {
         subscription->revision = question->revision;
-        subscription->is_renewed = false;
+        subscription->is_new = false;
         send_message(subscriptions, subscription, question);
         if (question->failed || question->ended) {
             subscriptions_remove(subscriptions, subscription);

@@ -13,7 +13,8 @@
 // `ended`.
 //
 // Those that look at one run are asked together where that costs nobody more than a little patience
-// (IN_STEP of an interval): their answers then stand on the same moment, and on the same sums.
+// (IN_STEP of an interval): their answers then stand on the same moment, and on the same sums. A new
+// one is asked at once, and then falls into step.
 //
 // What the client has been told (server/sent.h) belongs to the model, and is lent to the question
 // under way; there is one at most.
@@ -42,7 +43,7 @@ struct subscription {
     uint64_t epoch;             // from 1 on
     uint64_t seq;               // of the last message
     uint64_t acked;             // likewise, among those that were acknowledged
-    bool is_renewed;            // nothing was sent in this epoch
+    bool is_new;                // nothing was sent in this epoch
     uint64_t revision;          // of the last message
     struct question *under_way; // borrowed; NULL: none
 };

@@ -26,6 +26,7 @@ IDS = [f"{method.removeprefix('Profiler.')}-{params.get('mode') or params.get('o
 @pytest.mark.parametrize("method, params", QUESTIONS, ids=IDS)
 def test_each_question(server, target, method, params):
     with server.live([target("forever")]) as live, server.rpc() as rpc:
+        rpc.call("RunControl.wait_active", condition={"for_samples": 1})  # its thread is known then
         params = {key: live.target_pid if value is TARGET else value for key, value in params.items()}
         subscription = rpc.subscribe(method, interval_ms=50, **params)
         messages = [rpc.notification(subscription) for _ in range(5)]
@@ -81,6 +82,32 @@ def test_interval_is_kept(server, target):
         messages = [rpc.notification(subscription) for _ in range(6)]
         ends = [m["result"]["health"]["end_ns"] for m in messages]
         assert ends[-1] - ends[0] >= 4 * 200e6 * 0.8, "not more often than asked for"
+
+
+def test_the_first_answer_comes_at_once(server, target):
+    with server.live([target("forever")]), server.rpc() as rpc:
+        for ack in (False, True):
+            call = {"method": "Profiler.total_on_cpu_ns", "params": {}, "interval_ms": 60000, "ack": ack}
+            subscription = rpc.call("Profiler.subscribe", **call)["subscription"]
+            assert rpc.notification(subscription)["seq"] == 1, "not after a minute"
+            rpc.call("Profiler.resubscribe", subscription=subscription, params={"view": {"tid": 1}})
+            assert rpc.notification(subscription)["epoch"] == 2
+
+
+def test_a_late_one_falls_into_step(server, target):
+    with server.live([target("forever")]), server.rpc() as rpc:
+        for _ in range(5):  # a machine that is busy may keep the second call back for too long
+            first = rpc.subscribe("Profiler.total_on_cpu_ns", interval_ms=2000)
+            rpc.notification(first)
+            rpc.pause(0.5)  # more than they would wait for each other by themselves
+            second = rpc.subscribe("Profiler.threads", interval_ms=2000)
+            rpc.notification(second)
+            samples = [rpc.notification(one)["result"]["health"]["samples"] for one in (first, second)]
+            for one in (first, second):
+                rpc.call("Profiler.unsubscribe", subscription=one)
+            if samples[0] == samples[1]:
+                return
+    pytest.fail("they never stood on the same moment")
 
 
 def test_too_many(server, target):
