@@ -2,7 +2,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LiveTree } from "../src/lib/protocol";
 import { Frames } from "../src/model/frames";
-import { CallTree } from "../src/model/tree";
+import { CallTree, TreeColumns } from "../src/model/tree";
+import { random } from "./random";
+
+class Grown extends TreeColumns {
+    constructor() {
+        super(new Frames());
+    }
+
+    add(parent: number, name: string): void {
+        this.reserve(this.n + 1);
+        this.addNode(parent, this.n === 0 ? Frames.ROOT : this.frames.add(name, "app"));
+    }
+
+    order(first: number): void {
+        this.orderChildren(first);
+    }
+}
 
 function message(change: Partial<LiveTree>): LiveTree {
     return {
@@ -127,4 +143,25 @@ test("a path leads to its node in another epoch, or to the last one that exists"
     assert.deepEqual(tree.find(path), { node: 2, found: 2 });
     assert.deepEqual(tree.find([...path, 99]), { node: 2, found: 2 });
     assert.deepEqual(tree.find([99]), { node: 0, found: 0 });
+});
+
+test("what is put in between stands where an order of all would have put it", () => {
+    for (let seed = 0; seed < 300; seed++) {
+        const next = random(seed);
+        const grown = new Grown();
+        let n = 0;
+        for (let step = 0; step < 12; step++) {
+            const added = step === 0 ? 1 + Math.floor(next() * 60) : Math.floor(next() ** 3 * 12);
+            for (let i = 0; i < added; i++, n++) {
+                // Names that nobody has had before, in front of others and behind them.
+                grown.add(Math.floor(next() * n), `${Math.floor(next() * 50)} ${next() < 0.5 ? step : 0}`);
+            }
+            grown.order(n - added);
+            const start = Array.from(grown.childStart);
+            const list = Array.from(grown.childList);
+            grown.order(0);
+            assert.deepEqual(start, Array.from(grown.childStart), `starts, seed ${seed}, step ${step}`);
+            assert.deepEqual(list, Array.from(grown.childList), `children, seed ${seed}, step ${step}`);
+        }
+    }
 });

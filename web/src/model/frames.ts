@@ -17,9 +17,10 @@ export class Frames {
     readonly language: string[] = [""];
     readonly inlined: boolean[] = [false];
     readonly address: string[] = ["0x0"];
+    private readonly key: string[] = [keyOf("", "")];
     private readonly byKey = new Map<string, FrameId>();
     private readonly expected = new Set<FrameId>();
-    private sorted: FrameId[] = [];
+    private sorted: readonly FrameId[] = [];
     private rankOf = new Uint32Array(0);
 
     /** Frame 0: everything, the root of a tree. */
@@ -30,11 +31,11 @@ export class Frames {
     }
 
     find(name: string, binary: string): FrameId | undefined {
-        return this.byKey.get(`${name}\n${binary}`);
+        return this.byKey.get(keyOf(name, binary));
     }
 
     add(name: string, binary: string, kind = 0, language = "", inlined = false, address = "0x0"): FrameId {
-        const key = `${name}\n${binary}`;
+        const key = keyOf(name, binary);
         const known = this.byKey.get(key);
         if (known !== undefined) {
             if (this.expected.delete(known) || (this.address[known] === "0x0" && address !== "0x0")) {
@@ -44,6 +45,7 @@ export class Frames {
         }
         const id = this.name.length;
         this.byKey.set(key, id);
+        this.key.push(key);
         this.name.push(name);
         this.binary.push(binary);
         this.describe(id, kind, language, inlined, address);
@@ -64,21 +66,18 @@ export class Frames {
     ranks(): Uint32Array {
         const known = this.sorted.length;
         if (known < this.count) {
-            const added = Array.from({ length: this.count - known }, (_, i) => known + i);
+            // Without a function that compares: when the page is opened, thousands of names come at once.
+            const added = this.key.slice(known).sort();
+            const { key } = this;
             this.sorted = merge(
                 this.sorted,
-                added.sort((a, b) => this.compare(a, b)),
-                (a, b) => this.compare(a, b),
+                added.map((one) => this.byKey.get(one) ?? Frames.ROOT),
+                (a, b) => key[a] <= key[b],
             );
             this.rankOf = new Uint32Array(this.count);
             this.sorted.forEach((frame, rank) => (this.rankOf[frame] = rank));
         }
         return this.rankOf;
-    }
-
-    private compare(a: FrameId, b: FrameId): number {
-        const [x, y] = this.name[a] === this.name[b] ? [this.binary[a], this.binary[b]] : [this.name[a], this.name[b]];
-        return x < y ? -1 : x > y ? 1 : 0;
     }
 
     private describe(id: FrameId, kind: number, language: string, inlined: boolean, address: string): void {
@@ -89,11 +88,19 @@ export class Frames {
     }
 }
 
-function merge<T>(a: readonly T[], b: readonly T[], compare: (a: T, b: T) => number): T[] {
+// Sorts as (name, binary) does: a line feed comes before all that names are made of.
+function keyOf(name: string, binary: string): string {
+    return `${name}\n${binary}`;
+}
+
+function merge<T>(a: readonly T[], b: readonly T[], isInOrder: (a: T, b: T) => boolean): readonly T[] {
+    if (a.length === 0) {
+        return b;
+    }
     const merged: T[] = [];
     let i = 0;
     for (const item of b) {
-        while (i < a.length && compare(a[i], item) <= 0) {
+        while (i < a.length && isInOrder(a[i], item)) {
             merged.push(a[i++]);
         }
         merged.push(item);

@@ -1,7 +1,7 @@
 // The call tree as it arrives: columns of numbers, one row per node, that only grow within an epoch.
 //
 //     Live.tree ──apply()──► parent, frame ──order by name──► children of each node
-//                            on, off, samples …               (again only when nodes were added)
+//                            on, off, samples …               (what was added is put in between)
 //
 // A node is its place in the columns. That number means nothing in the next epoch: whatever has to last (a zoom, a
 // selection) is kept as a path of frames and looked up again. No objects per node: there may be 50,000 of them four
@@ -17,6 +17,7 @@ import { REASONS, type Mode } from "./scope";
 export type NodeId = number;
 
 const FIRST_ROOM = 4096;
+const MUCH = 8; // when more than this part of all nodes is new, they are ordered anew
 
 /** A tree by columns. Node 0 is the root; a parent comes before its children. */
 export class TreeColumns {
@@ -169,13 +170,17 @@ export class TreeColumns {
     protected addNode(parent: NodeId, frame: FrameId): NodeId {
         const node = this.n++;
         const above = Math.min(parent, node === 0 ? 0 : node - 1);
+        const depth = node === 0 ? 0 : this.depth[above] + 1;
         this.parent[node] = above;
         this.frame[node] = frame;
-        this.depth[node] = node === 0 ? 0 : this.depth[above] + 1;
-        this.maxDepth = Math.max(this.maxDepth, this.depth[node]);
-        for (const column of [this.on, this.selfOn, this.off, this.selfOff, this.samples, this.selfSamples]) {
-            column[node] = 0;
-        }
+        this.depth[node] = depth;
+        this.maxDepth = Math.max(this.maxDepth, depth);
+        this.on[node] = 0;
+        this.selfOn[node] = 0;
+        this.off[node] = 0;
+        this.selfOff[node] = 0;
+        this.samples[node] = 0;
+        this.selfSamples[node] = 0;
         this.intervals[node] = 0;
         this.cutChildren[node] = 0;
         return node;
@@ -198,13 +203,27 @@ export class TreeColumns {
         this.generation++;
     }
 
-    // Two counting sorts: nodes by the rank of their name, then, in that order, by parent.
-    protected orderChildren(): void {
-        const n = this.n;
+    /** Children by name: of all nodes, or, when few were added, of those from `first` on into what was there before. */
+    protected orderChildren(first = 0): void {
+        const isMuch = (this.n - first) * MUCH > this.n;
         const rank = this.frames.ranks();
-        const byRank = countingSort(n, rank.length, (node) => rank[this.frame[node]], null);
-        const start = new Uint32Array(n + 2);
-        this.childList = countingSort(n, n, (node) => this.parent[node], byRank, start);
+        if (isMuch) {
+            this.orderAll(rank);
+        } else {
+            this.orderAdded(rank, first);
+        }
+    }
+
+    // Two counting sorts: nodes by the rank of their name, then, in that order, by parent.
+    private orderAll(rank: Uint32Array): void {
+        const { n, frame } = this;
+        const rankOf = new Uint32Array(n);
+        for (let node = 0; node < n; node++) {
+            rankOf[node] = rank[frame[node]];
+        }
+        const byRank = countingSort(rankOf, new Uint32Array(rank.length + 1), null);
+        const start = new Uint32Array(n + 1);
+        this.childList = countingSort(this.parent.subarray(0, n), start, byRank);
         // The root is its own parent, and the first of nobody's children: whatever its name, it is taken out.
         const at = this.childList.indexOf(0, start[0]);
         if (n > 0 && at >= 0) {
@@ -212,6 +231,39 @@ export class TreeColumns {
             this.childList[start[0]] = 0;
             start[0]++;
         }
+        this.childStart = start;
+    }
+
+    // Whatever stands between two places where something comes in is moved as a whole. Names that are new change the
+    // ranks of others, but not which of two comes first.
+    private orderAdded(rank: Uint32Array, first: NodeId): void {
+        const { n, parent, frame, childStart, childList } = this;
+        const added = Array.from({ length: n - first }, (_, i) => first + i);
+        added.sort((a, b) => parent[a] - parent[b] || rank[frame[a]] - rank[frame[b]] || a - b);
+        const start = new Uint32Array(n + 1);
+        const list = new Uint32Array(n);
+        let from = 0; // in the old list: what is not in the new one yet
+        let before = 0; // whose children begin where they are known to begin
+        for (let i = 0; i < added.length; i++) {
+            const node = added[i];
+            const above = parent[node];
+            const end = above < first ? childStart[above + 1] : childList.length;
+            let at = Math.max(from, above < first ? childStart[above] : end);
+            while (at < end && rank[frame[childList[at]]] <= rank[frame[node]]) {
+                at++;
+            }
+            list.set(childList.subarray(from, at), from + i);
+            list[at + i] = node;
+            from = at;
+            for (; before <= above; before++) {
+                start[before] = (before < first ? childStart[before] : childList.length) + i;
+            }
+        }
+        list.set(childList.subarray(from), from + added.length);
+        for (; before <= n; before++) {
+            start[before] = (before < first ? childStart[before] : childList.length) + added.length;
+        }
+        this.childList = list;
         this.childStart = start;
     }
 }
@@ -235,12 +287,12 @@ export class CallTree extends TreeColumns {
         if (message.nodes.first !== this.n || !this.dictionary.add(message.functions)) {
             return false;
         }
-        const added = message.nodes.parent.length;
-        this.reserve(this.n + added);
+        const first = this.n;
+        this.reserve(first + message.nodes.parent.length);
         this.addNodes(message);
         this.setValues(message);
-        if (added > 0 || message.full) {
-            this.orderChildren();
+        if (this.n > first || message.full) {
+            this.orderChildren(first);
             this.shape++;
         }
         this.totalOnNs = message.total_on_cpu_ns;
@@ -302,25 +354,22 @@ function waitsIn(off: OffCpu, reason: number | null): number {
 
 const NO_WAITS: readonly number[] = new Array<number>(REASONS.length).fill(0);
 
-/** 0 … n - 1 in the order of key(i) (below `keys`), equal ones as in `order`; `start` gets where each key begins. */
-function countingSort(
-    n: number,
-    keys: number,
-    key: (i: number) => number,
-    order: Uint32Array | null,
-    start = new Uint32Array(keys + 1),
-): Uint32Array<ArrayBuffer> {
-    for (let i = 0; i < n; i++) {
-        start[key(i) + 1]++;
+/**
+ * Places in `keys` in the order of the keys, equal ones as in `order` (null: as they stand). `start`, which has room
+ * for all keys and one more, and nothing in it, gets where each key begins.
+ */
+function countingSort(keys: Uint32Array, start: Uint32Array, order: Uint32Array | null): Uint32Array<ArrayBuffer> {
+    for (let i = 0; i < keys.length; i++) {
+        start[keys[i] + 1]++;
     }
-    for (let k = 0; k < keys; k++) {
-        start[k + 1] += start[k];
+    for (let k = 1; k < start.length; k++) {
+        start[k] += start[k - 1];
     }
     const next = start.slice();
-    const sorted = new Uint32Array(n);
-    for (let i = 0; i < n; i++) {
+    const sorted = new Uint32Array(keys.length);
+    for (let i = 0; i < keys.length; i++) {
         const item = order === null ? i : order[i];
-        sorted[next[key(item)]++] = item;
+        sorted[next[keys[item]]++] = item;
     }
     return sorted;
 }
