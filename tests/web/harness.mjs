@@ -172,12 +172,10 @@ export function frames(page) {
 /** Time goes by on the mock; returns when the page has shown what came of it. */
 export async function tick(page, mock, n = 1) {
     for (let i = 0; i < n; i++) {
-        const before = mock.received.length;
-        const waiting = mock.everySubscription().filter((one) => one.method === "Live.tree").length;
+        const trees = mock.everySubscription().filter((one) => one.method === "Live.tree" && one.ack);
+        await eventually(() => trees.every((one) => one.isFree()), "the flamegraph has worked off what came before");
         mock.tick();
-        if (waiting > 0) {
-            await mock.whenReceived(({ method }) => method === "Profiler.ack", before);
-        }
+        await eventually(() => trees.every((one) => one.isFree()), "the flamegraph has worked off the tick");
         await frames(page);
     }
 }

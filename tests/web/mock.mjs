@@ -21,6 +21,8 @@ class Subscription {
         this.id = id;
         this.method = params.method;
         this.ack = params.ack ?? false;
+        this.intervalNs = (params.interval_ms ?? 250) * 1e6;
+        this.saidNs = -Infinity;
         this.epoch = 1;
         this.seq = 0;
         this.acked = 0;
@@ -46,7 +48,12 @@ class Subscription {
         this.say();
     }
 
+    isDue() {
+        return this.connection.mock.world.nowNs - this.saidNs >= this.intervalNs;
+    }
+
     say() {
+        this.saidNs = this.connection.mock.world.nowNs;
         const ended = this.connection.mock.world.stopped;
         const message = { subscription: this.id, seq: ++this.seq, epoch: this.epoch, ended };
         try {
@@ -77,7 +84,7 @@ class Connection {
     send(message, about) {
         const text = JSON.stringify(message);
         this.mock.sent.push({ about, bytes: text.length, message: this.mock.keeps ? message : null });
-        this.socket.send(text);
+        this.mock.outgoing === null ? this.socket.send(text) : this.mock.outgoing.push(() => this.socket.send(text));
     }
 
     receive(text) {
@@ -165,6 +172,7 @@ export class Mock {
         /** True: connections are closed as soon as they are made. */
         this.refuses = false;
         this.timer = null;
+        this.outgoing = null; // what tell() has made so far
         this.waiters = [];
         this.spoilt = null;
     }
@@ -186,17 +194,28 @@ export class Mock {
         this.tell();
     }
 
-    tell() {
-        for (const subscription of this.everySubscription()) {
-            subscription.news = true;
-            subscription.send();
+    // One after the other, as from a server that has made them at one moment.
+    tell(isMeant = () => true) {
+        const outgoing = [];
+        this.outgoing = outgoing;
+        try {
+            for (const subscription of this.everySubscription().filter(isMeant)) {
+                subscription.news = true;
+                subscription.send();
+            }
+        } finally {
+            this.outgoing = null;
+            outgoing.forEach((send) => send());
         }
     }
 
-    /** Ticks by itself, every `ms`. */
+    /** Time goes by itself, in steps of `ms`; every subscriber hears of it as often as it wants. */
     start(ms = 250) {
         this.isLive = true;
-        this.timer = setInterval(() => this.tick(ms * 1e6), ms);
+        this.timer = setInterval(() => {
+            this.world.run(ms * 1e6);
+            this.tell((subscription) => subscription.isDue());
+        }, ms);
     }
 
     /** Ends what start() began. */

@@ -41,7 +41,7 @@ test("a message that does not continue the one before is asked for anew", usual,
     mock.spoil("Live.tree");
     await tick(page, mock);
     await eventually(async () => {
-        mock.tick();
+        await tick(page, mock);
         const root = (await boxes(page)).find((box) => box.path.length === 0);
         return root?.weight === mock.ask("Live.tree").total_on_cpu_ns;
     }, "whole again");

@@ -7,6 +7,9 @@
 // A following outlives what carries it: it is subscribed again when the connection comes back, when the page is
 // seen again, when a run that was over is asked another question. At most one message per following is under way,
 // because the next one is sent only after an ack. Holding a view still is not sending it.
+//
+// A server answers all that a page asks at about the same moment. These messages are worked off together, so that the
+// page is laid out and painted once for all of them.
 
 import type { ErrorKind, Methods, SubscriptionMessage } from "./protocol";
 import type { Transport, TransportState } from "./transport";
@@ -39,6 +42,11 @@ export interface FollowingHandlers<M extends Subscribable> {
     /** `fresh`: the first message of an epoch; what was shown before is replaced. */
     onResult(result: Result<M>, fresh: boolean, ended: boolean): void;
     onError(error: RpcError): void;
+}
+
+interface Gathered {
+    readonly message: SubscriptionMessage;
+    readonly parseMs: number;
 }
 
 interface Call {
@@ -173,6 +181,11 @@ export class Following<M extends Subscribable = Subscribable> {
         this.client.list(this.id, this);
     }
 
+    /** Whether it is the first answer to what is asked now. */
+    isFresh(message: SubscriptionMessage): boolean {
+        return this.shown !== message.epoch;
+    }
+
     /** For the client: a message of this subscription. */
     take(message: SubscriptionMessage): void {
         if (message.ended) {
@@ -186,7 +199,7 @@ export class Following<M extends Subscribable = Subscribable> {
         if (message.epoch < this.epoch) {
             return; // answers what nobody asks any more
         }
-        const fresh = this.shown !== message.epoch;
+        const fresh = this.isFresh(message);
         if (this.client.held && !fresh) {
             this.held = message;
             return;
@@ -212,8 +225,14 @@ export class Client {
     /** Followings keep what they get, and show it when they are released. */
     held = false;
     onState: (state: TransportState) => void = () => {};
-    /** How long it took to read the newest text. */
+    /** How long it took to read the text of the message that is being worked off. */
     parseMs = 0;
+    /** A message waits that long for others, unless it is the first answer to a question. */
+    gatherMs = 0;
+    /** Works off several at once. */
+    together: (act: () => void) => void = (act) => act();
+    private gathered: Gathered[] = [];
+    private gathering: ReturnType<typeof setTimeout> | undefined;
     private nextId = 1;
     private open = false;
     private asleep = false;
@@ -323,14 +342,35 @@ export class Client {
         }
     }
 
+    private gather(message: SubscriptionMessage, parseMs: number): void {
+        this.gathered.push({ message, parseMs });
+        if (this.gatherMs === 0 || this.bySubscription.get(message.subscription)?.isFresh(message) === true) {
+            this.workOff();
+        } else {
+            this.gathering ??= setTimeout(() => this.workOff(), this.gatherMs);
+        }
+    }
+
+    private workOff(): void {
+        const { gathered } = this;
+        this.gathered = [];
+        clearTimeout(this.gathering);
+        this.gathering = undefined;
+        this.together(() => {
+            for (const { message, parseMs } of gathered) {
+                this.parseMs = parseMs;
+                // One that nobody knows was unsubscribed while this was under way. The answer to a subscribe always
+                // comes before its first message, and is worked off before the next text is.
+                this.bySubscription.get(message.subscription)?.take(message);
+            }
+        });
+    }
+
     private handleText(text: string): void {
         const start = performance.now();
         const message = readMessage(text);
-        this.parseMs = performance.now() - start;
         if (message.method === "subscription" && message.params) {
-            // One that nobody knows was unsubscribed while this was under way. The answer to a subscribe always
-            // comes before its first message, and is worked off before the next text is.
-            this.bySubscription.get(message.params.subscription)?.take(message.params);
+            this.gather(message.params, performance.now() - start);
             return;
         }
         const call = message.id === undefined ? undefined : this.calls.get(message.id);

@@ -16,6 +16,8 @@ import { Tables } from "./tables";
 import { Timeline } from "./timeline";
 import { CallTree } from "./tree";
 
+const GATHER_MS = 25; // what a server needs for all answers to one page // what a server needs for all answers to one page // what a server needs for all answers to one page
+
 export class App {
     readonly client: Client;
     readonly state = new State();
@@ -31,6 +33,8 @@ export class App {
     readonly threads = new Latest<Threads>();
     readonly wakers = new Latest<Wakers>();
     readonly messages = new Messages();
+    /** What the person waits for is on the screen, or takes its time: the rest of the page may be built now. */
+    readonly begun = signal(false);
     /** Of the server, as of a second ago; null: it has not said yet. */
     readonly status = signal<Status | null>(null);
     /** Every run, as of when it was last asked. */
@@ -45,6 +49,8 @@ export class App {
 
     constructor(transport: Transport) {
         this.client = new Client(transport);
+        this.client.gatherMs = GATHER_MS;
+        this.client.together = batch;
         const second = computed(() => Math.ceil(this.state.endNs.value / 1e9) * 1e9);
         this.view = computed(() => {
             const scope = this.state.scope.value;
