@@ -1,8 +1,11 @@
 // The page: built in order, then started.
+//
+//     connection ──► frame of the page is painted ──► panels ──► first flamegraph ──► the other parts
+//         └────────── the server works meanwhile ─────────────────────┘
 
 import { render } from "preact";
 import { startKeys } from "./lib/keymap";
-import { loadPart } from "./lib/parts";
+import { fetchAhead, loadPart } from "./lib/parts";
 import type { Picture } from "./lib/picture";
 import { startTheme } from "./lib/theme";
 import { WebSocketTransport, type Transport } from "./lib/transport";
@@ -16,6 +19,8 @@ import { ShellContext } from "./panels/shell";
 
 const TOKEN_KEY = "stax.token";
 const ASLEEP_AFTER_MS = 3000;
+/** The flamegraph comes first, but not at any price. */
+const FLAME_FIRST_MS = 300;
 
 // The address holds the token only until it was read: what is copied from there must not open this server to others.
 function takeToken(): string {
@@ -80,6 +85,15 @@ function followNewToken(): void {
     });
 }
 
+// What stands in the HTML is painted by then. Nobody paints a page that is hidden.
+function afterFirstPaint(act: () => void): void {
+    if (document.hidden) {
+        act();
+    } else {
+        requestAnimationFrame(() => setTimeout(act));
+    }
+}
+
 /** `picture`: of a run, which stands in this file; null: there is a server. */
 function start(transport: Transport, picture: Picture | null): void {
     const app = new App(transport);
@@ -95,6 +109,11 @@ function start(transport: Transport, picture: Picture | null): void {
     shell.start();
     startKeys(() => app.actions.all, () => shell.dialog.value !== "none");
     sleepWhenHidden(app);
+    app.client.start();
+    afterFirstPaint(() => show(app, shell));
+}
+
+function show(app: App, shell: Shell): void {
     render(
         <AppContext.Provider value={app}>
             <ShellContext.Provider value={shell}>
@@ -103,7 +122,7 @@ function start(transport: Transport, picture: Picture | null): void {
         </AppContext.Provider>,
         document.getElementById("app") as HTMLElement,
     );
-    app.client.start();
+    setTimeout(() => (app.begun.value = true), FLAME_FIRST_MS);
 }
 
 async function startFile(text: string): Promise<void> {
@@ -122,4 +141,5 @@ if (data !== null) {
 } else {
     followNewToken();
     start(connect(), null);
+    fetchAhead(["time", "tables", "dialogs", "details"]);
 }

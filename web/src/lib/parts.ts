@@ -96,6 +96,17 @@ export function partAtHand<K extends keyof Parts>(name: K): Parts[K] | undefined
     return globalThis.__staxParts?.[name] as Parts[K] | undefined;
 }
 
+/** Has them at hand for when they are wanted: nothing of them runs yet. */
+export function fetchAhead(names: readonly (keyof Parts)[]): void {
+    for (const name of names) {
+        const link = document.createElement("link");
+        link.rel = "preload";
+        link.as = "script";
+        link.href = partUrl(name);
+        document.head.append(link);
+    }
+}
+
 /** Asked again after a failure: a server may have come back. */
 export function loadPart<K extends keyof Parts>(name: K): Promise<Parts[K]> {
     let promise = loading.get(name) as Promise<Parts[K]> | undefined;

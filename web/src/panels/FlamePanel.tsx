@@ -1,7 +1,7 @@
 // The flamegraph of the page: what it asks, what it shows instead of nothing, and its lines of words.
 
 import { effect, useComputed } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 import type { FlameLook } from "../draw/flame_canvas";
 import { hook, messageCounts } from "../lib/hook";
 import type { App } from "../model/app";
@@ -21,7 +21,8 @@ export function FlamePanel() {
     const app = useApp();
     const control = useMemo(() => makeControl(app), []);
     const look = useMemo(() => () => lookOf(app), []);
-    useEffect(() => {
+    // Before the page is painted: the server works on the answer meanwhile.
+    useLayoutEffect(() => {
         app.actions.add(flameActions(app, control));
         tellTests(app, control);
         return app.follow("Live.tree", app.flame.question, TREE_INTERVAL_MS, (result) => takeTimed(app, result));
@@ -99,6 +100,7 @@ function drawn(app: App, control: FlameControl): void {
     if (renderer === null) {
         return;
     }
+    app.begun.value = true;
     app.flame.drawnOrder = renderer.drawnOrder;
     if (renderer.zoomNode !== 0 && renderer.layout.residuePx >= WORTH_ASKING_PX) {
         app.flame.wantDetail(app.flame.shown().path(renderer.zoomNode));
