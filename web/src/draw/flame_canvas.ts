@@ -180,6 +180,7 @@ export class FlameRenderer {
         if (this.look === null || this.viewWidth === 0) {
             return;
         }
+        void getComputedStyle(this.host).color; // what others changed is none of this work; the first word would ask for it
         const start = performance.now();
         this.settle();
         if (this.tween !== null) {

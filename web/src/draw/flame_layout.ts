@@ -16,6 +16,7 @@ import type { NodeId, TreeColumns } from "../model/tree";
 
 /** Device pixels. */
 export const MIN_PX = 0.5;
+const NOISE_PX = 0.01; // what rounding makes of sums
 
 export const BOX = 0;
 /** Children that the server left out: `node` is their parent, `count` how many. */
@@ -93,21 +94,23 @@ export class FlameLayout {
     }
 
     private placeChildren(input: LayoutInput, box: number): void {
-        const { tree, weight, order } = input;
+        const { tree, weight } = input;
         const node = this.node[box];
-        const start = tree.childStart[node];
-        const end = tree.childStart[node + 1];
-        let sum = 0;
-        for (let i = start; i < end; i++) {
-            sum += weight[order[i]];
-        }
-        if (sum === 0 && tree.cutChildren[node] === 0) {
+        if (tree.childStart[node] === tree.childStart[node + 1] && tree.cutChildren[node] === 0) {
             return;
         }
-        // Small changes may come late: children can weigh more than their parent for a moment.
-        const scale = (this.right[box] - this.left[box]) / Math.max(weight[node], sum);
-        const x = this.placeBoxes(input, node, this.left[box], scale);
-        const residue = (weight[node] - input.self[node] - sum) * scale;
+        const left = this.left[box];
+        const width = this.right[box] - left;
+        let scale = width / weight[node];
+        const { n } = this;
+        let x = this.placeBoxes(input, node, left, scale);
+        if (x - left > width + NOISE_PX) {
+            // Small changes may come late: children can weigh more than their parent for a moment.
+            this.n = n;
+            scale *= width / (x - left);
+            x = this.placeBoxes(input, node, left, scale);
+        }
+        const residue = left + (weight[node] - input.self[node]) * scale - x;
         if (tree.cutChildren[node] > 0 && residue >= MIN_PX) {
             this.put(RESIDUE, node, x, x + residue, tree.cutChildren[node], 0);
             this.residuePx += residue;
