@@ -111,18 +111,20 @@ test("every box is a node of the tree", real, async (scene) => {
     const { page, server } = scene;
     await recorded(scene, [target("forever")], 500);
     const answer = await server.rpc.call("Profiler.flamegraph", {});
-    const paths = new Map([["", answer.nodes.on_cpu_ns[0]]]);
+    // Several of one path: names are alike in a program and in what loads it (_start).
+    const paths = new Map([["", [answer.nodes.on_cpu_ns[0]]]]);
     const names = [[]];
     for (let i = 1; i < answer.nodes.parent.length; i++) {
         names[i] = [...names[answer.nodes.parent[i]], answer.strings[answer.nodes.function[i]]];
         const key = names[i].join("\n");
-        paths.set(key, (paths.get(key) ?? 0) + answer.nodes.on_cpu_ns[i]);
+        paths.set(key, [...(paths.get(key) ?? []), answer.nodes.on_cpu_ns[i]]);
     }
     const found = (await boxes(page)).filter((box) => !box.residue);
     assert.ok(found.length > 5);
     for (const box of found) {
-        const truth = paths.get(box.path.join("\n"));
-        assert.ok(truth !== undefined && Math.abs(truth - box.weight) <= truth / 1000 + 1, `${box.path.join(" > ")}: ${box.weight}, not ${truth}`);
+        const truths = paths.get(box.path.join("\n")) ?? [];
+        const isOne = truths.some((truth) => Math.abs(truth - box.weight) <= truth / 1000 + 1);
+        assert.ok(isOne, `${box.path.join(" > ")}: ${box.weight}, not ${truths}`);
     }
 });
 
