@@ -4,17 +4,21 @@
 // looks on costs the server. With a mock, which has exactly as many nodes as it should: updates, long tasks, bytes.
 
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { resolve } from "node:path";
 
 process.env.STAX_BUILD = resolve(process.argv[2]);
 const file = resolve(process.argv[3]);
-const { launch, open } = await import("../tests/web/serve.mjs");
+const { launch } = await import("../tests/web/serve.mjs");
+const { serveMock } = await import("../tests/web/served_mock.mjs");
 const { Server } = await import("../tests/web/server.mjs");
+const { Undisturbed } = await import("../tests/web/undisturbed.mjs");
 const { Mock } = await import("../tests/web/mock.mjs");
-const { A_TENTH, FIFTY_THOUSAND, firstFlame, firstPaint, live, median, observe, quantile, sizes, updates } =
+const { A_TENTH, FIFTY_THOUSAND, firstFlame, live, median, observe, quantile, sizes, snapshots, updates } =
     await import("../tests/web/measure.mjs");
 
 const ROUNDS = 7;
+const OPENED_MS = 2000; // by then every page is complete
 const LIVE_S = 60;
 
 async function withPage(browser, act) {
@@ -30,16 +34,27 @@ async function withPage(browser, act) {
 
 // ---- with the server ----
 
-async function opened(browser, server) {
+/** Milliseconds from the address on; of an empty page, too, which is what the browser itself takes. */
+async function opened(server) {
+    const empty = createServer((_request, response) => response.end("<!doctype html><h1>empty</h1>"));
+    await new Promise((listening) => empty.listen(0, "127.0.0.1", listening));
+    const browser = await Undisturbed.start();
+    const address = await server.address();
     const all = [];
-    for (let i = 0; i < ROUNDS; i++) {
-        all.push(await withPage(browser, async (page) => {
-            await server.open(page);
-            const flame = await firstFlame(page);
-            return { paint: await firstPaint(page), flame };
-        }));
+    for (let i = 0; i <= ROUNDS; i++) {
+        const entries = await browser.visit(address, OPENED_MS);
+        const nothing = await browser.visit(`http://127.0.0.1:${empty.address().port}/`, OPENED_MS / 4);
+        const flame = entries.find(({ name }) => name === "stax.update");
+        all.push({ paint: paintOf(entries), flame: flame.startTime + flame.duration, empty: paintOf(nothing) });
     }
-    return { firstPaintMs: median(all.map(({ paint }) => paint)), firstFlameMs: median(all.map(({ flame }) => flame)) };
+    await browser.close();
+    empty.close();
+    const of = (what) => median(all.slice(1).map((one) => one[what])); // the first one warms it up
+    return { firstPaintMs: of("paint"), firstFlameMs: of("flame"), emptyMs: of("empty") };
+}
+
+function paintOf(entries) {
+    return entries.find(({ name }) => name === "first-contentful-paint").startTime;
 }
 
 /** From letting go of the mouse to the flamegraph of the range. */
@@ -99,19 +114,22 @@ async function looking(browser, server, command) {
 async function fiftyThousand(browser) {
     return withPage(browser, async (page) => {
         const mock = new Mock(FIFTY_THOUSAND);
-        await open(page, mock);
+        const served = await serveMock(mock);
+        await page.goto(served.url);
         await firstFlame(page);
-        const [full] = await page.evaluate(() => window.__updates.map(({ ms }) => ms));
+        const [cold] = await page.evaluate(() => window.__updates.map(({ ms }) => ms));
         mock.world.samplesPerSecond = A_TENTH;
         await updates(page, mock, 10);
         const all = await updates(page, mock, 100);
         const at = await live(page, mock, LIVE_S);
+        const full = await snapshots(page, 20);
         const heap = await page.evaluate(() => {
             window.gc?.();
             return performance.memory.usedJSHeapSize / 2 ** 20;
         });
+        served.close();
         return {
-            fullMs: full, updateMedianMs: median(all), updateP95Ms: quantile(all, 0.95), heapMb: heap,
+            coldMs: cold, fullMedianMs: median(full), fullP95Ms: quantile(full, 0.95), updateMedianMs: median(all), updateP95Ms: quantile(all, 0.95), heapMb: heap,
             longTasks: at.longTasks.length, longestTaskMs: Math.max(0, ...at.longTasks), busyPct: at.busyPct,
             wireKb: at.wireKb,
         };
@@ -124,7 +142,7 @@ try {
     await server.start();
     const size = sizes();
     await server.stax("open", file);
-    const result = { firstKb: size.first, lazyKb: size.lazy, ...(await opened(browser, server)), ...(await ranges(browser, server)) };
+    const result = { firstKb: size.first, lazyKb: size.lazy, ...(await opened(server)), ...(await ranges(browser, server)) };
     Object.assign(result, await looking(browser, server, [resolve(process.argv[2], "bench_spin"), "1000000"]));
     await server.close();
     Object.assign(result, await fiftyThousand(browser));

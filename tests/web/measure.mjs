@@ -58,15 +58,21 @@ export function firstFlame(page) {
     return page.waitForFunction(() => window.__firstFlame).then((handle) => handle.jsonValue());
 }
 
-export function firstPaint(page) {
-    return page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? NaN);
-}
-
 /** So many updates, one after the other; the first message is none of them. */
 export async function updates(page, mock, n) {
     await page.evaluate(() => (window.__updates.length = 0));
     for (let i = 0; i < n; i++) {
         mock.tick();
+        await page.waitForFunction((count) => window.__updates.length > count, i);
+    }
+    return page.evaluate(() => window.__updates.map(({ ms }) => ms));
+}
+
+/** So many first answers to other questions, all nodes in each of them. */
+export async function snapshots(page, n) {
+    await page.evaluate(() => (window.__updates.length = 0));
+    for (let i = 0; i < n; i++) {
+        await page.keyboard.press(i % 2 === 0 ? "Digit3" : "Digit1");
         await page.waitForFunction((count) => window.__updates.length > count, i);
     }
     return page.evaluate(() => window.__updates.map(({ ms }) => ms));

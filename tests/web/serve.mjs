@@ -10,20 +10,19 @@ export const DIST = process.env.STAX_WEB_DIST ?? join(ROOT, "web", "dist");
 // A secure context, as 127.0.0.1 is: pages from there may use the clipboard.
 export const ORIGIN = "http://stax.localhost";
 
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8" };
+export const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8" };
 
 // Less than what the real server sends, which cannot be had here: nothing from anywhere else, no eval.
-const POLICY =
+export const POLICY =
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; " +
     "connect-src 'self' ws://stax.localhost; img-src data: blob:";
 
+export const CHROMIUM = process.env.STAX_CHROMIUM ?? "/usr/bin/chromium";
+// Nobody but root may make the namespaces of its sandbox in a container; what it opens here is ours.
+export const FLAGS = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb", "--js-flags=--expose-gc"];
+
 export function launch(options = {}) {
-    return chromium.launch({
-        executablePath: process.env.STAX_CHROMIUM ?? "/usr/bin/chromium",
-        // Nobody but root may make the namespaces of its sandbox in a container; what it opens here is ours.
-        args: ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb", "--js-flags=--expose-gc"],
-        ...options,
-    });
+    return chromium.launch({ executablePath: CHROMIUM, args: FLAGS, ...options });
 }
 
 /** Answers ORIGIN from web/dist, and nothing else from anywhere. `mock`: who is at the other end of the WebSocket. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { flame, group, PATIENCE } from "./harness.mjs";
 import { A_TENTH, BUDGETS, FIFTY_THOUSAND, firstFlame, live, median, observe, quantile, sizes, updates } from "./measure.mjs";
-import { open } from "./serve.mjs";
+import { serveMock } from "./served_mock.mjs";
 import { target } from "./server.mjs";
 
 const test = group(import.meta.url);
@@ -43,19 +43,23 @@ test("the first flame", { real: true, limitMs: 90_000 }, async ({ server, newPag
 
 test("50,000 nodes, a tenth of them changed", { program: FIFTY_THOUSAND, closed: true, limitMs: 150_000 }, async ({ page, mock }) => {
     await observe(page);
-    await open(page, mock);
+    const served = await serveMock(mock);
+    await page.goto(served.url);
     await flame(page, 50);
     mock.world.samplesPerSecond = A_TENTH;
     await updates(page, mock, 5);
     const all = [await updates(page, mock, 20), await updates(page, mock, 20), await updates(page, mock, 20)];
+    served.close();
     assertWithin(median(all.map(median)), BUDGETS.updateMedianMs, "median ms of an update");
     assertWithin(median(all.map((one) => quantile(one, 0.95))), BUDGETS.updateP95Ms, "p95 ms of an update");
 });
 
 test("no long tasks", { program: { nodes: 5000 }, closed: true, limitMs: 120_000 }, async ({ page, mock }) => {
     await observe(page);
-    await open(page, mock);
+    const served = await serveMock(mock);
+    await page.goto(served.url);
     await flame(page, 50);
     const measured = await thrice(async () => (await live(page, mock, 10)).longTasks.length);
+    served.close();
     assert.equal(measured, BUDGETS.longTasks, `${measured} tasks of more than 50 ms in 10 s`);
 });
