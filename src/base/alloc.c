@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define LARGE_PAGE ((size_t)2 << 20) // of x86-64, and of arm64 with small pages of 4 KB
+
 static _Noreturn void out_of_memory(size_t n, size_t size)
 {
     fprintf(stderr, "out of memory: %zu x %zu bytes\n", n, size);
@@ -41,6 +43,22 @@ void *alloc_pages(size_t bytes)
 void free_pages(void *pages, size_t bytes)
 {
     ASSERT(munmap(pages, bytes) == 0);
+}
+
+void *alloc_table(size_t bytes)
+{
+    size_t size = (bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+    if (bytes < LARGE_PAGE || size < bytes) {
+        return alloc_resize(NULL, bytes, 1);
+    }
+    void *table = aligned_alloc(LARGE_PAGE, size);
+    if (table == NULL) {
+        out_of_memory(bytes, 1);
+    }
+#ifdef MADV_HUGEPAGE
+    (void)madvise(table, size, MADV_HUGEPAGE); // a wish
+#endif
+    return table;
 }
 
 char *alloc_text(const char *text, size_t n)

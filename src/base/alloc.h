@@ -17,6 +17,10 @@ void *alloc_resize(void *old, size_t n, size_t size);
 void *alloc_pages(size_t bytes);
 void free_pages(void *pages, size_t bytes);
 
+// For a table that is looked up all over, with large pages where the system has them: to find a
+// small one takes longer than to read what is in it. Not zeroed; free() frees it.
+void *alloc_table(size_t bytes);
+
 // A copy of `n` bytes plus a terminating zero.
 char *alloc_text(const char *text, size_t n);
 

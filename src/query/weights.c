@@ -136,6 +136,9 @@ static void sum_up(struct weights *weights, const struct calltree *tree)
 {
     struct node_weight *of_node = weights->of_node;
     for (size_t node = tree->nodes.n; node-- > 1;) { // its callees have added to it already
+        if (node > CELLS_AHEAD) {
+            __builtin_prefetch(&of_node[tree->nodes.at[node - CELLS_AHEAD].caller].total, 1);
+        }
         weight_add(&of_node[node].total, &of_node[node].self);
         weight_add(&of_node[tree->nodes.at[node].caller].total, &of_node[node].total);
     }
@@ -209,10 +212,9 @@ static void make_room(struct weights_memo *memo, size_t n_nodes)
     if (n_nodes > memo->room) {
         free(memo->weights.of_node);
         memo->room = n_nodes + n_nodes / 4;
-        memo->weights.of_node = NEW_ARRAY(struct node_weight, memo->room);
-    } else {
-        memset(memo->weights.of_node, 0, n_nodes * sizeof *memo->weights.of_node);
+        memo->weights.of_node = alloc_table(memo->room * sizeof *memo->weights.of_node);
     }
+    memset(memo->weights.of_node, 0, n_nodes * sizeof *memo->weights.of_node);
     vec_clear(&memo->weights.waits);
 }
 

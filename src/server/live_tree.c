@@ -3,6 +3,7 @@
 enum {
     STALE_FACTOR = 4, // so many times the nodes that can be shown are remembered
     WORTH = 1000,     // a time is sent when it has changed by this part of it
+    NODES_AHEAD = 8,  // on their way from memory while one is looked up
 };
 
 struct message {
@@ -38,9 +39,14 @@ static void number_functions(const struct message *m, uint32_t *ret)
                           ret + first);
 }
 
+static uint64_t edge_of(uint32_t above, uint32_t function)
+{
+    return (uint64_t)above << 32 | function;
+}
+
 static uint32_t number_of_node(struct live_tree_sent *sent, uint32_t above, uint32_t function)
 {
-    uint64_t edge = (uint64_t)above << 32 | function;
+    uint64_t edge = edge_of(above, function);
     uint32_t number = map_find(&sent->by_edge, edge);
     if (number == MAP_NONE) {
         number = (uint32_t)sent->nodes.n;
@@ -62,6 +68,11 @@ static void number_nodes(struct message *m)
     }
     for (size_t i = 1; i < flame->nodes.n; i++) {
         uint32_t above = m->number_of[flame->nodes.at[i].parent];
+        size_t soon = i + NODES_AHEAD;
+        if (soon < flame->nodes.n && flame->nodes.at[soon].parent < i) {
+            uint32_t above_soon = m->number_of[flame->nodes.at[soon].parent];
+            map_prefetch(&sent->by_edge, edge_of(above_soon, functions[soon]));
+        }
         m->number_of[i] = number_of_node(sent, above, functions[i]);
     }
     m->place_of = NEW_ARRAY(uint32_t, sent->nodes.n);

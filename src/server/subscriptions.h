@@ -13,8 +13,8 @@
 // `ended`.
 //
 // Those that look at one run are asked together where that costs nobody more than a little patience
-// (IN_STEP of an interval): their answers then stand on the same moment, and on the same sums. A new
-// one is asked at once, and then falls into step.
+// (IN_STEP of an interval): their answers then stand on the same moment, and on the same sums. A
+// new one is asked at once, and then falls into step.
 //
 // What the client has been told (server/sent.h) belongs to the model, and is lent to the question
 // under way; there is one at most.
