@@ -13,13 +13,16 @@ const { launch } = await import("../tests/web/serve.mjs");
 const { serveMock } = await import("../tests/web/served_mock.mjs");
 const { Server } = await import("../tests/web/server.mjs");
 const { Undisturbed } = await import("../tests/web/undisturbed.mjs");
-const { Mock } = await import("../tests/web/mock.mjs");
+const { Mock, PROGRAMS } = await import("../tests/web/mock.mjs");
 const { A_TENTH, FIFTY_THOUSAND, firstFlame, live, median, observe, quantile, sizes, snapshots, updates } =
     await import("../tests/web/measure.mjs");
 
 const ROUNDS = 7;
 const OPENED_MS = 2000; // by then every page is complete
 const LIVE_S = 60;
+const SOAK_TICKS = 1200; // five minutes, at 4 in a second
+const ZOOMS = 10;
+const ZOOM_MS = 150; // a little longer than boxes move
 
 async function withPage(browser, act) {
     const context = await browser.newContext({ viewport: { width: 1600, height: 900 } });
@@ -111,6 +114,50 @@ async function looking(browser, server, command) {
 
 // ---- with the mock ----
 
+/** Milliseconds between frames while a zoom is on its way, there and back. */
+async function zooming(browser) {
+    return withPage(browser, async (page) => {
+        const served = await serveMock(new Mock(PROGRAMS.huge));
+        await page.goto(served.url);
+        await firstFlame(page);
+        await page.getByRole("application", { name: "Flamegraph" }).focus();
+        const all = [];
+        for (let i = 0; i < ZOOMS; i++) {
+            for (const keys of [["ArrowDown", "ArrowDown", "Enter"], ["Digit0"]]) {
+                for (const key of keys.slice(0, -1)) {
+                    await page.keyboard.press(key);
+                }
+                await page.evaluate((ms) => {
+                    window.__deltas = new Promise((done) => {
+                        const deltas = [];
+                        addEventListener("keydown", () => {
+                            const began = performance.now();
+                            let last = 0;
+                            const frame = (now) => {
+                                last !== 0 && deltas.push(now - last);
+                                last = now;
+                                performance.now() - began < ms ? requestAnimationFrame(frame) : done(deltas);
+                            };
+                            requestAnimationFrame(frame);
+                        }, { once: true, capture: true });
+                    });
+                }, ZOOM_MS);
+                await page.keyboard.press(keys.at(-1));
+                all.push(...(await page.evaluate(() => window.__deltas)));
+            }
+        }
+        served.close();
+        return { zoomMedianMs: median(all), zoomP95Ms: quantile(all, 0.95) };
+    });
+}
+
+async function heapMb(page) {
+    return page.evaluate(() => {
+        window.gc();
+        return performance.memory.usedJSHeapSize / 2 ** 20;
+    });
+}
+
 async function fiftyThousand(browser) {
     return withPage(browser, async (page) => {
         const mock = new Mock(FIFTY_THOUSAND);
@@ -123,13 +170,14 @@ async function fiftyThousand(browser) {
         const all = await updates(page, mock, 100);
         const at = await live(page, mock, LIVE_S);
         const full = await snapshots(page, 20);
-        const heap = await page.evaluate(() => {
-            window.gc?.();
-            return performance.memory.usedJSHeapSize / 2 ** 20;
-        });
+        await updates(page, mock, SOAK_TICKS / 4); // what is kept of the past is full by then
+        const before = await heapMb(page);
+        await updates(page, mock, SOAK_TICKS);
+        const heap = await heapMb(page);
         served.close();
         return {
             coldMs: cold, fullMedianMs: median(full), fullP95Ms: quantile(full, 0.95), updateMedianMs: median(all), updateP95Ms: quantile(all, 0.95), heapMb: heap,
+            heapGrowthMb: heap - before,
             longTasks: at.longTasks.length, longestTaskMs: Math.max(0, ...at.longTasks), busyPct: at.busyPct,
             wireKb: at.wireKb,
         };
@@ -145,7 +193,7 @@ try {
     const result = { firstKb: size.first, lazyKb: size.lazy, ...(await opened(server)), ...(await ranges(browser, server)) };
     Object.assign(result, await looking(browser, server, [resolve(process.argv[2], "bench_spin"), "1000000"]));
     await server.close();
-    Object.assign(result, await fiftyThousand(browser));
+    Object.assign(result, await zooming(browser), await fiftyThousand(browser));
     console.log(JSON.stringify(result));
 } finally {
     server.kill();

@@ -2099,7 +2099,7 @@ const struct rpc_method rpc_methods[] = {
      &set_paused_params, &paused, false},
     {"Profiler.is_paused", "Whether the active run takes in samples.", &nothing, &paused, false},
     {"Profiler.subscribe",
-     "Answers a question now and again whenever there is something new, as "
+     "Answers a question at once, and again whenever there is something new, as "
      "notifications named `subscription`.",
      &subscribe_params, &subscription, false},
     {"Profiler.unsubscribe", "Ends a subscription.", &subscription, &nothing, false},

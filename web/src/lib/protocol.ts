@@ -2046,7 +2046,7 @@ export interface Methods {
     "Profiler.set_paused": { params: SetPausedParams; result: Paused };
     /** Whether the active run takes in samples. */
     "Profiler.is_paused": { params: Nothing; result: Paused };
-    /** Answers a question now and again whenever there is something new, as notifications named `subscription`. */
+    /** Answers a question at once, and again whenever there is something new, as notifications named `subscription`. */
     "Profiler.subscribe": { params: SubscribeParams; result: Subscription };
     /** Ends a subscription. */
     "Profiler.unsubscribe": { params: Subscription; result: Nothing };
