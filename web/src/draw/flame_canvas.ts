@@ -341,8 +341,7 @@ export class FlameRenderer {
         const look = this.look as FlameLook;
         const picture = this.picture(progress);
         this.colouring.prepare(look.tree, look.colour, look.mode);
-        this.baseSink.clear();
-        this.painter.draw(picture, this.baseSink);
+        this.painter.redraw(picture, this.baseSink, () => this.baseSink.clear());
         this.paints++;
         const ms = performance.now() - start;
         if (ms > SLOW_MS && this.isMoving() && window.devicePixelRatio > 1 && !this.coarse) {
@@ -468,6 +467,7 @@ export class FlameRenderer {
         layer.addEventListener("dblclick", () => this.zoomToHovered());
         layer.addEventListener("contextmenu", (event) => this.menu(event));
         scroller.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+        this.base.addEventListener("contextrestored", () => this.restyle()); // with nothing on it
         // A press moves the focus to where keys are listened for.
         scroller.addEventListener("pointerdown", () => this.host.focus({ preventScroll: true }));
     }
