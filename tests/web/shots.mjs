@@ -19,7 +19,7 @@ const waiting = process.env.STAX_SHOTS_WAITING?.split(" ") ?? [target("waits"), 
 async function everythingThere(page) {
     await page.getByRole("tabpanel", { name: "Code" }).getByRole("row").nth(8).waitFor();
     await eventually(async () => /\([1-9]/.test(await at.thread(page).innerText()), "threads");
-    await page.getByText("nothing recorded yet").waitFor({ state: "detached" });
+    await page.locator(".tl-absence:not(.tl-unseen)").waitFor({ state: "detached" });
 }
 
 const atWork = {

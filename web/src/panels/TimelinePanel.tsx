@@ -440,7 +440,9 @@ function Absence({ view }: { view: TimelineView }) {
     void timeline.version.value;
     const why = whyNoWaits(view.app);
     if (timeline.n === 0) {
-        return <div class="tl-absence">{state.run.value === null ? "no run yet" : "nothing recorded yet"}</div>;
+        const run = state.run.value;
+        const isOnItsWay = run !== null && run.samples + run.off_cpu_intervals > 0;
+        return <div class="tl-absence">{run === null ? "no run yet" : isOnItsWay ? "…" : "nothing recorded yet"}</div>;
     }
     return why === "" ? null : (
         <div class="tl-absence tl-unseen" title={why}>
