@@ -61,7 +61,11 @@ export function firstFlame(page) {
 /** So many updates, one after the other; the first message is none of them. */
 export async function updates(page, mock, n) {
     await page.evaluate(() => (window.__updates.length = 0));
+    const isTaken = () => mock.everySubscription().every((one) => one.method !== "Live.tree" || one.isFree());
     for (let i = 0; i < n; i++) {
+        while (!isTaken()) {
+            await new Promise((done) => setTimeout(done, 1)); // its ack may be slower than what the page notes
+        }
         mock.tick();
         await page.waitForFunction((count) => window.__updates.length > count, i);
     }
