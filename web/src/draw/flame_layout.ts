@@ -11,6 +11,7 @@
 //
 // Coordinates are device pixels, unrounded: who draws rounds both edges, and neighbours still touch.
 
+import { grown } from "../lib/columns";
 import type { Mode } from "../model/scope";
 import type { NodeId, TreeColumns } from "../model/tree";
 
@@ -166,17 +167,12 @@ export class FlameLayout {
 
     private grow(): void {
         const room = this.left.length * 2;
-        const grown = <T extends Float32Array | Uint32Array | Uint8Array>(make: new (n: number) => T, old: T): T => {
-            const column = new make(room);
-            column.set(old);
-            return column;
-        };
-        this.left = grown(Float32Array, this.left);
-        this.right = grown(Float32Array, this.right);
-        this.node = grown(Uint32Array, this.node);
-        this.kind = grown(Uint8Array, this.kind);
-        this.count = grown(Uint32Array, this.count);
-        this.from = grown(Uint32Array, this.from);
+        this.left = grown(this.left, room);
+        this.right = grown(this.right, room);
+        this.node = grown(this.node, room);
+        this.kind = grown(this.kind, room);
+        this.count = grown(this.count, room);
+        this.from = grown(this.from, room);
     }
 
     /** The box of a row at x, in device pixels; -1: none, it is the time of the node above itself. */

@@ -9,6 +9,7 @@
 // While data stream in, most boxes stay where they are. Where nobody has a GPU, every one that is drawn is painted by
 // the thread that people wait for, so only what differs is.
 
+import { grown } from "../lib/columns";
 import type { Frames } from "../model/frames";
 import { REASONS, type Mode } from "../model/scope";
 import type { Colour, Direction } from "../model/state";
@@ -109,17 +110,12 @@ class Boxes {
 
     private grow(): void {
         const room = this.x.length * 2;
-        const grown = <T extends Int32Array | Uint32Array>(make: new (n: number) => T, old: T): T => {
-            const column = new make(room);
-            column.set(old);
-            return column;
-        };
-        this.x = grown(Int32Array, this.x);
-        this.y = grown(Int32Array, this.y);
-        this.width = grown(Int32Array, this.width);
-        this.box = grown(Uint32Array, this.box);
-        this.paint = grown(Uint32Array, this.paint);
-        this.mark = grown(Uint32Array, this.mark);
+        this.x = grown(this.x, room);
+        this.y = grown(this.y, room);
+        this.width = grown(this.width, room);
+        this.box = grown(this.box, room);
+        this.paint = grown(this.paint, room);
+        this.mark = grown(this.mark, room);
     }
 }
 

@@ -10,6 +10,7 @@
 // What draws and searches trees needs only the columns, wherever those come from: TreeColumns.
 
 import { signal } from "@preact/signals";
+import { grown } from "../lib/columns";
 import type { LiveTree, OffCpu } from "../lib/protocol";
 import { Dictionary, Frames, type FrameId } from "./frames";
 import { REASONS, type Mode } from "./scope";
@@ -148,22 +149,17 @@ export class TreeColumns {
             return;
         }
         const room = Math.max(n, this.parent.length * 2);
-        const grow = <T extends Uint32Array | Uint16Array | Float64Array>(make: new (n: number) => T, old: T): T => {
-            const grown = new make(room);
-            grown.set(old);
-            return grown;
-        };
-        this.parent = grow(Uint32Array, this.parent);
-        this.frame = grow(Uint32Array, this.frame);
-        this.depth = grow(Uint16Array, this.depth);
-        this.on = grow(Float64Array, this.on);
-        this.selfOn = grow(Float64Array, this.selfOn);
-        this.off = grow(Float64Array, this.off);
-        this.selfOff = grow(Float64Array, this.selfOff);
-        this.samples = grow(Float64Array, this.samples);
-        this.selfSamples = grow(Float64Array, this.selfSamples);
-        this.intervals = grow(Float64Array, this.intervals);
-        this.cutChildren = grow(Uint32Array, this.cutChildren);
+        this.parent = grown(this.parent, room);
+        this.frame = grown(this.frame, room);
+        this.depth = grown(this.depth, room);
+        this.on = grown(this.on, room);
+        this.selfOn = grown(this.selfOn, room);
+        this.off = grown(this.off, room);
+        this.selfOff = grown(this.selfOff, room);
+        this.samples = grown(this.samples, room);
+        this.selfSamples = grown(this.selfSamples, room);
+        this.intervals = grown(this.intervals, room);
+        this.cutChildren = grown(this.cutChildren, room);
     }
 
     /** One more node, all of its numbers 0. */
