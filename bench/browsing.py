@@ -74,7 +74,6 @@ def measure_browsing(build, _rounds):
         (f"{tenth}: the main thread", f"{got['busyPct']:.1f} %", "bound: 5 %", "all panels"),
         (f"{tenth}: a message of the call tree", f"{got['wireKb']:.0f} KB", "bound: 100 KB at 20,000 nodes", "median"),
         (f"{tenth}: the heap of the page", f"{got['heapMb']:.1f} MB", "bound: 60 MB", ""),
-        (f"{tenth}: its growth in 1,200 updates", f"{got['heapGrowthMb']:.1f} MB", "bound: 2.5 MB", "five minutes"),
         ("200,000 nodes, a zoom: from frame to frame", f"{got['zoomP95Ms']:.1f} ms", "bound: 20 ms",
          f"p95; median {got['zoomMedianMs']:.1f} ms"),
         ("one open page, of a run that is being recorded: the server", f"{got['serverPct']:.1f} % of a CPU", "bound: 5 %",

@@ -20,7 +20,6 @@ const { A_TENTH, FIFTY_THOUSAND, firstFlame, live, median, observe, quantile, si
 const ROUNDS = 7;
 const OPENED_MS = 2000; // by then every page is complete
 const LIVE_S = 60;
-const SOAK_TICKS = 1200; // five minutes, at 4 in a second
 const ZOOMS = 10;
 const ZOOM_MS = 150; // a little longer than boxes move
 
@@ -170,14 +169,10 @@ async function fiftyThousand(browser) {
         const all = await updates(page, mock, 100);
         const at = await live(page, mock, LIVE_S);
         const full = await snapshots(page, 20);
-        await updates(page, mock, SOAK_TICKS / 4); // what is kept of the past is full by then
-        const before = await heapMb(page);
-        await updates(page, mock, SOAK_TICKS);
         const heap = await heapMb(page);
         served.close();
         return {
             coldMs: cold, fullMedianMs: median(full), fullP95Ms: quantile(full, 0.95), updateMedianMs: median(all), updateP95Ms: quantile(all, 0.95), heapMb: heap,
-            heapGrowthMb: heap - before,
             longTasks: at.longTasks.length, longestTaskMs: Math.max(0, ...at.longTasks), busyPct: at.busyPct,
             wireKb: at.wireKb,
         };
