@@ -4,10 +4,12 @@ static void reset(struct calltree *tree)
 {
     vec_clear(&tree->nodes);
     vec_clear(&tree->of_stack);
+    vec_clear(&tree->lack_of_stack);
     vec_clear(&tree->first_depth);
     map_fini(&tree->by_edge);
-    vec_push(&tree->nodes, (struct calltree_node){.outermost = true});
+    vec_push(&tree->nodes, (struct calltree_node){.outermost = true, .lack = CALLTREE_NO_NAME});
     vec_push(&tree->of_stack, 0);
+    vec_push(&tree->lack_of_stack, CALLTREE_NO_NAME);
     tree->names_version = tree->names->version;
     tree->inlined_version = tree->names->inlined.version;
 }
@@ -28,6 +30,7 @@ void calltree_fini(struct calltree *tree)
 {
     map_fini(&tree->by_edge);
     vec_fini(&tree->first_depth);
+    vec_fini(&tree->lack_of_stack);
     vec_fini(&tree->of_stack);
     vec_fini(&tree->nodes);
 }
@@ -75,11 +78,11 @@ static node_id add_node(struct calltree *tree, node_id caller, function_id funct
     node_id id = (node_id)tree->nodes.n;
     node.outermost_caller = caller == 0 ? id : tree->nodes.at[caller].outermost_caller;
     const struct function *called = names_function(tree->names, function);
-    node.resolved = called->resolved;
+    node.lack = called->resolved ? 0 : CALLTREE_NO_NAME;
     if (caller != 0) {
-        node.truncation = tree->nodes.at[caller].truncation;
+        node.lack |= tree->nodes.at[caller].lack & (uint8_t)~CALLTREE_NO_NAME;
     } else if (called->is_truncation) {
-        node.truncation = (uint8_t)(called->truncation + 1);
+        node.lack |= (uint8_t)(called->truncation + 1);
     }
     vec_push(&tree->nodes, node);
     return id;
@@ -127,9 +130,12 @@ bool calltree_refresh(struct calltree *tree)
         reset(tree);
     }
     vec_reserve(&tree->of_stack, n_stacks);
+    vec_reserve(&tree->lack_of_stack, n_stacks);
     for (stack_id stack = (stack_id)tree->of_stack.n; stack < n_stacks; stack++) {
         const struct stack_row *row = stacks_get(stacks, stack);
-        vec_push(&tree->of_stack, callees(tree, tree->of_stack.at[row->caller], row->frame));
+        node_id leaf = callees(tree, tree->of_stack.at[row->caller], row->frame);
+        vec_push(&tree->of_stack, leaf);
+        vec_push(&tree->lack_of_stack, tree->nodes.at[leaf].lack);
     }
     return renamed;
 }

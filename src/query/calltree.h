@@ -27,9 +27,12 @@ struct calltree_node {
     node_id outermost_caller; // its ancestor of depth 1, or itself; of the root: 0
     uint32_t depth;           // root: 0
     bool outermost;
-    bool resolved;      // its function has a name
-    uint8_t truncation; // calltree_truncation(): its enum truncation plus one; 0: none
+    uint8_t lack; // of stacks that end here
 };
+
+// What a stack lacks: a name of its leaf, or (the other bits: an enum truncation plus one; 0: none)
+// its outer callers.
+enum { CALLTREE_NO_NAME = 0x80 };
 
 struct calltree {
     struct names *names;
@@ -37,9 +40,10 @@ struct calltree {
     uint64_t names_version;
     uint64_t inlined_version;
     VEC(struct calltree_node) nodes;
-    VEC(node_id) of_stack;     // by stack_id
-    VEC(uint32_t) first_depth; // by function_id: of its node nearest to the root; 0: none yet
-    struct map by_edge;        // (caller, function) -> node
+    VEC(node_id) of_stack;      // by stack_id
+    VEC(uint8_t) lack_of_stack; // likewise: what is missing, in a byte, as who counts looks at all
+    VEC(uint32_t) first_depth;  // by function_id: of its node nearest to the root; 0: none yet
+    struct map by_edge;         // (caller, function) -> node
 };
 
 void calltree_init(struct calltree *tree, struct names *names);

@@ -61,7 +61,7 @@ static node_id find_zoomed(const struct cut_tree *tree, const struct flame_param
         uint32_t depth = along[node->caller];
         uint64_t ns;
         if (depth == 0 || depth > params->n_zoom ||
-            !cut_weigh(&tree->weights->of_node[id].total, params->mode, &ns)) {
+            !cut_weigh(&tree->weights->total[id], params->mode, &ns)) {
             continue;
         }
         const struct view_symbol *symbol = &params->zoom[depth - 1];
@@ -162,7 +162,7 @@ uint64_t cut_choose(struct cut_choice *ret, const struct cut_tree *tree,
     for (node_id id = 1; id < tree->n_nodes; id++) {
         const struct calltree_node *node = &tree->nodes[id];
         struct cut_kept kept = {.above = node->caller, .node = id};
-        if (!cut_weigh(&tree->weights->of_node[id].total, params->mode, &kept.total_ns)) {
+        if (!cut_weigh(&tree->weights->total[id], params->mode, &kept.total_ns)) {
             continue;
         }
         n_nodes++;
@@ -216,17 +216,18 @@ static void sort_siblings(struct showing *showing, struct cut_choice *choice)
 
 static void emit(struct flame *flame, struct showing *showing, node_id id)
 {
-    const struct node_weight *weight = &showing->tree->weights->of_node[id];
+    const struct weight *self = &showing->tree->weights->self[id];
+    const struct weight *total = &showing->tree->weights->total[id];
     struct flame_node node = {
         .parent = id == 0 ? 0 : showing->place[showing->tree->nodes[id].caller] - 1,
         .function = function_of(showing->tree, id),
-        .on_cpu_ns = weight->total.on_cpu_ns,
-        .self_on_cpu_ns = weight->self.on_cpu_ns,
-        .self_samples = weight->self.samples,
-        .total_samples = weight->total.samples,
-        .self_off_ns = weight->self.off_ns,
-        .off_ns = weight->total.off_ns,
-        .waits = weight->total.waits,
+        .on_cpu_ns = total->on_cpu_ns,
+        .self_on_cpu_ns = self->on_cpu_ns,
+        .self_samples = self->samples,
+        .total_samples = total->samples,
+        .self_off_ns = self->off_ns,
+        .off_ns = total->off_ns,
+        .waits = total->waits,
     };
     vec_push(&flame->nodes, node);
     showing->place[id] = (uint32_t)flame->nodes.n;
@@ -272,7 +273,7 @@ static void count_what_was_cut(struct flame *flame, const struct showing *showin
         if (showing->place[id] != 0 || above == 0) {
             continue;
         }
-        const struct weight *total = &tree->weights->of_node[id].total;
+        const struct weight *total = &tree->weights->total[id];
         struct flame_node *shown = &flame->nodes.at[above - 1];
         uint64_t ns;
         shown->cut_children += cut_weigh(total, showing->mode, &ns);
@@ -281,19 +282,27 @@ static void count_what_was_cut(struct flame *flame, const struct showing *showin
     }
 }
 
-// Each wait for the nearest node on its way to the root that is shown; then, from the leaves to the
-// root, for those above it.
+// The nearest node on the way to the root that is shown. Who comes this way again finds it sooner.
+static struct flame_node *shown_above(struct flame *flame, struct showing *showing, node_id id)
+{
+    const struct calltree_node *nodes = showing->tree->nodes;
+    node_id above = id;
+    while (showing->place[above] == 0) {
+        above = nodes[above].caller;
+    }
+    for (node_id at = id; showing->place[at] == 0; at = nodes[at].caller) {
+        showing->place[at] = showing->place[above];
+    }
+    return &flame->nodes.at[showing->place[id] - 1];
+}
+
+// Each wait for the node that stands for it; then, from the leaves to the root, for those above.
 static void add_reasons(struct flame *flame, struct showing *showing)
 {
     const struct weights *weights = showing->tree->weights;
-    for (node_id id = 1; id < showing->tree->n_nodes; id++) {
-        if (showing->place[id] == 0) {
-            showing->place[id] = showing->place[showing->tree->nodes[id].caller];
-        }
-    }
     for (size_t i = 0; i < weights->waits.n; i++) {
         const struct node_wait *wait = &weights->waits.at[i];
-        struct flame_node *shown = &flame->nodes.at[showing->place[wait->node] - 1];
+        struct flame_node *shown = shown_above(flame, showing, wait->node);
         shown->off_cpu.ns[wait->reason] += wait->ns;
     }
     for (size_t i = flame->nodes.n; i-- > 1;) {

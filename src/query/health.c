@@ -1,32 +1,24 @@
 #include "query/weights.h"
 
-// Where the samples at a place are. NULL: the tree does not know the stack yet.
-static const struct calltree_node *leaf_at(const struct calltree *tree, const struct places *places,
-                                           size_t place)
-{
-    stack_id stack = places_stack(places, place);
-    return stack < tree->of_stack.n ? &tree->nodes.at[tree->of_stack.at[stack]] : NULL;
-}
-
 // Samples in the view, and those whose leaf has no name; one without any frame has none either.
 static void count_samples(struct health *health, const struct calltree *tree,
                           const struct fold *fold)
 {
     const struct places *places = &fold->running;
+    uint64_t lacking[UINT8_MAX + 1] = {0}; // samples by what their stack lacks
     for (size_t i = 0; i < places->at.n; i++) {
-        const struct calltree_node *leaf = leaf_at(tree, places, i);
-        if (i + CELLS_AHEAD < places->at.n) {
-            __builtin_prefetch(leaf_at(tree, places, i + CELLS_AHEAD));
+        stack_id stack = places_stack(places, i);
+        if (stack < tree->lack_of_stack.n) {
+            lacking[tree->lack_of_stack.at[stack]] += places->n.at[i];
         }
-        if (leaf == NULL) {
-            continue;
-        }
-        uint64_t n = places->n.at[i];
-        health->samples += n;
-        health->unresolved_samples += leaf->resolved ? 0 : n;
-        if (leaf->truncation != 0) {
-            health->truncated_samples += n;
-            health->truncated[leaf->truncation - 1] += n;
+    }
+    for (size_t lack = 0; lack < ARRAY_LEN(lacking); lack++) {
+        size_t truncation = lack & ~(size_t)CALLTREE_NO_NAME;
+        health->samples += lacking[lack];
+        health->unresolved_samples += lack & CALLTREE_NO_NAME ? lacking[lack] : 0;
+        if (truncation != 0 && lacking[lack] != 0) {
+            health->truncated_samples += lacking[lack];
+            health->truncated[truncation - 1] += lacking[lack];
         }
     }
 }

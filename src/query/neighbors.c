@@ -78,7 +78,7 @@ static void move_waits(struct side *side, const struct weights *from)
 static uint64_t whole_of(const struct side *side, enum answer_mode mode)
 {
     uint64_t ns;
-    (void)cut_weigh(&side->weights.of_node[0].total, mode, &ns);
+    (void)cut_weigh(&side->weights.total[0], mode, &ns);
     return ns;
 }
 
@@ -110,18 +110,15 @@ static void grow_callees(struct side *side, const struct asked *asked)
 
 static void weigh_callees(struct side *side, const struct asked *asked)
 {
-    struct node_weight *to = NEW_ARRAY(struct node_weight, side->nodes.n);
+    struct weights *to = &side->weights;
+    to->self = NEW_ARRAY(struct weight, side->nodes.n);
+    to->total = NEW_ARRAY(struct weight, side->nodes.n);
     for (node_id id = 1; id < asked->tree->nodes.n; id++) {
         if (side->place[id] != NOWHERE) {
-            weight_add(&to[side->place[id]].self, &asked->weights->of_node[id].self);
+            weight_add(&to->self[side->place[id]], &asked->weights->self[id]);
         }
     }
-    for (size_t id = side->nodes.n; id-- > 1;) { // those below have added to it already
-        weight_add(&to[id].total, &to[id].self);
-        weight_add(&to[side->nodes.at[id].caller].total, &to[id].total);
-    }
-    weight_add(&to[0].total, &to[0].self);
-    side->weights.of_node = to;
+    weights_sum_up(to, side->nodes.at, side->nodes.n);
 }
 
 static void make_callees(struct flame *ret, const struct asked *asked)
@@ -157,7 +154,8 @@ struct crowd {
 struct climb {
     struct side *side;
     const struct asked *asked;
-    VEC(struct node_weight) of_node;
+    VEC(struct weight) self; // by node, likewise total
+    VEC(struct weight) total;
     VEC(struct crowd) crowds;
     VEC(struct climber) climbers;
     struct climber *sorted;    // scratch, as long
@@ -211,8 +209,9 @@ static struct cut_kept open_pop(struct climb *climb)
 
 static const struct weight *weight_of(const struct climb *climb, const struct climber *climber)
 {
-    const struct node_weight *weight = &climb->asked->weights->of_node[climber->from];
-    return climb->asked->everything ? &weight->self : &weight->total;
+    const struct weights *weights = climb->asked->weights;
+    return climb->asked->everything ? &weights->self[climber->from]
+                                    : &weights->total[climber->from];
 }
 
 // The node for `function` above (in the drawing: outside of) `node`; made at its first climber.
@@ -221,7 +220,8 @@ static uint32_t group_of(struct climb *climb, uint32_t node, function_id functio
     uint32_t *group = &climb->group[function];
     if (*group == 0) {
         *group = add_node(climb->side, node, function);
-        vec_push(&climb->of_node, (struct node_weight){.self = {.samples = 0}});
+        vec_push(&climb->self, (struct weight){.samples = 0});
+        vec_push(&climb->total, (struct weight){.samples = 0});
         vec_push(&climb->crowds, (struct crowd){.first = 0});
     }
     return *group;
@@ -238,11 +238,11 @@ static void step(struct climb *climb, uint32_t node)
             climber->at = tree->nodes.at[climber->at].caller;
         }
         if (climber->at == 0) {
-            weight_add(&climb->of_node.at[node].self, weight_of(climb, climber));
+            weight_add(&climb->self.at[node], weight_of(climb, climber));
             continue;
         }
         uint32_t to = group_of(climb, node, tree->nodes.at[climber->at].function);
-        weight_add(&climb->of_node.at[to].total, weight_of(climb, climber));
+        weight_add(&climb->total.at[to], weight_of(climb, climber));
         climb->crowds.at[to].n++;
         climb->side->place[climber->from] = to;
     }
@@ -286,7 +286,7 @@ static uint32_t next_on_way(const struct climb *climb, uint32_t first_new)
         const struct function *function = names_function(climb->asked->tree->names,
                                                          side->nodes.at[id].function);
         uint64_t ns;
-        if (cut_weigh(&climb->of_node.at[id].total, cut->mode, &ns) &&
+        if (cut_weigh(&climb->total.at[id], cut->mode, &ns) &&
             function_is(function, symbol->function_name, symbol->binary) &&
             (best == NOWHERE || ns > best_ns)) {
             best = id;
@@ -307,7 +307,7 @@ static void find_regions(struct climb *climb, uint32_t node, uint32_t first_new)
             on_way = next_on_way(climb, first_new);
         }
         if (on_way == NOWHERE && node != 0) { // this is the zoomed one
-            (void)cut_weigh(&climb->of_node.at[node].total, climb->asked->cut->mode,
+            (void)cut_weigh(&climb->total.at[node], climb->asked->cut->mode,
                             &climb->measure.zoomed_ns);
             region = CUT_BELOW;
         }
@@ -336,7 +336,7 @@ static void expand(struct climb *climb, uint32_t node)
     find_regions(climb, node, first_new);
     for (uint32_t id = first_new; id < climb->crowds.n && !deepest; id++) {
         struct cut_kept kept = {.above = node, .node = id};
-        if (cut_weigh(&climb->of_node.at[id].total, cut->mode, &kept.total_ns) &&
+        if (cut_weigh(&climb->total.at[id], cut->mode, &kept.total_ns) &&
             cut_admit(&climb->measure, (enum cut_region)climb->regions.at[id], &kept)) {
             open_push(climb, &kept);
         }
@@ -345,15 +345,15 @@ static void expand(struct climb *climb, uint32_t node)
 
 // -- The whole way
 
-static void add_climber(struct climb *climb, struct node_weight *root, node_id from)
+static void add_climber(struct climb *climb, node_id from)
 {
     struct climber climber = {from, from};
     climb->side->place[from] = 0;
-    weight_add(&root->total, weight_of(climb, &climber));
+    weight_add(&climb->total.at[0], weight_of(climb, &climber));
     vec_push(&climb->climbers, climber);
 }
 
-static void set_out_from_stays(struct climb *climb, struct node_weight *root)
+static void set_out_from_stays(struct climb *climb)
 {
     const struct asked *asked = climb->asked;
     CLEANUP(freep) bool *inside = NEW_ARRAY(bool, asked->tree->nodes.n); // by node: of a stay
@@ -363,35 +363,34 @@ static void set_out_from_stays(struct climb *climb, struct node_weight *root)
         climb->side->place[id] = NOWHERE;
         inside[id] = is_stay || inside[node->caller];
         if (is_stay && !inside[node->caller]) {
-            add_climber(climb, root, id);
+            add_climber(climb, id);
         }
     }
 }
 
-static void set_out_from_everything(struct climb *climb, struct node_weight *root)
+static void set_out_from_everything(struct climb *climb)
 {
     const struct asked *asked = climb->asked;
-    root->self = asked->weights->of_node[0].self; // without any frame
-    root->total = root->self;
+    climb->self.at[0] = climb->total.at[0] = asked->weights->self[0]; // without any frame
     climb->side->place[0] = 0;
     for (node_id id = 1; id < asked->tree->nodes.n; id++) {
-        const struct weight *self = &asked->weights->of_node[id].self;
+        const struct weight *self = &asked->weights->self[id];
         climb->side->place[id] = NOWHERE;
         if (self->samples > 0 || self->waits > 0) {
-            add_climber(climb, root, id);
+            add_climber(climb, id);
         }
     }
 }
 
 static void set_out(struct climb *climb)
 {
-    struct node_weight root = {.self = {.samples = 0}};
+    vec_push(&climb->self, (struct weight){.samples = 0});
+    vec_push(&climb->total, (struct weight){.samples = 0});
     if (climb->asked->everything) {
-        set_out_from_everything(climb, &root);
+        set_out_from_everything(climb);
     } else {
-        set_out_from_stays(climb, &root);
+        set_out_from_stays(climb);
     }
-    vec_push(&climb->of_node, root);
     vec_push(&climb->crowds, (struct crowd){.n = (uint32_t)climb->climbers.n});
     vec_push(&climb->regions, CUT_ELSEWHERE);
 }
@@ -413,7 +412,7 @@ static void climb_all(struct climb *climb)
     struct side *side = climb->side;
     const struct flame_params *cut = climb->asked->cut;
     climb->measure.min_share = cut->min_share;
-    (void)cut_weigh(&climb->of_node.at[0].total, cut->mode, &climb->measure.whole_ns);
+    (void)cut_weigh(&climb->total.at[0], cut->mode, &climb->measure.whole_ns);
     climb->way_end = cut->n_zoom > 0 ? 0 : NOWHERE;
     expand(climb, 0);
     size_t room = cut->max_nodes == 0 ? SIZE_MAX : cut->max_nodes - 1;
@@ -427,9 +426,9 @@ static void climb_all(struct climb *climb)
 static uint64_t count_made(const struct climb *climb)
 {
     uint64_t n = 1;
-    for (size_t id = 1; id < climb->of_node.n; id++) {
+    for (size_t id = 1; id < climb->total.n; id++) {
         uint64_t ns;
-        n += cut_weigh(&climb->of_node.at[id].total, climb->asked->cut->mode, &ns);
+        n += cut_weigh(&climb->total.at[id], climb->asked->cut->mode, &ns);
     }
     return n;
 }
@@ -445,7 +444,8 @@ static void make_callers(struct flame *ret, const struct asked *asked)
     climb_all(&climb);
     place_what_is_below(&side, asked->tree);
     move_waits(&side, asked->weights);
-    side.weights.of_node = climb.of_node.at; // owned by the side now
+    side.weights.self = climb.self.at; // owned by the side now
+    side.weights.total = climb.total.at;
     struct cut_tree tree = tree_of(&side, asked);
     ret->n_nodes = count_made(&climb);
     ret->zoom_depth = side.choice.zoom_depth;
@@ -477,7 +477,7 @@ static void tell_own(struct neighbors *ret, const struct asked *asked)
     struct weight own = {.samples = 0};
     for (node_id id = 1; id < asked->tree->nodes.n; id++) {
         if (asked->tree->nodes.at[id].function == asked->function) {
-            weight_add(&own, &asked->weights->of_node[id].self);
+            weight_add(&own, &asked->weights->self[id]);
         }
     }
     ret->own_on_cpu_ns = own.on_cpu_ns;
@@ -555,7 +555,7 @@ static void tell_recursion(struct neighbors *ret, const struct asked *asked)
     CLEANUP(freep) struct weight *sums = NEW_ARRAY(struct weight, asked->tree->names->functions.n);
     struct weight all = {.samples = 0};
     for (node_id id = 1; id < asked->tree->nodes.n; id++) {
-        const struct weight *self = &asked->weights->of_node[id].self;
+        const struct weight *self = &asked->weights->self[id];
         if (standings[id].way != NOWHERE) {
             weight_add(&sums[standings[id].way], self);
             weight_add(&all, self);

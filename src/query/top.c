@@ -10,15 +10,21 @@ struct choice {
 
 // ---- Summing -----------------------------------------------------------------------------------
 
+struct function_weight {
+    struct weight self;
+    struct weight total;
+};
+
 // Only outermost nodes add to the total of a function: their subtrees hold all of its recursion.
-static struct node_weight *sum_functions(const struct calltree *tree, const struct weights *weights)
+static struct function_weight *sum_functions(const struct calltree *tree,
+                                             const struct weights *weights)
 {
-    struct node_weight *sums = NEW_ARRAY(struct node_weight, tree->names->functions.n);
+    struct function_weight *sums = NEW_ARRAY(struct function_weight, tree->names->functions.n);
     for (node_id id = 1; id < tree->nodes.n; id++) {
         const struct calltree_node *node = &tree->nodes.at[id];
-        weight_add(&sums[node->function].self, &weights->of_node[id].self);
+        weight_add(&sums[node->function].self, &weights->self[id]);
         if (node->outermost) {
-            weight_add(&sums[node->function].total, &weights->of_node[id].total);
+            weight_add(&sums[node->function].total, &weights->total[id]);
         }
     }
     return sums;
@@ -40,7 +46,7 @@ static int compare_choices(const void *a, const void *b, void *context)
     return function_compare(x->function, y->function);
 }
 
-static uint64_t key_of(const struct node_weight *sum, enum top_sort sort,
+static uint64_t key_of(const struct function_weight *sum, enum top_sort sort,
                        const struct top_params *params)
 {
     const struct weight *weight = sort == TOP_SELF ? &sum->self : &sum->total;
@@ -53,11 +59,11 @@ struct choices {
 
 // Returns how many functions there are to choose from.
 static uint64_t choose(struct choices *ret, const struct names *names,
-                       const struct node_weight *sums, const struct top_params *params)
+                       const struct function_weight *sums, const struct top_params *params)
 {
     enum top_sort other = params->sort == TOP_SELF ? TOP_TOTAL : TOP_SELF;
     for (function_id id = 0; id < names->functions.n; id++) {
-        const struct node_weight *sum = &sums[id];
+        const struct function_weight *sum = &sums[id];
         if (names_function(names, id)->is_truncation) {
             continue; // no function
         }
@@ -103,12 +109,12 @@ static void add_reasons(struct top *top, const struct calltree *tree, const stru
 }
 
 static void tell(struct top *top, const struct calltree *tree, const struct weights *weights,
-                 const struct node_weight *sums, const struct choices *chosen)
+                 const struct function_weight *sums, const struct choices *chosen)
 {
     CLEANUP(freep) uint32_t *entry_of = NEW_ARRAY(uint32_t, tree->names->functions.n);
     for (size_t i = 0; i < chosen->at.n; i++) {
         function_id id = chosen->at.at[i].id;
-        const struct node_weight *sum = &sums[id];
+        const struct function_weight *sum = &sums[id];
         vec_push(&top->entries, (struct top_entry){
                                     .function = names_function(tree->names, id),
                                     .self_samples = sum->self.samples,
@@ -136,7 +142,7 @@ void top_make(struct top *ret, const struct calltree *tree, const struct fold *f
         .total_runnable_ns = total.total_runnable_ns,
     };
     const struct weights *weights = weights_of(tree, fold, store, reasons, only);
-    CLEANUP(freep) struct node_weight *sums = sum_functions(tree, weights);
+    CLEANUP(freep) struct function_weight *sums = sum_functions(tree, weights);
     struct choices chosen = {0};
     ret->n_functions = choose(&chosen, tree->names, sums, params);
     tell(ret, tree, weights, sums, &chosen);

@@ -56,7 +56,7 @@ static struct weight *self_at(struct weights *weights, const struct calltree *tr
                               const struct places *places, size_t place)
 {
     stack_id stack = places_stack(places, place);
-    return stack < tree->of_stack.n ? &weights->of_node[tree->of_stack.at[stack]].self : NULL;
+    return stack < tree->of_stack.n ? &weights->self[tree->of_stack.at[stack]] : NULL;
 }
 
 static void add_running(struct weights *weights, double *place_ns, const struct calltree *tree,
@@ -124,7 +124,7 @@ static void add_waits(struct weights *weights)
 {
     for (size_t i = 0; i < weights->waits.n; i++) {
         const struct node_wait *wait = &weights->waits.at[i];
-        struct weight *self = &weights->of_node[wait->node].self;
+        struct weight *self = &weights->self[wait->node];
         self->off_ns += wait->ns;
         self->waits += wait->n;
     }
@@ -132,17 +132,17 @@ static void add_waits(struct weights *weights)
 
 // ---- Both --------------------------------------------------------------------------------------
 
-static void sum_up(struct weights *weights, const struct calltree *tree)
+void weights_sum_up(struct weights *weights, const struct calltree_node *nodes, size_t n_nodes)
 {
-    struct node_weight *of_node = weights->of_node;
-    for (size_t node = tree->nodes.n; node-- > 1;) { // its callees have added to it already
+    struct weight *total = weights->total;
+    for (size_t node = n_nodes; node-- > 1;) { // its callees have added to it already
         if (node > CELLS_AHEAD) {
-            __builtin_prefetch(&of_node[tree->nodes.at[node - CELLS_AHEAD].caller].total, 1);
+            __builtin_prefetch(&total[nodes[node - CELLS_AHEAD].caller], 1);
         }
-        weight_add(&of_node[node].total, &of_node[node].self);
-        weight_add(&of_node[tree->nodes.at[node].caller].total, &of_node[node].total);
+        weight_add(&total[node], &weights->self[node]);
+        weight_add(&total[nodes[node].caller], &total[node]);
     }
-    weight_add(&of_node[0].total, &of_node[0].self);
+    weight_add(&total[0], &weights->self[0]);
 }
 
 // ---- What was made last ------------------------------------------------------------------------
@@ -165,7 +165,7 @@ struct weights_memo {
     enum event_reason reason;
     struct weights weights;
     VEC(double) place_ns; // scratch
-    size_t room;          // of weights.of_node
+    size_t room;          // of self and total of the weights
     bool has_total;
     struct moment total_moment;
     struct total total;
@@ -209,13 +209,17 @@ static bool is_same(const struct moment *a, const struct moment *b)
 
 static void make_room(struct weights_memo *memo, size_t n_nodes)
 {
+    struct weights *weights = &memo->weights;
     if (n_nodes > memo->room) {
-        free(memo->weights.of_node);
+        free(weights->self);
+        free(weights->total);
         memo->room = n_nodes + n_nodes / 4;
-        memo->weights.of_node = alloc_table(memo->room * sizeof *memo->weights.of_node);
+        weights->self = alloc_table(memo->room * sizeof *weights->self);
+        weights->total = alloc_table(memo->room * sizeof *weights->total);
     }
-    memset(memo->weights.of_node, 0, n_nodes * sizeof *memo->weights.of_node);
-    vec_clear(&memo->weights.waits);
+    memset(weights->self, 0, n_nodes * sizeof *weights->self);
+    memset(weights->total, 0, n_nodes * sizeof *weights->total);
+    vec_clear(&weights->waits);
 }
 
 const struct weights *weights_of(const struct calltree *tree, const struct fold *fold,
@@ -239,13 +243,14 @@ const struct weights *weights_of(const struct calltree *tree, const struct fold 
     add_running(&memo->weights, memo->place_ns.at, tree, fold, store);
     find_waits(&memo->weights, tree, fold, reasons, reason);
     add_waits(&memo->weights);
-    sum_up(&memo->weights, tree);
+    weights_sum_up(&memo->weights, tree->nodes.at, tree->nodes.n);
     return &memo->weights;
 }
 
 void weights_fini(struct weights *weights)
 {
-    free(weights->of_node);
+    free(weights->self);
+    free(weights->total);
     vec_fini(&weights->waits);
 }
 

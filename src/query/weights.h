@@ -24,11 +24,6 @@ static inline void weight_add(struct weight *to, const struct weight *more)
     to->waits += more->waits;
 }
 
-struct node_weight {
-    struct weight self;  // what has it as its leaf
-    struct weight total; // and everything that it called
-};
-
 // What a fold has counted of waits at one place.
 struct node_wait {
     node_id node; // the function that waits
@@ -37,8 +32,10 @@ struct node_wait {
     uint64_t n;
 };
 
+// In arrays of their own: who chooses nodes goes over the totals of all.
 struct weights {
-    struct node_weight *of_node; // by node_id
+    struct weight *self;         // by node_id: what has it as its leaf
+    struct weight *total;        // likewise, and everything that it called
     VEC(struct node_wait) waits; // what off_ns and waits are the sums of
 };
 
@@ -48,6 +45,9 @@ struct weights {
 const struct weights *weights_of(const struct calltree *tree, const struct fold *fold,
                                  const struct store *store, struct reasons *reasons,
                                  const enum event_reason *reason);
+
+// Fills `total`, which is all zeros, from `self`.
+void weights_sum_up(struct weights *weights, const struct calltree_node *nodes, size_t n_nodes);
 
 // For trees that are made from another one's; see weights_of().
 void weights_fini(struct weights *weights);
