@@ -24,7 +24,7 @@ def web_numbers(build):
     with tempfile.TemporaryDirectory() as folder:
         say("the browser's page: an invented run")
         subprocess.run([build / "bench_spool", folder, "server", str(SAMPLES)], check=True, stdout=subprocess.DEVNULL)
-        say("the browser's page: some three minutes")
+        say("the browser's page: some seven minutes")
         ran = subprocess.run(["node", ROOT / "bench/web.mjs", build, f"{folder}/server.stax"], stdout=subprocess.PIPE,
                              text=True, stdin=subprocess.DEVNULL)
     lines = [line for line in ran.stdout.splitlines() if line.startswith("{")]
@@ -74,6 +74,12 @@ def measure_browsing(build, _rounds):
         (f"{tenth}: the main thread", f"{got['busyPct']:.1f} %", "bound: 5 %", "all panels"),
         (f"{tenth}: a message of the call tree", f"{got['wireKb']:.0f} KB", "bound: 100 KB at 20,000 nodes", "median"),
         (f"{tenth}: the heap of the page", f"{got['heapMb']:.1f} MB", "bound: 60 MB", ""),
+        ("50,000 nodes: from a move of the mouse to the mark of its box", f"{got['hoverMedianMs']:.1f} ms", "bound: 16 ms",
+         f"median; p95 {got['hoverP95Ms']:.1f} ms"),
+        ("50,000 nodes: from a letter in the search to what it finds", f"{got['searchMedianMs']:.0f} ms", "bound: 30 ms",
+         f"median; at most {got['searchMostMs']:.0f} ms"),
+        ("ten minutes of updates: the heap of the page grows by", f"{got['heapMbPerMinute']:.2f} MB per minute",
+         "bound: 0.5 MB", "after two minutes"),
         ("200,000 nodes, a zoom: from frame to frame", f"{got['zoomP95Ms']:.1f} ms", "bound: 20 ms",
          f"p95; median {got['zoomMedianMs']:.1f} ms"),
         ("one open page, of a run that is being recorded: the server", f"{got['serverPct']:.1f} % of a CPU", "bound: 5 %",

@@ -14,12 +14,15 @@ const { serveMock } = await import("../tests/web/served_mock.mjs");
 const { Server } = await import("../tests/web/server.mjs");
 const { Undisturbed } = await import("../tests/web/undisturbed.mjs");
 const { Mock, PROGRAMS } = await import("../tests/web/mock.mjs");
-const { A_TENTH, FIFTY_THOUSAND, firstFlame, live, median, observe, quantile, sizes, snapshots, updates } =
-    await import("../tests/web/measure.mjs");
+const {
+    A_TENTH, FIFTY_THOUSAND, FOR_HOURS, firstFlame, heapMb, hovering, live, median, observe, quantile, searching, sizes,
+    snapshots, soak, updates,
+} = await import("../tests/web/measure.mjs");
 
 const ROUNDS = 7;
 const OPENED_MS = 2000; // by then every page is complete
 const LIVE_S = 60;
+const SOAK_MINUTES = 10;
 const ZOOMS = 10;
 const ZOOM_MS = 150; // a little longer than boxes move
 
@@ -150,13 +153,6 @@ async function zooming(browser) {
     });
 }
 
-async function heapMb(page) {
-    return page.evaluate(() => {
-        window.gc();
-        return performance.memory.usedJSHeapSize / 2 ** 20;
-    });
-}
-
 async function fiftyThousand(browser) {
     return withPage(browser, async (page) => {
         const mock = new Mock(FIFTY_THOUSAND);
@@ -170,12 +166,38 @@ async function fiftyThousand(browser) {
         const at = await live(page, mock, LIVE_S);
         const full = await snapshots(page, 20);
         const heap = await heapMb(page);
+        const hover = await hovering(page, 40);
+        const search = await searching(page, "compress_table_12");
         served.close();
         return {
-            coldMs: cold, fullMedianMs: median(full), fullP95Ms: quantile(full, 0.95), updateMedianMs: median(all), updateP95Ms: quantile(all, 0.95), heapMb: heap,
-            longTasks: at.longTasks.length, longestTaskMs: Math.max(0, ...at.longTasks), busyPct: at.busyPct,
+            coldMs: cold,
+            fullMedianMs: median(full),
+            fullP95Ms: quantile(full, 0.95),
+            updateMedianMs: median(all),
+            updateP95Ms: quantile(all, 0.95),
+            heapMb: heap,
+            longTasks: at.longTasks.length,
+            longestTaskMs: Math.max(0, ...at.longTasks),
+            busyPct: at.busyPct,
             wireKb: at.wireKb,
+            hoverMedianMs: median(hover.ms),
+            hoverP95Ms: quantile(hover.ms, 0.95),
+            searchMedianMs: median(search),
+            searchMostMs: Math.max(...search),
         };
+    });
+}
+
+/** Ten minutes of a run, as quickly as the page takes them. */
+async function soaking(browser) {
+    return withPage(browser, async (page) => {
+        const mock = new Mock(FOR_HOURS);
+        const served = await serveMock(mock);
+        await page.goto(served.url);
+        await firstFlame(page);
+        const heapMbPerMinute = await soak(page, mock, SOAK_MINUTES);
+        served.close();
+        return { heapMbPerMinute };
     });
 }
 
@@ -188,7 +210,7 @@ try {
     const result = { firstKb: size.first, lazyKb: size.lazy, ...(await opened(server)), ...(await ranges(browser, server)) };
     Object.assign(result, await looking(browser, server, [resolve(process.argv[2], "bench_spin"), "1000000"]));
     await server.close();
-    Object.assign(result, await zooming(browser), await fiftyThousand(browser));
+    Object.assign(result, await zooming(browser), await fiftyThousand(browser), await soaking(browser));
     console.log(JSON.stringify(result));
 } finally {
     server.kill();

@@ -16,7 +16,15 @@ export const BUDGETS = {
     busyPct: 5,
     wireKb: 100,
     brushMs: 400,
+    searchMs: 30,
+    hoverMs: 16,
+    heapMbPerMinute: 0.5,
 };
+
+/** What runs for hours: nearly everything it does has been seen before. */
+export const FOR_HOURS = { nodes: 3000, samplesPerSecond: 200, waitsPerSecond: 20 };
+const PER_MINUTE = 240; // updates
+const ROW_PX = 18; // of the flamegraph
 
 /** A tree of 50,000 nodes of which a tenth changes four times a second. */
 export const FIFTY_THOUSAND = { nodes: 52000, uncut: true, samplesPerSecond: 50000, waitsPerSecond: 0 };
@@ -80,6 +88,82 @@ export async function snapshots(page, n) {
         await page.waitForFunction((count) => window.__updates.length > count, i);
     }
     return page.evaluate(() => window.__updates.map(({ ms }) => ms));
+}
+
+/** Milliseconds from the event `type` that `act` leads to until the frame that has painted it; `count`: of stats(). */
+async function untilPainted(page, type, count, act) {
+    await page.evaluate(([name, counter]) => {
+        const before = window.__stax.stats()[counter];
+        window.__painted = new Promise((done) => {
+            addEventListener(name, () => {
+                const began = performance.now();
+                const frameIsOver = new MessageChannel();
+                frameIsOver.port1.onmessage = () => {
+                    window.__stax.stats()[counter] > before ? done(performance.now() - began) : next();
+                };
+                const next = () => requestAnimationFrame(() => frameIsOver.port2.postMessage(null));
+                next();
+            }, { once: true, capture: true });
+        });
+    }, [type, count]);
+    await act();
+    return page.evaluate(() => window.__painted);
+}
+
+/** Of each letter of `text`, typed into the search. */
+export async function searching(page, text) {
+    await page.getByRole("searchbox", { name: "Search" }).focus();
+    const all = [];
+    for (const letter of text) {
+        all.push(await untilPainted(page, "input", "paints", () => page.keyboard.type(letter)));
+    }
+    return all;
+}
+
+/** Of moves from box to box of the flamegraph; and how often all of it was painted meanwhile. */
+export async function hovering(page, moves) {
+    const { x, y, width } = await page.getByRole("application", { name: "Flamegraph" }).boundingBox();
+    await page.mouse.move(x + width / 2, y + ROW_PX / 2);
+    const paints = () => page.evaluate(() => window.__stax.stats().paints);
+    const before = await paints();
+    const all = [];
+    for (let i = 0; i < moves; i++) {
+        const place = [x + (width * (i + 1)) / (moves + 1), y + ROW_PX * (1.5 + (i % 2))];
+        all.push(await untilPainted(page, "pointermove", "overlayPaints", () => page.mouse.move(...place)));
+    }
+    return { ms: all, paints: (await paints()) - before };
+}
+
+/** MB per minute that the heap grows by, with 4 updates per second, which come one after the other here. */
+export async function soak(page, mock, minutes) {
+    await updates(page, mock, 2 * PER_MINUTE); // until all that it ever shows has been shown
+    const all = [await heapMb(page)];
+    for (let i = 0; i < minutes; i++) {
+        await updates(page, mock, PER_MINUTE);
+        all.push(await heapMb(page));
+    }
+    return slope(all);
+}
+
+/** What is left when everything that nobody has was thrown away; what is on its way for a moment is not meant. */
+export function heapMb(page) {
+    return page.evaluate(async () => {
+        let least = Infinity;
+        for (let i = 0; i < 5; i++) {
+            await new Promise((frame) => requestAnimationFrame(() => setTimeout(frame)));
+            window.gc();
+            least = Math.min(least, performance.memory.usedJSHeapSize);
+        }
+        return least / 2 ** 20;
+    });
+}
+
+// Of the line that fits best.
+function slope(values) {
+    const middle = (values.length - 1) / 2;
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const down = values.reduce((sum, _, i) => sum + (i - middle) ** 2, 0);
+    return values.reduce((sum, value, i) => sum + (i - middle) * (value - mean), 0) / down;
 }
 
 /** Long tasks, share of the main thread that was busy, bytes per tick: while `mock` runs by itself for `seconds`. */

@@ -2,7 +2,10 @@
 
 import assert from "node:assert/strict";
 import { flame, group, PATIENCE } from "./harness.mjs";
-import { A_TENTH, BUDGETS, FIFTY_THOUSAND, firstFlame, live, median, observe, quantile, sizes, updates } from "./measure.mjs";
+import {
+    A_TENTH, BUDGETS, FIFTY_THOUSAND, FOR_HOURS, firstFlame, hovering, live, median, observe, quantile, searching, sizes,
+    soak, updates,
+} from "./measure.mjs";
 import { serveMock } from "./served_mock.mjs";
 import { target } from "./server.mjs";
 
@@ -62,4 +65,27 @@ test("no long tasks", { program: { nodes: 5000 }, closed: true, limitMs: 120_000
     const measured = await thrice(async () => (await live(page, mock, 10)).longTasks.length);
     served.close();
     assert.equal(measured, BUDGETS.longTasks, `${measured} tasks of more than 50 ms in 10 s`);
+});
+
+test("50,000 nodes under the pointer, and sought", { program: FIFTY_THOUSAND, closed: true, limitMs: 120_000 }, async ({ page, mock }) => {
+    await observe(page);
+    const served = await serveMock(mock);
+    await page.goto(served.url);
+    await flame(page, 50);
+    const hover = await hovering(page, 20);
+    const search = await searching(page, "hash_tab");
+    served.close();
+    assert.equal(hover.paints, 0, "what lies below the mark of the pointer is not painted again");
+    assertWithin(median(hover.ms), BUDGETS.hoverMs, "median ms to the mark of the pointer");
+    assertWithin(median(search), BUDGETS.searchMs, "median ms from a letter to what it finds");
+});
+
+test("a page that stays open", { program: FOR_HOURS, closed: true, limitMs: 300_000 }, async ({ page, mock }) => {
+    await observe(page);
+    const served = await serveMock(mock);
+    await page.goto(served.url);
+    await firstFlame(page);
+    const grows = await soak(page, mock, 3);
+    served.close();
+    assert.ok(grows <= BUDGETS.heapMbPerMinute, `the heap grows by ${grows.toFixed(2)} MB per minute`);
 });

@@ -3,7 +3,7 @@
 //     connection ──► frame of the page is painted ──► panels ──► first flamegraph ──► the other parts
 //         └────────── the server works meanwhile ─────────────────────┘
 
-import { render } from "preact";
+import { options, render } from "preact";
 import { startKeys } from "./lib/keymap";
 import { fetchAhead, loadPart } from "./lib/parts";
 import type { Picture } from "./lib/picture";
@@ -114,6 +114,8 @@ function start(transport: Transport, picture: Picture | null): void {
 }
 
 function show(app: App, shell: Shell): void {
+    // What effects draw belongs to the next frame. Preact would wait for it, and have another one made for them.
+    options.requestAnimationFrame = (act) => void setTimeout(act);
     render(
         <AppContext.Provider value={app}>
             <ShellContext.Provider value={shell}>

@@ -112,24 +112,24 @@ function drawn(app: App, control: FlameControl): void {
 
 // --- how long an update takes ---------------------------------------------------------------------------------------
 
-let workMs = 0; // of the update that is not drawn yet
+let workMs: number | null = null; // of the update that is not drawn yet; the clock is too coarse for small ones
 let measures = 0;
 
 // Reading the text, merging it into the tree, telling who looks at it.
 function takeTimed(app: App, result: Parameters<App["flame"]["take"]>[0]): void {
     const start = performance.now();
     app.flame.take(result);
-    workMs += performance.now() - start + app.client.parseMs;
+    workMs = (workMs ?? 0) + performance.now() - start + app.client.parseMs;
 }
 
 // An entry as long as the work, without the wait for the frame in between.
 function measure(app: App, drawMs: number): void {
-    if (workMs === 0) {
+    if (workMs === null) {
         return;
     }
     const end = performance.now();
     performance.measure("stax.update", { start: Math.max(0, end - workMs - drawMs), end, detail: app.tree.n });
-    workMs = 0;
+    workMs = null;
     if (++measures > MEASURES_KEPT) {
         measures = 0;
         performance.clearMeasures("stax.update"); // or they would pile up for hours

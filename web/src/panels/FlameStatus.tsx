@@ -1,7 +1,6 @@
 // What is under the pointer, or selected, in words; where the picture is zoomed to; what it leaves out.
 
-import { signal, useComputed, useSignalEffect, type ReadonlySignal } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useComputed } from "@preact/signals";
 import { RESIDUE, RUN } from "../draw/flame_layout";
 import type { FlameLook } from "../draw/flame_canvas";
 import { reasonCode } from "../draw/reasons";
@@ -10,6 +9,7 @@ import type { Health, Truncated } from "../lib/protocol";
 import { KIND_NAMES, type FrameId } from "../model/frames";
 import { REASONS } from "../model/scope";
 import type { NodeId } from "../model/tree";
+import { useAtMostEvery } from "./at_most";
 import type { FlameControl } from "./flame_control";
 import { useApp } from "./hooks";
 
@@ -21,27 +21,6 @@ const NOTEWORTHY_PCT = 1;
 const REASONS_SHOWN = 3;
 const HINT = "click selects · double-click zooms · right-click for more · ? for the keys";
 
-/** `source`, but not more often than every `ms`; the last value is never missed. */
-function useSeldom(source: ReadonlySignal<number>, ms: number): ReadonlySignal<number> {
-    const seldom = useMemo(() => ({ value: signal(source.peek()), timer: 0, last: 0 }), []);
-    useSignalEffect(() => {
-        const now = source.value;
-        const wait = seldom.last + ms - performance.now();
-        clearTimeout(seldom.timer);
-        const show = () => {
-            seldom.last = performance.now();
-            seldom.value.value = now;
-        };
-        if (wait <= 0) {
-            show();
-        } else {
-            seldom.timer = window.setTimeout(show, wait);
-        }
-    });
-    useEffect(() => () => clearTimeout(seldom.timer), []);
-    return seldom.value;
-}
-
 interface LineProps {
     readonly control: FlameControl;
     look(): FlameLook;
@@ -49,7 +28,7 @@ interface LineProps {
 
 /** One line about the box under the pointer, else about the selected one. */
 export function FlameHoverLine({ control, look }: LineProps) {
-    const tick = useSeldom(control.drawn, TEXT_MS);
+    const tick = useAtMostEvery(TEXT_MS, control.drawn);
     const text = useComputed(() => {
         tick.value;
         const target = control.hover.value;
@@ -129,7 +108,7 @@ function describeWaits(reasons: readonly number[]): string[] {
 export function FlameZoomLine({ control }: { readonly control: FlameControl }) {
     const app = useApp();
     const { zoom } = app.state;
-    const tick = useSeldom(control.drawn, TEXT_MS);
+    const tick = useAtMostEvery(TEXT_MS, control.drawn);
     const missing = useComputed(() => {
         tick.value;
         return describeMissing(

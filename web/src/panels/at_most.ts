@@ -3,7 +3,10 @@
 import { effect, useSignal, type ReadonlySignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
-/** `signal`, but at most once per `ms`; the last value always arrives. */
+/** What comes nearly late enough is shown with everything else that came then: a frame of its own would cost more. */
+const NEARLY_MS = 100;
+
+/** `signal`, but about once per `ms` at most; the last value always arrives. */
 export function useAtMostEvery<T>(ms: number, signal: ReadonlySignal<T>): ReadonlySignal<T> {
     const shown = useSignal(signal.peek());
     useEffect(() => {
@@ -17,7 +20,7 @@ export function useAtMostEvery<T>(ms: number, signal: ReadonlySignal<T>): Readon
             const value = signal.value;
             clearTimeout(timer);
             const left = ms - (performance.now() - last);
-            if (left <= 0) {
+            if (left <= NEARLY_MS) {
                 show(value);
             } else {
                 timer = window.setTimeout(() => show(value), left);
