@@ -62,7 +62,7 @@ function paintOf(entries) {
     return entries.find(({ name }) => name === "first-contentful-paint").startTime;
 }
 
-/** From letting go of the mouse to the flamegraph of the range. */
+/** From letting go of the mouse to the flamegraph of the range. The page may have asked for it before that. */
 async function ranges(browser, server) {
     return withPage(browser, async (page) => {
         await server.open(page);
@@ -74,18 +74,21 @@ async function ranges(browser, server) {
         for (let i = 0; i < ROUNDS * 2; i++) {
             const [from, to] = [0.02 + 0.06 * i, 0.5 + 0.03 * i];
             const y = box.y + box.height / 2;
-            await page.mouse.dblclick(box.x + box.width * 0.99, y);
-            await page.waitForFunction(() => window.__stax.scope().range.kind === "all");
+            if (i > 0) {
+                await page.evaluate(() => (window.__updates.length = 0));
+                await page.mouse.dblclick(box.x + box.width * 0.99, y); // all of the time
+                await page.waitForFunction(() => window.__updates.length > 0);
+            }
             await page.mouse.move(box.x + box.width * from, y);
             await page.mouse.down();
-            await page.mouse.move(box.x + box.width * to, y);
-            const before = await page.evaluate(() => {
-                window.__released = performance.now();
-                return window.__updates.length;
+            await page.evaluate(() => {
+                window.__updates.length = 0;
+                addEventListener("pointerup", () => (window.__released = performance.now()), { once: true });
             });
+            await page.mouse.move(box.x + box.width * to, y);
             await page.mouse.up();
-            await page.waitForFunction((count) => window.__updates.length > count, before);
-            all.push(await page.evaluate(() => performance.now() - window.__released));
+            await page.waitForFunction(() => window.__updates.length > 0);
+            all.push(await page.evaluate(() => Math.max(0, window.__updates.at(-1).doneAt - window.__released)));
         }
         return { brushMedianMs: median(all), brushMostMs: Math.max(...all) };
     });
@@ -116,6 +119,27 @@ async function looking(browser, server, command) {
 
 // ---- with the mock ----
 
+/** Milliseconds between the frames that follow a key. */
+async function framesAfter(page, key) {
+    await page.evaluate((ms) => {
+        window.__deltas = new Promise((done) => {
+            const deltas = [];
+            addEventListener("keydown", () => {
+                const began = performance.now();
+                let last = 0;
+                const frame = (now) => {
+                    last !== 0 && deltas.push(now - last);
+                    last = now;
+                    performance.now() - began < ms ? requestAnimationFrame(frame) : done(deltas);
+                };
+                requestAnimationFrame(frame);
+            }, { once: true, capture: true });
+        });
+    }, ZOOM_MS);
+    await page.keyboard.press(key);
+    return page.evaluate(() => window.__deltas);
+}
+
 /** Milliseconds between frames while a zoom is on its way, there and back. */
 async function zooming(browser) {
     return withPage(browser, async (page) => {
@@ -125,28 +149,10 @@ async function zooming(browser) {
         await page.getByRole("application", { name: "Flamegraph" }).focus();
         const all = [];
         for (let i = 0; i < ZOOMS; i++) {
-            for (const keys of [["ArrowDown", "ArrowDown", "Enter"], ["Digit0"]]) {
-                for (const key of keys.slice(0, -1)) {
-                    await page.keyboard.press(key);
-                }
-                await page.evaluate((ms) => {
-                    window.__deltas = new Promise((done) => {
-                        const deltas = [];
-                        addEventListener("keydown", () => {
-                            const began = performance.now();
-                            let last = 0;
-                            const frame = (now) => {
-                                last !== 0 && deltas.push(now - last);
-                                last = now;
-                                performance.now() - began < ms ? requestAnimationFrame(frame) : done(deltas);
-                            };
-                            requestAnimationFrame(frame);
-                        }, { once: true, capture: true });
-                    });
-                }, ZOOM_MS);
-                await page.keyboard.press(keys.at(-1));
-                all.push(...(await page.evaluate(() => window.__deltas)));
-            }
+            await page.keyboard.press("ArrowDown");
+            await page.keyboard.press("ArrowDown");
+            all.push(...(await framesAfter(page, "Enter")));
+            all.push(...(await framesAfter(page, "Digit0")));
         }
         served.close();
         return { zoomMedianMs: median(all), zoomP95Ms: quantile(all, 0.95) };

@@ -54,8 +54,9 @@ export function observe(page) {
             .observe({ type: "longtask", buffered: true });
         new PerformanceObserver((list) => {
             for (const entry of list.getEntries().filter(({ name }) => name === "stax.update")) {
-                window.__firstFlame ||= entry.startTime + entry.duration;
-                window.__updates.push({ ms: entry.duration, nodes: entry.detail });
+                const { duration: ms } = entry;
+                window.__firstFlame ||= entry.startTime + ms;
+                window.__updates.push({ ms, nodes: entry.detail, doneAt: entry.startTime + ms });
             }
         }).observe({ type: "measure", buffered: true });
     });
