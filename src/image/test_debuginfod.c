@@ -37,6 +37,7 @@ struct fetching {
     uint32_t n_dropped; // of those, how many will not be fetched
     uint32_t n_found;
     char *found[FILES_MAX]; // by image
+    uint64_t silence_ns;    // of a server, until it is given up
     uint32_t n_sources;     // that came, the last one of which is
     char source[64];
 };
@@ -99,7 +100,7 @@ static struct slice file_bytes(const struct fetching *f)
 
 static void fetching_init(struct fetching *f)
 {
-    *f = (struct fetching){.home = directory_new()};
+    *f = (struct fetching){.home = directory_new(), .silence_ns = (uint64_t)SILENCE_MS * NS_PER_MS};
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -115,7 +116,7 @@ static void fetching_start(struct fetching *f, const char *urls)
     struct debuginfod_settings settings;
     debuginfod_settings_init(&settings);
     debuginfod_settings_add_urls(&settings, slice_of_text(urls));
-    settings.silence_ns = (uint64_t)SILENCE_MS * NS_PER_MS;
+    settings.silence_ns = f->silence_ns;
     settings.cache_path = path_join(f->home, "cache");
     settings.temp_path = alloc_text(f->home, strlen(f->home));
     settings.file_bytes = FILE_BYTES_MAX;
@@ -628,13 +629,14 @@ static void test_sources_do_not_wait_for_debug_files(void **state)
     struct fetching f;
     struct test_http_server slow;
     fetching_init(&f);
+    f.silence_ns = (uint64_t)PATIENCE_S * NS_PER_S; // nobody gives up while this is going on
     test_http_server_start(&slow, SERVE_FILE, slice_of_text(source_text));
     fetching_start(&f, slow.url);
     // Proven, so that it is asked for several things at a time; then all places for debug files are
     // taken by transfers that do not end.
     debuginfod_want_source(&f.debuginfod, &f.id, "/a.c");
     await_sources(&f, 1);
-    atomic_store(&slow.way, SERVE_DRIP);
+    atomic_store(&slow.way, SERVE_NOTHING);
     for (uint8_t i = 0; i < LIMIT_DEBUGINFOD_TRANSFERS; i++) {
         struct build_id id = other_id(&f, i);
         want(&f, &id);
