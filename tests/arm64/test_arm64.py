@@ -2,7 +2,8 @@
 tests (guest.sh). What is judged here is what it left: the same checks as in tests/e2e/test_unwind.py, in small.
 
 The machine is emulated instruction by instruction, at 2 ns of its own time each: slow, but how slow the real one is at that
-moment changes nothing that is measured inside.
+moment hardly changes what is measured inside. What its disk and its interrupts do is chance, as elsewhere: a test that is
+tried again judges another machine.
 
 `script/test arm64` builds what is needed and sets STAX_ARM64_BUILD, STAX_ARM64_SYSROOT and STAX_VM_ARM64."""
 
@@ -108,11 +109,9 @@ def fill(share):
     shutil.copy(HERE / "guest.sh", share)
 
 
-@pytest.fixture(scope="session")
-def out(tmp_path_factory):
-    """What the machine left. It is started once; a CPU model with everything that there is, signed addresses and
-    scalable vectors included."""
-    share = tmp_path_factory.mktemp("arm64")
+def run_machine(share):
+    """What a machine left in its folder `out`. A CPU model with everything that there is, signed addresses and scalable
+    vectors included."""
     fill(share)
     console = share / "console"
     ran = subprocess.run([MACHINE, "--cpu", "max", "--timeout", str(MACHINE_LIMIT_S), "--console", console, "--share", share,
@@ -122,6 +121,21 @@ def out(tmp_path_factory):
     why = f"longer than {MACHINE_LIMIT_S} s" if ran.returncode == 124 else f"status {ran.returncode}"
     assert ran.returncode == 0, f"the machine: {why}\n{ran.stdout}\n--- its console\n{tail}"
     return share / "out"
+
+
+@pytest.fixture(scope="session")
+def machines():
+    """What they left, by attempt: as a rule there is one."""
+    return {}
+
+
+@pytest.fixture
+def out(machines, tmp_path_factory, request):
+    """What the machine of this attempt left."""
+    attempt = request.node.attempt
+    if attempt not in machines:
+        machines[attempt] = run_machine(tmp_path_factory.mktemp("arm64"))
+    return machines[attempt]
 
 
 class Recording:

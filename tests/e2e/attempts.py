@@ -25,6 +25,7 @@ def _says(report):
 def pytest_runtest_protocol(item, nextitem):
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for attempt in range(1, ATTEMPTS + 1):
+        item.attempt = attempt
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
         failed = [report for report in reports if report.failed]
         if not failed or attempt == ATTEMPTS or any(NO_CHANCE.search(_says(report)) for report in failed):
