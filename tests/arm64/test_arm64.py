@@ -192,13 +192,10 @@ class Recording:
 
 
 def is_start(stack):
-    """Of the kernel or the loader before `main`; or of the kernel before a thread; or code is still being made or loaded,
-    which takes an emulated machine a while."""
+    """Of the kernel or the loader before `main`; or code is still being made, which takes an emulated machine a while."""
     binaries = {binary for _, binary in stack}
     names = [name for name, _ in stack]
     if "made" in names and any("mprotect" in name for name in names):
-        return True
-    if "dlopen" in names or "ret_from_fork" in names:
         return True
     own = ("main", "_start") if "ld-linux-aarch64.so.1" not in binaries else ("main",)
     return not any(name in own for name, _ in stack) and (
