@@ -1,5 +1,7 @@
 #include "query/calltree.h"
 
+_Static_assert((int)TRUNCATION_COUNT < (int)CALLTREE_NO_NAME, "both fit into a byte");
+
 static void reset(struct calltree *tree)
 {
     vec_clear(&tree->nodes);
