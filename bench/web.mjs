@@ -119,6 +119,20 @@ async function looking(browser, server, command) {
 
 // ---- with the mock ----
 
+/** A page of `mock` with its first flamegraph. */
+async function withMock(browser, mock, act) {
+    return withPage(browser, async (page) => {
+        const served = await serveMock(mock);
+        try {
+            await page.goto(served.url);
+            await firstFlame(page);
+            return await act(page);
+        } finally {
+            served.close();
+        }
+    });
+}
+
 /** Milliseconds between the frames that follow a key. */
 async function framesAfter(page, key) {
     await page.evaluate((ms) => {
@@ -142,10 +156,7 @@ async function framesAfter(page, key) {
 
 /** Milliseconds between frames while a zoom is on its way, there and back. */
 async function zooming(browser) {
-    return withPage(browser, async (page) => {
-        const served = await serveMock(new Mock(PROGRAMS.huge));
-        await page.goto(served.url);
-        await firstFlame(page);
+    return withMock(browser, new Mock(PROGRAMS.huge), async (page) => {
         await page.getByRole("application", { name: "Flamegraph" }).focus();
         const all = [];
         for (let i = 0; i < ZOOMS; i++) {
@@ -154,17 +165,13 @@ async function zooming(browser) {
             all.push(...(await framesAfter(page, "Enter")));
             all.push(...(await framesAfter(page, "Digit0")));
         }
-        served.close();
         return { zoomMedianMs: median(all), zoomP95Ms: quantile(all, 0.95) };
     });
 }
 
 async function fiftyThousand(browser) {
-    return withPage(browser, async (page) => {
-        const mock = new Mock(FIFTY_THOUSAND);
-        const served = await serveMock(mock);
-        await page.goto(served.url);
-        await firstFlame(page);
+    const mock = new Mock(FIFTY_THOUSAND);
+    return withMock(browser, mock, async (page) => {
         const [cold] = await page.evaluate(() => window.__updates.map(({ ms }) => ms));
         mock.world.samplesPerSecond = A_TENTH;
         await updates(page, mock, 10);
@@ -174,7 +181,6 @@ async function fiftyThousand(browser) {
         const heap = await heapMb(page);
         const hover = await hovering(page, 40);
         const search = await searching(page, "compress_table_12");
-        served.close();
         return {
             coldMs: cold,
             fullMedianMs: median(full),
@@ -196,15 +202,8 @@ async function fiftyThousand(browser) {
 
 /** Ten minutes of a run, as quickly as the page takes them. */
 async function soaking(browser) {
-    return withPage(browser, async (page) => {
-        const mock = new Mock(FOR_HOURS);
-        const served = await serveMock(mock);
-        await page.goto(served.url);
-        await firstFlame(page);
-        const heapMbPerMinute = await soak(page, mock, SOAK_MINUTES);
-        served.close();
-        return { heapMbPerMinute };
-    });
+    const mock = new Mock(FOR_HOURS);
+    return withMock(browser, mock, async (page) => ({ heapMbPerMinute: await soak(page, mock, SOAK_MINUTES) }));
 }
 
 const browser = await launch();

@@ -9,11 +9,10 @@ import type { Health, Truncated } from "../lib/protocol";
 import { KIND_NAMES, type FrameId } from "../model/frames";
 import { REASONS } from "../model/scope";
 import type { NodeId } from "../model/tree";
-import { useAtMostEvery } from "./at_most";
+import { TEXT_EVERY_MS, useAtMostEvery } from "./at_most";
 import type { FlameControl } from "./flame_control";
 import { useApp } from "./hooks";
 
-const TEXT_MS = 500; // numbers that change more often cannot be read
 const NAME_AT_MOST = 160;
 const CRUMBS = 6;
 const CRUMB_AT_MOST = 28;
@@ -28,7 +27,7 @@ interface LineProps {
 
 /** One line about the box under the pointer, else about the selected one. */
 export function FlameHoverLine({ control, look }: LineProps) {
-    const tick = useAtMostEvery(TEXT_MS, control.drawn);
+    const tick = useAtMostEvery(TEXT_EVERY_MS, control.drawn);
     const text = useComputed(() => {
         tick.value;
         const target = control.hover.value;
@@ -108,7 +107,7 @@ function describeWaits(reasons: readonly number[]): string[] {
 export function FlameZoomLine({ control }: { readonly control: FlameControl }) {
     const app = useApp();
     const { zoom } = app.state;
-    const tick = useAtMostEvery(TEXT_MS, control.drawn);
+    const tick = useAtMostEvery(TEXT_EVERY_MS, control.drawn);
     const missing = useComputed(() => {
         tick.value;
         return describeMissing(

@@ -6,10 +6,9 @@ import { percentOf, time } from "../lib/format";
 import { REASONS } from "../model/scope";
 import { timelineView } from "../model/timeline_view";
 import { byReason, sumOf, whyNoWaits } from "../model/waits";
-import { useAtMostEvery } from "./at_most";
+import { TEXT_EVERY_MS, useAtMostEvery } from "./at_most";
 import { useApp } from "./hooks";
 
-const TEXT_EVERY_MS = 500;
 
 export function OffCpuLegend() {
     const app = useApp();

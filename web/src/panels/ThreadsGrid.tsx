@@ -10,13 +10,12 @@ import { REASONS } from "../model/scope";
 import { HeldOrder, THREADS_AT_MOST, type ThreadColumn } from "../model/threads";
 import { timelineView } from "../model/timeline_view";
 import { byReason, sumOf } from "../model/waits";
-import { useAtMostEvery } from "./at_most";
+import { TEXT_EVERY_MS, useAtMostEvery } from "./at_most";
 import { useApp } from "./hooks";
 
 const ROW_PX = 20;
 const AHEAD = 4; // rows beyond what can be seen
 const MOST_ROWS = 120; // elements at once, whatever the styles make of the height
-const TEXT_EVERY_MS = 500;
 
 const COLUMNS: readonly { column: ThreadColumn; label: string; title: string }[] = [
     { column: "name", label: "thread", title: "Name and id" },

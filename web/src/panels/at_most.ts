@@ -3,6 +3,8 @@
 import { effect, useSignal, type ReadonlySignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
+/** For text. */
+export const TEXT_EVERY_MS = 500;
 /** What comes nearly late enough is shown with everything else that came then: a frame of its own would cost more. */
 const NEARLY_MS = 100;
 
