@@ -8,6 +8,7 @@ tried again judges another machine.
 `script/test arm64` builds what is needed and sets STAX_ARM64_BUILD, STAX_ARM64_SYSROOT and STAX_VM_ARM64."""
 
 import collections
+import functools
 import json
 import os
 import pathlib
@@ -124,18 +125,23 @@ def run_machine(share):
 
 
 @pytest.fixture(scope="session")
-def machines():
-    """What they left, by attempt: as a rule there is one."""
-    return {}
+def machine_of(tmp_path_factory):
+    """What the machine of an attempt left; as a rule there is one. One that did not run is not started by every test."""
+    @functools.cache
+    def run(_attempt):
+        try:
+            return run_machine(tmp_path_factory.mktemp("arm64")), None
+        except AssertionError as error:
+            return None, error
+    return run
 
 
 @pytest.fixture
-def out(machines, tmp_path_factory, request):
-    """What the machine of this attempt left."""
-    attempt = request.node.attempt
-    if attempt not in machines:
-        machines[attempt] = run_machine(tmp_path_factory.mktemp("arm64"))
-    return machines[attempt]
+def out(machine_of, request):
+    left, error = machine_of(request.node.attempt)
+    if error:
+        raise error
+    return left
 
 
 class Recording:
