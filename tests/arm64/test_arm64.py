@@ -130,17 +130,17 @@ def machine_of(tmp_path_factory):
     @functools.cache
     def run(_attempt):
         try:
-            return run_machine(tmp_path_factory.mktemp("arm64")), None
+            return run_machine(tmp_path_factory.mktemp("arm64")), ""
         except AssertionError as error:
-            return None, error
+            return None, str(error)
     return run
 
 
 @pytest.fixture
 def out(machine_of, request):
-    left, error = machine_of(request.node.attempt)
-    if error:
-        raise error
+    left, why_not = machine_of(request.node.attempt)
+    if left is None:
+        pytest.fail(why_not, pytrace=False)
     return left
 
 
